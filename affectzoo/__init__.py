@@ -1,0 +1,38 @@
+"""affectzoo: pretrained models for facial affect, to load, fine-tune and benchmark.
+
+Importing this package imports nothing heavy; its functions load what they need when first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_PUBLIC = {
+    "AffectZooError": "affectzoo.errors",
+    "create_model": "affectzoo.zoo",
+    "list_models": "affectzoo.zoo",
+    "load": "affectzoo.zoo",
+    "predict": "affectzoo.prediction",
+}
+
+__all__ = ["AffectZooError", "create_model", "list_models", "load", "predict"]
+
+if TYPE_CHECKING:
+    from affectzoo.errors import AffectZooError
+    from affectzoo.prediction import predict
+    from affectzoo.zoo import create_model, list_models, load
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PUBLIC:
+        raise AttributeError(f"module 'affectzoo' has no attribute '{name}'")
+    value = getattr(importlib.import_module(_PUBLIC[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC})

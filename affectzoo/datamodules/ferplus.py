@@ -1,0 +1,31 @@
+"""FER+ as a DataModule."""
+
+from typing import Any
+
+from affectzoo.datamodules.base import FaceDataModule
+from affectzoo.datasets.dataset import Targets
+from affectzoo.datasets.ferplus import read_ferplus
+from affectzoo.datasets.index import FaceIndex
+from affectzoo.datasets.votes import VoteRule
+
+_TARGETS: dict[VoteRule, Targets] = {"probability": "draw", "multi_target": "positive"}
+
+
+class FERPlus(FaceDataModule):
+    """FER+ (Barsoum et al., ICMI 2016): 48 px grey faces, eight classes, ten votes each."""
+
+    def __init__(self, root: str, *, rule: VoteRule = "crossentropy", **common: Any) -> None:
+        """Say which data and how to serve it.
+
+        Args:
+            root: The folder that holds ``FER2013Train`` and its siblings.
+            rule: How votes become training targets; validation and test always use the majority.
+            **common: As for every data set.
+        """
+        super().__init__(root, **common)
+        self.rule = rule
+        self.train_targets = _TARGETS.get(rule, "distribution")
+
+    def read_index(self) -> FaceIndex:
+        """Read the votes by the rule."""
+        return read_ferplus(self.root, self.rule)

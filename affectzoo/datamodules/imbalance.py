@@ -1,0 +1,53 @@
+"""Resampling the training part for rare classes, as AffectNet does (Mollahosseini et al., section 5.1).
+
+Its fourth strategy, a weighted loss, is ``affectzoo.losses.class_weights``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+Imbalance = Literal["as_is", "down", "up", "weighted"]
+
+IntArray = npt.NDArray[np.int64]
+
+
+def resample(labels: npt.ArrayLike, strategy: Imbalance, cap: int, seed: int) -> IntArray:
+    """The rows that one epoch goes through.
+
+    Args:
+        labels: Class index of each face, shape (N,); faces without a class (-1) are kept as they are.
+        strategy: ``as_is`` and ``weighted`` (which the sampler does): every row once; ``down``: at
+            most ``cap`` rows of a class, drawn once; ``up``: each class replicated up to the largest.
+        cap: Most rows per class under ``down`` (AffectNet: 15,000).
+        seed: For the draws.
+
+    Returns:
+        Row numbers in ascending order, shape (M,).
+    """
+    labels = np.asarray(labels)
+    rows = np.arange(len(labels))
+    if strategy in ("as_is", "weighted"):
+        return rows
+    random = np.random.default_rng(seed)
+    classes, counts = np.unique(labels[labels >= 0], return_counts=True)
+    chosen = [rows[labels < 0]]
+    for label, count in zip(classes, counts, strict=True):
+        members = rows[labels == label]
+        if strategy == "down":
+            chosen.append(random.permutation(members)[:cap])
+        else:
+            whole, rest = divmod(int(counts.max()), int(count))
+            chosen += [np.tile(members, whole), random.permutation(members)[:rest]]
+    return np.sort(np.concatenate(chosen))
+
+
+def sample_weights(labels: npt.ArrayLike) -> npt.NDArray[np.float64]:
+    """Weights by which a sampler draws every class equally often, shape (N,), summing to 1."""
+    labels = np.asarray(labels)
+    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
+    weights: npt.NDArray[np.float64] = 1.0 / counts[inverse]
+    return weights / weights.sum()

@@ -1,0 +1,119 @@
+"""From an index table to samples and batches."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch.utils.data import Dataset, default_collate
+
+from affectzoo.datasets.index import FaceIndex
+from affectzoo.errors import AffectZooError, UnreadableImageError
+from affectzoo.images import read_image
+from affectzoo.preprocess import Preprocess
+from affectzoo.sample import Batch
+from affectzoo.transforms import FaceTransform
+
+OnUnreadable = Literal["raise", "skip"]
+Targets = Literal["distribution", "draw", "positive"]
+
+
+class FaceDataset(Dataset[Batch]):
+    """Faces of one part of a data set, ready for a network."""
+
+    def __init__(
+        self,
+        index: FaceIndex,
+        transform: FaceTransform,
+        *,
+        on_unreadable: OnUnreadable = "raise",
+        targets: Targets = "distribution",
+    ) -> None:
+        """Take the faces as the index has them.
+
+        Args:
+            index: One part of a data set, in the model's label space.
+            transform: Augmentation and the model's preprocessing.
+            on_unreadable: Raise at a picture that cannot be read, or leave it out of its batch and
+                name it there.
+            targets: ``distribution``: as the index has it; ``draw``: one class drawn from it, anew
+                at each reading (FER+ probability); ``positive``: 1 for each class in it, 0.001
+                for the others (FER+ multi-target).
+        """
+        self.index = index
+        self.transform = transform
+        self.on_unreadable = on_unreadable
+        self.targets = targets
+        table = index.table
+        self._labels = [-1 if n is None else index.labels.index(n) for n in table["label"]]
+        self._distributions = np.stack(table["target"].to_list()).astype(np.float32)
+        self._rows: list[dict[str, Any]] = table[
+            ["path", "box", "landmarks", "pixels", "source"]
+        ].to_dict("records")  # type: ignore[assignment]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Class index of each face, shape (N,), -1 for none."""
+        return np.array(self._labels)
+
+    def __getitem__(self, i: int) -> Batch:
+        row = self._rows[i]
+        try:
+            face, landmarks = self._face(row)
+        except AffectZooError as error:
+            if self.on_unreadable == "raise":
+                raise UnreadableImageError(
+                    f"{error} (listed in {row['source']}; --data.on_unreadable skip leaves such faces out)"
+                ) from None
+            return {"unreadable": str(error)}
+        image, points = self.transform(face, landmarks)
+        sample = {
+            "image": image,
+            "label": self._labels[i],
+            "target": torch.from_numpy(self._target(i)),
+            "index": i,
+            "path": row["path"],
+        }
+        if points is not None:
+            sample["landmarks"] = points
+        return sample
+
+    def _face(self, row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray | None]:
+        preprocess: Preprocess = self.transform.preprocess
+        picture = row["pixels"]
+        if picture is None:
+            picture = read_image(self.index.root / row["path"])
+        landmarks = row["landmarks"]
+        if landmarks is not None:
+            landmarks = preprocess.points(landmarks, picture, row["box"])
+        return preprocess.face(picture, row["box"]), landmarks
+
+    def _target(self, i: int) -> np.ndarray:
+        distribution = self._distributions[i]
+        if self.targets == "positive":
+            return np.where(distribution > 0, 1.0, 0.001).astype(np.float32)
+        if self.targets == "draw":
+            drawn = int(torch.multinomial(torch.from_numpy(distribution), 1))
+            return np.eye(len(distribution), dtype=np.float32)[drawn]
+        return distribution
+
+
+def collate(samples: list[Batch]) -> Batch:
+    """Stack samples; those that could not be read are named under ``unreadable``.
+
+    Raises:
+        UnreadableImageError: No sample of the batch could be read.
+    """
+    unreadable = [sample["unreadable"] for sample in samples if "unreadable" in sample]
+    readable = [sample for sample in samples if "unreadable" not in sample]
+    if not readable:
+        raise UnreadableImageError(
+            f"none of a batch's {len(samples)} pictures can be read; the first: {unreadable[0]}"
+        )
+    batch: Batch = default_collate(readable)
+    batch["unreadable"] = unreadable
+    return batch

@@ -1,0 +1,103 @@
+"""FER+: FER-2013's pictures with ten annotators' votes each.
+
+Barsoum, Zhang, Canton Ferrer, Zhang, "Training Deep Networks for Facial Expression Recognition with
+Crowd-Sourced Label Distribution", ICMI 2016. Labels: MIT licence. Pictures: FER-2013's terms.
+
+Layout (what the authors' script writes)::
+
+    root/
+      FER2013Train/label.csv   fer0000000.png ...
+      FER2013Valid/label.csv   ...
+      FER2013Test/label.csv    ...
+
+A line of ``label.csv`` (no header): picture, box, then the votes for neutral, happiness, surprise,
+sadness, anger, disgust, fear, contempt, unknown and not-a-face.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from affectzoo.datasets.index import FaceIndex
+from affectzoo.datasets.votes import VoteRule, label_distribution
+from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.labels import CODES, SPACES
+
+FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
+LABELS = SPACES["ferplus8"]
+
+
+def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
+    """Index FER+.
+
+    Args:
+        root: The folder that holds ``FER2013Train`` and its siblings, or its parent when that
+            calls it ``data``. Parts that are not there are left out.
+        rule: How votes become training targets; validation and test always use ``majority``, as
+            in the authors' code.
+
+    Raises:
+        DataNotFoundError: No part is there, or a part has labels but no pictures.
+        DataError: A line of ``label.csv`` is not as described; file and line are named.
+    """
+    root = Path(root)
+    base = root / "data" if (root / "data" / FOLDERS["train"]).is_dir() else root
+    lists = {split: base / folder / "label.csv" for split, folder in FOLDERS.items()}
+    if not any(path.is_file() for path in lists.values()):
+        raise DataNotFoundError("ferplus", root, [f"{folder}/label.csv" for folder in FOLDERS.values()])
+    left_out: Counter[str] = Counter()
+    rows = [
+        row
+        for split, path in lists.items()
+        if path.is_file()
+        for row in _read_list(path, split, rule if split == "train" else "majority", left_out)
+    ]
+    return FaceIndex.from_rows("ferplus", base, LABELS, rows, left_out)
+
+
+def _read_list(
+    path: Path, split: str, rule: VoteRule, left_out: Counter[str]
+) -> Iterator[dict[str, Any]]:
+    folder = path.parent
+    pictures = {entry.name for entry in os.scandir(folder) if entry.name.endswith(".png")}
+    if not pictures:
+        raise DataNotFoundError("ferplus (labels are there, but no pictures)", folder, ["fer0000000.png"])
+    columns = len(CODES["ferplus"])
+    with path.open(newline="", encoding="utf-8-sig") as lines:
+        for number, fields in enumerate(csv.reader(lines), start=1):
+            source = f"{path}, line {number}"
+            if not fields:
+                continue
+            if len(fields) != columns + 2:
+                raise DataError(
+                    f"{source}: {len(fields)} fields, expected picture, box and {columns} votes"
+                )
+            name = fields[0].strip()
+            if not name:
+                left_out["no picture name"] += 1
+                continue
+            try:
+                votes = np.array([int(field) for field in fields[2:]])
+            except ValueError as error:
+                raise DataError(f"{source}: a vote is not a whole number ({error})") from None
+            if votes.min() < 0:
+                raise DataError(f"{source}: a vote count is negative")
+            target = label_distribution(votes, rule)
+            if target is None:
+                left_out[f"{split}: discarded by the {rule} rule"] += 1
+                continue
+            yield {
+                "path": f"{folder.name}/{name}",
+                "split": split,
+                "label": LABELS.names[int(target.argmax())],
+                "target": target.astype(np.float32),
+                "votes": votes,
+                "source": source,
+            }

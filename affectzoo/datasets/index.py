@@ -1,0 +1,160 @@
+"""The index table: what every reader returns, whatever its data set's files look like.
+
+One row is one face. Columns a data set cannot fill are ``None`` in every row:
+
+=============  =====================================================================
+``path``       picture, relative to the root (or the table that holds its pixels)
+``split``      ``train``, ``valid`` or ``test``
+``label``      class name; ``None`` where the rules give no single class
+``target``     float array, a distribution over ``FaceIndex.labels``
+``votes``      int array of the annotators' votes, as in the file
+``subject``    who is shown
+``box``        x0, y0, x1, y1 of the face in the picture; ``None``: a ready crop
+``landmarks``  float32 array (N, 2), x and y in pixels of the picture
+``pixels``     uint8 array (H, W), for data sets whose pictures are in a table
+``source``     file and line that the row was read from, for messages
+=============  =====================================================================
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from affectzoo.errors import EmptySplitError, LabelError
+from affectzoo.labels import LabelSpace, unmapped
+
+COLUMNS = (
+    "path",
+    "split",
+    "label",
+    "target",
+    "votes",
+    "subject",
+    "box",
+    "landmarks",
+    "pixels",
+    "source",
+)
+
+
+@dataclass(frozen=True)
+class FaceIndex:
+    """A data set's faces.
+
+    Attributes:
+        dataset: The data set's name in the zoo.
+        root: What ``path`` is relative to.
+        labels: The classes of ``label`` and ``target``.
+        table: One row per face, columns as in this module's text.
+        left_out: Faces that the files list but the table leaves out, counted by reason.
+    """
+
+    dataset: str
+    root: Path
+    labels: LabelSpace
+    table: pd.DataFrame
+    left_out: Mapping[str, int] = field(default_factory=dict)
+
+    @classmethod
+    def from_rows(
+        cls,
+        dataset: str,
+        root: Path,
+        labels: LabelSpace,
+        rows: Iterable[Mapping[str, Any]],
+        left_out: Mapping[str, int] | None = None,
+    ) -> FaceIndex:
+        """Build the table; a row names only the columns it can fill."""
+        listed = list(rows)
+        columns = {c: pd.Series([r.get(c) for r in listed], dtype=object) for c in COLUMNS}
+        return cls(dataset, root, labels, pd.DataFrame(columns), dict(left_out or {}))
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def part(self, split: str) -> FaceIndex:
+        """The faces of one split.
+
+        Raises:
+            EmptySplitError: There are none; says which splits have some.
+        """
+        chosen = self.table[self.table["split"] == split]
+        if chosen.empty:
+            have = ", ".join(f"{k} {v}" for k, v in self.split_counts().items()) or "no faces at all"
+            raise EmptySplitError(
+                f"{self.dataset}: the {split} part of {self.root} is empty (found: {have})"
+            )
+        return replace(self, table=chosen.reset_index(drop=True))
+
+    def split_counts(self) -> dict[str, int]:
+        """Number of faces per split."""
+        return dict(Counter(self.table["split"]))
+
+    def class_counts(self) -> np.ndarray:
+        """Number of faces per class of ``labels``, shape (C,); soft targets count by their label."""
+        counts = Counter(self.table["label"])
+        return np.array([counts[name] for name in self.labels.names], dtype=np.int64)
+
+    def conform(
+        self, labels: LabelSpace, *, drop_unmapped: bool = False, merge: Mapping[str, str] | None = None
+    ) -> FaceIndex:
+        """Say the same faces in another label space, class by class name.
+
+        Faces whose class the other space lacks are an error, or left out and counted. A soft
+        target loses the mass of such classes and is renormalised.
+
+        Args:
+            labels: The space to speak.
+            drop_unmapped: Leave faces out rather than raise.
+            merge: Classes to rename on the way, see ``LabelSpace.mapping_to``.
+
+        Raises:
+            LabelError: A class in use has no counterpart and ``drop_unmapped`` is off.
+        """
+        if self.labels.same_classes(labels) and not merge:
+            return self
+        mapping = self.labels.mapping_to(labels, merge)
+        lost = unmapped(mapping, [name for name in self.table["label"] if name is not None])
+        if lost and not drop_unmapped:
+            raise LabelError(
+                f"{self.dataset} labels faces with {', '.join(lost)}, which {labels} lacks. "
+                "Leave such faces out with --data.drop_unmapped true, or choose other --model.labels"
+            )
+        projection = np.zeros((len(self.labels), len(labels)))
+        for name, to in mapping.items():
+            if to is not None:
+                projection[self.labels.index(name), labels.index(to)] = 1.0
+        table = self.table.copy()
+        table["target"] = [_project(target, projection) for target in table["target"]]
+        table["label"] = [None if name is None else mapping[name] for name in table["label"]]
+        usable = np.array([target is not None for target in table["target"]], dtype=bool)
+        usable &= np.array(
+            [old is None or new is not None for old, new in zip(self.table["label"], table["label"], strict=True)],
+            dtype=bool,
+        )
+        left_out = dict(self.left_out)
+        if not usable.all():
+            left_out[f"class not in {labels.name}"] = int((~usable).sum())
+        return replace(self, labels=labels, table=table[usable].reset_index(drop=True), left_out=left_out)
+
+
+def one_hot(labels: LabelSpace, name: str) -> np.ndarray:
+    """A distribution that is sure of one class, shape (C,)."""
+    target = np.zeros(len(labels), dtype=np.float32)
+    target[labels.index(name)] = 1.0
+    return target
+
+
+def _project(target: np.ndarray | None, projection: np.ndarray) -> np.ndarray | None:
+    if target is None:
+        return None
+    moved = np.asarray(target) @ projection
+    total = moved.sum()
+    return None if total <= 0 else (moved / total).astype(np.float32)

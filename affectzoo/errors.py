@@ -1,0 +1,52 @@
+"""The errors users meet. Each message says what was wrong, where, and what to do next."""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class AffectZooError(Exception):
+    """Base of every error that affectzoo raises on purpose; the command line prints it and exits 1."""
+
+
+class UnknownNameError(AffectZooError):
+    """A name that no registry knows; lists the near matches, else all names."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+        names = sorted(known)
+        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        options = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
+        super().__init__(f"unknown {kind} '{name}': {options}" + (f" {hint}" if hint else ""))
+
+
+class DataError(AffectZooError):
+    """A data set's files are missing, laid out differently, or say something impossible."""
+
+
+class DataNotFoundError(DataError):
+    """The root or an expected file of a data set is not there; says which paths were looked for."""
+
+    def __init__(self, dataset: str, root: Path, expected: Iterable[str]) -> None:
+        lines = "\n".join(f"  {root / path}" for path in expected)
+        state = "holds none of the expected files" if root.is_dir() else "is not a folder"
+        super().__init__(f"{dataset}: {root} {state}. Looked for (any one form is enough):\n{lines}")
+
+
+class LabelError(DataError):
+    """A label outside the data set's codes, or label spaces that do not fit each other."""
+
+
+class EmptySplitError(DataError):
+    """A part of a data set that holds no usable face."""
+
+
+class UnreadableImageError(DataError):
+    """A picture that is missing, truncated or no picture at all."""
+
+
+class WeightsError(AffectZooError):
+    """A weights file that is missing, damaged, altered, or made for something else."""
+
+
+class DetectorError(AffectZooError):
+    """A face detector that cannot be used as asked."""

@@ -1,0 +1,175 @@
+"""Expression label spaces: ordered class names, every data set's own codes, and mappings by name.
+
+Labels travel as names. A code or an index has a meaning only inside one data set or one model, so
+readers turn codes into names at once, and a model turns names into indices by its own label space.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from affectzoo.errors import LabelError, UnknownNameError
+
+ALIASES: Mapping[str, str] = MappingProxyType(
+    {
+        "angry": "anger",
+        "disgusted": "disgust",
+        "fearful": "fear",
+        "afraid": "fear",
+        "happy": "happiness",
+        "sad": "sadness",
+        "surprised": "surprise",
+        "contemptuous": "contempt",
+    }
+)
+"""Spellings met in files, each with the zoo's name."""
+
+NOT_A_CLASS = frozenset({"none", "uncertain", "non-face", "unknown"})
+"""Answers of annotators that name no expression: faces so labelled are left out, and counted."""
+
+
+def canonical(name: str) -> str:
+    """The zoo's spelling of a class name: lower case, without blanks around, aliases resolved."""
+    plain = name.strip().lower()
+    return ALIASES.get(plain, plain)
+
+
+@dataclass(frozen=True)
+class LabelSpace:
+    """An ordered set of expression classes.
+
+    Attributes:
+        names: Class names; a class's index is its place here.
+        name: What this space is called, or ``custom``.
+    """
+
+    names: tuple[str, ...]
+    name: str = "custom"
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.names):
+            raise LabelError(f"label space '{self.name}' names a class twice: {', '.join(self.names)}")
+        if not self.names:
+            raise LabelError(f"label space '{self.name}' has no classes")
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __str__(self) -> str:
+        return f"{self.name} ({len(self)}: {', '.join(self.names)})"
+
+    def index(self, name: str) -> int:
+        """The index of a class, by its name or an alias of it.
+
+        Raises:
+            LabelError: The space has no such class.
+        """
+        for spelling in (name, canonical(name)):
+            if spelling in self.names:
+                return self.names.index(spelling)
+        raise LabelError(f"'{name}' is no class of {self}")
+
+    def same_classes(self, other: LabelSpace) -> bool:
+        """Whether both hold the same classes in the same order, whatever they are called."""
+        return self.names == other.names
+
+    def mapping_to(
+        self, other: LabelSpace, merge: Mapping[str, str] | None = None
+    ) -> dict[str, str | None]:
+        """Say for each class here which class of ``other`` it is; ``None`` where there is none.
+
+        Args:
+            other: The space to map into.
+            merge: Classes to rename on the way, for example ``{"contempt": "disgust"}``.
+
+        Raises:
+            LabelError: ``merge`` names a class that either space lacks.
+        """
+        merge = dict(merge or {})
+        for source, target in merge.items():
+            self.index(source)
+            other.index(target)
+        moved = {name: canonical(merge.get(name, name)) for name in self.names}
+        return {name: (to if to in other.names else None) for name, to in moved.items()}
+
+
+def _space(name: str, names: str) -> LabelSpace:
+    return LabelSpace(tuple(names.split()), name)
+
+
+SPACES: Mapping[str, LabelSpace] = MappingProxyType(
+    {
+        space.name: space
+        for space in (
+            _space(
+                "affectnet8", "neutral happiness sadness surprise fear disgust anger contempt"
+            ),
+            _space("affectnet7", "neutral happiness sadness surprise fear disgust anger"),
+            _space("ferplus8", "neutral happiness surprise sadness anger disgust fear contempt"),
+            _space("fer2013", "anger disgust fear happiness sadness surprise neutral"),
+            _space("rafdb7", "surprise fear disgust happiness sadness anger neutral"),
+        )
+    }
+)
+"""The label spaces that data sets and bundled models use, by name, in the data sets' own order."""
+
+
+def _codes(names: str, first: int = 0) -> Mapping[int, str]:
+    return MappingProxyType(dict(enumerate(names.split(), first)))
+
+
+CODES: Mapping[str, Mapping[int, str]] = MappingProxyType(
+    {
+        "affectnet": _codes(
+            "neutral happiness sadness surprise fear disgust anger contempt none uncertain non-face"
+        ),
+        "fer2013": _codes("anger disgust fear happiness sadness surprise neutral"),
+        "ferplus": _codes(
+            "neutral happiness surprise sadness anger disgust fear contempt unknown non-face"
+        ),
+        "rafdb": _codes("surprise fear disgust happiness sadness anger neutral", first=1),
+    }
+)
+"""What each data set's integer codes mean (FER+: what its vote columns mean)."""
+
+
+def label_space(labels: str | Sequence[str] | LabelSpace) -> LabelSpace:
+    """A label space from its name, from class names in order, or as it is.
+
+    Raises:
+        UnknownNameError: No space has that name.
+        LabelError: A class is named twice, or none is.
+    """
+    if isinstance(labels, LabelSpace):
+        return labels
+    if isinstance(labels, str):
+        if labels not in SPACES:
+            raise UnknownNameError("label space", labels, SPACES)
+        return SPACES[labels]
+    names = tuple(labels)
+    return next((space for space in SPACES.values() if space.names == names), LabelSpace(names))
+
+
+def decode(dataset: str, code: int, where: str) -> str:
+    """The class name behind a data set's integer code.
+
+    Args:
+        dataset: A key of ``CODES``.
+        code: The code as the file has it.
+        where: File and line, for the error.
+
+    Raises:
+        LabelError: The data set has no such code.
+    """
+    codes = CODES[dataset]
+    if code not in codes:
+        listed = ", ".join(f"{number} {name}" for number, name in codes.items())
+        raise LabelError(f"{where}: label {code} is none of {dataset}'s codes ({listed})")
+    return codes[code]
+
+
+def unmapped(mapping: Mapping[str, str | None], used: Iterable[str]) -> list[str]:
+    """The classes among ``used`` for which a mapping has no answer."""
+    return sorted({name for name in used if mapping.get(name) is None})

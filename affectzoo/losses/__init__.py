@@ -1,0 +1,1 @@
+"""Losses as plain functions and small modules; nothing here knows of Lightning."""

@@ -1,0 +1,259 @@
+"""The LightningModule that every architecture is: a trunk, a head per task, one step.
+
+An architecture's module names its trunk and its defaults; nothing of the step is written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol, cast
+
+import lightning.pytorch as pl
+import torch
+from torch import nn
+from torchmetrics import MetricCollection
+
+from affectzoo import weights as weights_files
+from affectzoo.errors import LabelError, WeightsError
+from affectzoo.labels import LabelSpace, label_space
+from affectzoo.losses.features import FeatureLoss
+from affectzoo.models.layers import init_msra
+from affectzoo.optim import OptimizerSettings, Schedule
+from affectzoo.preprocess import Preprocess
+from affectzoo.sample import AffectOutput, Batch
+from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
+from affectzoo.weights import WeightsMeta
+
+
+class Trunk(Protocol):
+    """A plain network from pictures to features."""
+
+    feature_dim: int
+
+    def __call__(self, image: torch.Tensor) -> torch.Tensor:
+        """Features, shape (B, feature_dim), of pictures, shape (B, C, H, W)."""
+        ...
+
+
+class AffectNetwork(nn.Module):
+    """A trunk and one linear head per task: what is published, nothing more."""
+
+    def __init__(self, trunk: nn.Module, heads: dict[str, int]) -> None:
+        """Put heads on a trunk.
+
+        Args:
+            trunk: Has ``feature_dim``.
+            heads: Outputs of each head by task name.
+        """
+        super().__init__()
+        self.trunk = trunk
+        dim = cast(Trunk, trunk).feature_dim
+        self.heads = nn.ModuleDict({name: nn.Linear(dim, size) for name, size in heads.items()})
+        init_msra(self.heads)
+
+    def forward(self, image: torch.Tensor) -> AffectOutput:
+        """Features and each head's outputs of pictures, shape (B, C, H, W)."""
+        features = self.trunk(image)
+        return AffectOutput(features, **{name: head(features) for name, head in self.heads.items()})
+
+
+class AffectModel(pl.LightningModule):
+    """Base of all architectures.
+
+    Attributes:
+        arch: Name in the registry.
+        default_preprocess: How the architecture's paper prepares faces.
+        default_feature_loss: The loss on features that its paper adds.
+        preprocess: How this model's faces are prepared.
+        labels: This model's classes.
+        meta: What its weights say of themselves, where it was loaded from some.
+        results: Metrics of the latest evaluation by stage, ``valid`` and ``test``.
+    """
+
+    arch: ClassVar[str]
+    default_preprocess: ClassVar[Preprocess]
+    default_feature_loss: ClassVar[FeatureLoss] = FeatureLoss()
+
+    def __init__(
+        self,
+        trunk: nn.Module,
+        arguments: dict[str, Any],
+        *,
+        labels: str | list[str],
+        weights: str | None = None,
+        new_head: bool = False,
+        preprocess: Preprocess | None = None,
+        loss: ExpressionLoss = ExpressionLoss(),
+        feature_loss: FeatureLoss | None = None,
+        optimizer: OptimizerSettings = OptimizerSettings(),
+        schedule: Schedule = Schedule(),
+    ) -> None:
+        """Build the model, untrained unless ``weights`` are named.
+
+        Args:
+            trunk: From pictures to features.
+            arguments: What the architecture's own arguments were, to build it again.
+            labels: A label space's name (ferplus8, rafdb7, ...) or class names in order.
+            weights: Start from these: a tag of this architecture, a file, a run.
+            new_head: Take only the trunk from ``weights``, for other labels.
+            preprocess: How faces are prepared; by default as the architecture's paper does, or as
+                ``weights`` say.
+            loss: How class scores are judged.
+            feature_loss: A loss on the features; by default as the architecture's paper does.
+            optimizer: Optimiser and rates.
+            schedule: How the learning rate moves.
+        """
+        super().__init__()
+        self.labels = label_space(labels)
+        self.arguments = arguments
+        self.preprocess = preprocess or self.default_preprocess
+        self.feature_loss = self.default_feature_loss if feature_loss is None else feature_loss
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.task = ExpressionTask(self.labels, loss)
+        self.network = AffectNetwork(trunk, {self.task.head: self.task.outputs})
+        dim = cast(Trunk, trunk).feature_dim
+        self.feature_term = self.feature_loss.build(len(self.labels), dim)
+        self.meta: WeightsMeta | None = None
+        self.results: dict[str, dict[str, torch.Tensor]] = {}
+        self._metrics: dict[str, MetricCollection] = {}
+        if weights is not None:
+            location = weights_files.locate(weights, self.arch)
+            weights_files.verify(location)
+            self.load_weights(location.path, new_head=new_head)
+            if preprocess is None and self.meta is not None:
+                self.preprocess = self.meta.preprocess
+
+    def forward(self, image: torch.Tensor) -> AffectOutput:
+        """Features and outputs of prepared faces, shape (B, C, size, size)."""
+        output: AffectOutput = self.network(image.contiguous(memory_format=torch.channels_last))
+        return output
+
+    # Weights
+
+    def describe(self) -> WeightsMeta:
+        """What weights of this model would say of themselves; training facts are not known here."""
+        if self.meta is not None:
+            return self.meta
+        return WeightsMeta(self.arch, self.labels.names, self.preprocess, self.arguments)
+
+    def load_weights(self, path: Path, *, new_head: bool = False) -> None:
+        """Load a weights file, strictly: every tensor, by name and shape.
+
+        Args:
+            path: Written by affectzoo, for this architecture.
+            new_head: Load the trunk alone and keep this model's heads.
+
+        Raises:
+            WeightsError: The file is of another architecture, damaged, or its tensors do not fit.
+            LabelError: Its classes are not this model's, and ``new_head`` is off.
+        """
+        meta = weights_files.read_meta(path)
+        if meta.arch != self.arch:
+            raise WeightsError(f"{path}: weights of {meta.arch}, not of {self.arch}")
+        if not new_head and not meta.label_space.same_classes(self.labels):
+            raise LabelError(
+                f"{path}: weights for {meta.label_space}, but the model is for {self.labels}. "
+                "Give the model the weights' labels, or keep its own over their trunk with new_head"
+            )
+        tensors = weights_files.read_tensors(path)
+        own = self.network.state_dict()
+        if new_head:
+            own = {name: tensor for name, tensor in own.items() if not name.startswith("heads.")}
+            tensors = {name: t for name, t in tensors.items() if not name.startswith("heads.")}
+        faults = [f"{name} is missing" for name in own if name not in tensors]
+        faults += [f"{name} is unknown" for name in tensors if name not in own]
+        faults += [
+            f"{name} has shape {tuple(tensors[name].shape)}, expected {tuple(own[name].shape)}"
+            for name in own
+            if name in tensors and tensors[name].shape != own[name].shape
+        ]
+        if faults:
+            raise WeightsError(f"{path}: tensors do not fit {self.arch}: {'; '.join(faults[:5])}")
+        self.network.load_state_dict(tensors, strict=not new_head, assign=False)
+        self.meta = None if new_head else meta
+
+    # Training
+
+    def setup(self, stage: str) -> None:
+        """Check that data and model speak the same labels; take class counts from the training part."""
+        self.network.to(memory_format=torch.channels_last)
+        data = getattr(self.trainer, "datamodule", None)
+        spoken = getattr(data, "labels", None)
+        if spoken is not None and not label_space(spoken).same_classes(self.labels):
+            raise LabelError(f"the data speak {label_space(spoken)}, the model {self.labels}")
+        if stage == "fit" and data is not None and hasattr(data, "train_class_counts"):
+            self.task.use_class_counts(data.train_class_counts())
+        self._metrics = {name: self.task.metrics() for name in ("valid", "test")}
+
+    def loss_terms(self, output: AffectOutput, batch: Batch) -> dict[str, torch.Tensor]:
+        """The losses of a batch by name, each with its factor; their sum is what training lowers."""
+        head = getattr(output, self.task.head)
+        terms = {self.task.head: self.task.loss(head, batch)}
+        if self.feature_term is not None and self.training:
+            pull = self.feature_term(output.features, batch["label"], batch["index"])
+            terms[self.feature_loss.name] = self.feature_loss.weight * pull
+        return terms
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """One step; logs the loss and, when there are several, its terms."""
+        terms = self.loss_terms(self(batch["image"]), batch)
+        total = torch.stack(list(terms.values())).sum()
+        if len(terms) > 1:
+            self.log_dict({f"train/{name}": term for name, term in terms.items()})
+        self.log("train/loss", total, prog_bar=True)
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count a batch of the validation part."""
+        self._evaluate(batch, "valid")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count a batch of the test part."""
+        self._evaluate(batch, "test")
+
+    def _evaluate(self, batch: Batch, stage: str) -> None:
+        output = self(batch["image"])
+        terms = self.loss_terms(output, batch)
+        size = len(batch["label"])
+        total = torch.stack(list(terms.values())).sum()
+        self.log(f"{stage}/loss", total, batch_size=size, sync_dist=True)
+        metrics = self._metrics[stage].to(self.device)
+        self.task.update(metrics, getattr(output, self.task.head), batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the validation part."""
+        self._conclude("valid")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics of the test part."""
+        self._conclude("test")
+
+    def _conclude(self, stage: str) -> None:
+        values = {name: value.cpu() for name, value in self._metrics[stage].compute().items()}
+        self._metrics[stage].reset()
+        self.results[stage] = values
+        scalars = {f"{stage}/{name}": value for name, value in values.items() if value.ndim == 0}
+        self.log_dict(scalars, prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """The optimiser over trunk and heads, stepped by iterations."""
+        optimizer = self.optimizer.build(self.network.trunk, self.network.heads)
+        scheduler = self.schedule.build(optimizer, int(self.trainer.estimated_stepping_batches))
+        if scheduler is None:
+            return optimizer
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+
+def class_names(labels: Sequence[str] | str | LabelSpace | None, num_classes: int | None) -> list[str]:
+    """The class names that a user's ``labels`` or ``num_classes`` means.
+
+    Raises:
+        LabelError: Neither or both are given.
+    """
+    if (labels is None) == (num_classes is None):
+        raise LabelError("give either labels=[...] (or a label space's name) or num_classes=n")
+    if labels is None:
+        return [f"class_{i}" for i in range(num_classes or 0)]
+    return list(label_space(labels).names)

@@ -1,0 +1,213 @@
+"""One value that says how a face becomes a network's input, used wherever a face does so.
+
+Training, evaluation, the weights file and prediction all hold the same ``Preprocess``; none of
+them has a second opinion on crop, size, colour, range, mean or standard deviation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from affectzoo.errors import AffectZooError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    Image = npt.NDArray[np.uint8]
+    Points = npt.NDArray[np.float32]
+
+Box = tuple[float, float, float, float]
+"""A box as x0, y0, x1, y1 in pixels of its picture, x1 and y1 excluded."""
+
+
+class Region(NamedTuple):
+    """A square in pixels of a picture; it may reach beyond the picture's edges."""
+
+    x: int
+    y: int
+    side: int
+
+
+@dataclass(frozen=True)
+class Preprocess:
+    """How a face becomes a network's input.
+
+    Steps, in order: cut a square around the face (``margin``), convert to ``color``, resize to
+    ``resize`` x ``resize``, cut the central ``size`` x ``size``, scale pixels from 0..255 to 0..1,
+    subtract ``mean`` and divide by ``std``.
+
+    Attributes:
+        size: Height and width of the network's input, pixels.
+        resize: Height and width of the whole face before the central cut; ``None`` is ``size``.
+        color: ``rgb`` (3 channels) or ``gray`` (1 channel, ITU-R 601 luma).
+        mean: One value per channel, on the 0..1 scale.
+        std: One value per channel, on the 0..1 scale.
+        margin: Share by which the square is larger than the face box's longer edge.
+    """
+
+    size: int
+    resize: int | None = None
+    color: Literal["rgb", "gray"] = "rgb"
+    mean: tuple[float, ...] = (0.5,)
+    std: tuple[float, ...] = (0.5,)
+    margin: float = 0.0
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mean", self._per_channel("mean"))
+        object.__setattr__(self, "std", self._per_channel("std"))
+        if self.color not in ("rgb", "gray"):
+            raise AffectZooError(f"preprocess: color is '{self.color}', but only rgb and gray exist")
+        if not 1 <= self.size <= self.face_size <= 4096:
+            raise AffectZooError(
+                f"preprocess: size {self.size} and resize {self.resize} must keep "
+                "1 <= size <= resize <= 4096"
+            )
+        if min(self.std) <= 0 or not -0.5 <= self.margin <= 4:
+            raise AffectZooError("preprocess: std must be above 0 and margin between -0.5 and 4")
+
+    def _per_channel(self, field: str) -> tuple[float, ...]:
+        values = tuple(float(value) for value in getattr(self, field))
+        if len(values) == 1:
+            values *= self.channels
+        if len(values) != self.channels:
+            raise AffectZooError(
+                f"preprocess: {field} has {len(values)} values, but {self.color} has "
+                f"{self.channels} channel(s)"
+            )
+        return values
+
+    @property
+    def channels(self) -> int:
+        """Number of input channels: 3 or 1."""
+        return 3 if self.color == "rgb" else 1
+
+    @property
+    def face_size(self) -> int:
+        """Height and width of the whole face before the central cut, pixels."""
+        return self.size if self.resize is None else self.resize
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready form that ``from_dict`` reads back."""
+        return {
+            key: list(value) if isinstance(value, tuple) else value
+            for key, value in asdict(self).items()
+        }
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Preprocess:
+        """Read what ``to_dict`` wrote.
+
+        Raises:
+            AffectZooError: A field is missing, unknown or out of range.
+        """
+        known = {field.name for field in fields(cls)}
+        if not set(values) <= known or "size" not in values:
+            raise AffectZooError(
+                f"preprocess: fields are {', '.join(sorted(known))} (size is required), "
+                f"but got {', '.join(sorted(values)) or 'none'}"
+            )
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def region(self, image: Image, box: Box | None = None) -> Region:
+        """The square of a picture that becomes the face.
+
+        Args:
+            image: Shape (H, W, 3) or (H, W).
+            box: The face in pixels of ``image``: the square has its centre and its longer edge, plus
+                the margin. ``None`` when the picture is a ready crop: the square then holds it
+                whole, so nothing is ever stretched.
+
+        Raises:
+            AffectZooError: The box has no area inside the picture.
+        """
+        height, width = image.shape[:2]
+        x0, y0, x1, y1 = (0, 0, width, height) if box is None else box
+        if not (x0 < x1 and y0 < y1 and x0 < width and y0 < height and x1 > 0 and y1 > 0):
+            raise AffectZooError(
+                f"face box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area inside a picture of "
+                f"{width} x {height} pixels"
+            )
+        margin = 0.0 if box is None else self.margin
+        side = max(1, round(max(x1 - x0, y1 - y0) * (1 + margin)))
+        return Region(round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2), side)
+
+    def face(self, image: Image, box: Box | None = None) -> Image:
+        """Cut a face out, in this colour and at ``face_size``.
+
+        Where the square leaves the picture, its edge pixels are repeated.
+
+        Args:
+            image: Shape (H, W, 3) RGB or (H, W) grey, 0..255.
+            box: The face in the picture; ``None`` when the picture is a ready crop.
+
+        Returns:
+            Shape (face_size, face_size, 3) or (face_size, face_size), 0..255.
+        """
+        import cv2
+
+        x, y, side = self.region(image, box)
+        height, width = image.shape[:2]
+        outside = (max(0, -y), max(0, y + side - height), max(0, -x), max(0, x + side - width))
+        face = image[max(0, y) : y + side, max(0, x) : x + side]
+        if any(outside):
+            face = cv2.copyMakeBorder(face, *outside, cv2.BORDER_REPLICATE)  # type: ignore[assignment]
+        if face.ndim == 3 and self.color == "gray":
+            face = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
+        elif face.ndim == 2 and self.color == "rgb":
+            face = cv2.cvtColor(face, cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
+        if side == self.face_size:
+            return face
+        method = cv2.INTER_AREA if side > self.face_size else cv2.INTER_LINEAR
+        target = (self.face_size, self.face_size)
+        return cv2.resize(face, target, interpolation=method)  # type: ignore[return-value]
+
+    def points(self, points: Points, image: Image, box: Box | None = None) -> Points:
+        """Move landmarks along with ``face``.
+
+        Args:
+            points: Shape (N, 2), x and y in pixels of ``image``.
+            image: The picture that ``face`` gets.
+            box: The box that ``face`` gets.
+
+        Returns:
+            Shape (N, 2), in pixels of the face at ``face_size``.
+        """
+        x, y, side = self.region(image, box)
+        moved: Points = ((points - (x, y)) * (self.face_size / side)).astype(points.dtype)
+        return moved
+
+    def tensor(self, face: Image) -> torch.Tensor:
+        """The network's input from a face: central cut if it is larger, scaled and normalised.
+
+        Args:
+            face: Shape (S, S, 3) or (S, S), 0..255, S at least ``size``.
+
+        Returns:
+            Shape (channels, size, size), float32.
+        """
+        import numpy as np
+        import torch
+
+        offset = (face.shape[0] - self.size) // 2
+        cut = face[offset : offset + self.size, offset : offset + self.size]
+        pixels = cut.reshape(self.size, self.size, self.channels)
+        tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        mean = torch.tensor(self.mean).view(-1, 1, 1) * 255
+        std = torch.tensor(self.std).view(-1, 1, 1) * 255
+        return tensor.float().sub_(mean).div_(std)
+
+    def __call__(self, image: Image, box: Box | None = None) -> torch.Tensor:
+        """From picture to network input, as evaluation and prediction do it.
+
+        Args:
+            image: Shape (H, W, 3) RGB or (H, W) grey, 0..255.
+            box: The face in the picture; ``None`` when the picture is a ready crop.
+
+        Returns:
+            Shape (channels, size, size), float32.
+        """
+        return self.tensor(self.face(image, box))

@@ -1,0 +1,26 @@
+"""What passes between loaders, networks and tasks."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+
+Batch = dict[str, Any]
+"""One batch of faces. ``image`` (B, C, H, W) float32; ``label`` (B,) class index, -1 for none; ``target``
+(B, classes), a distribution; ``index`` (B,) row of the index table; ``path``, a list; ``landmarks`` (B, N, 2),
+pixels of the input, where the data has them; ``unreadable``, messages of faces that were left out."""
+
+
+class AffectOutput(NamedTuple):
+    """What a network says of a batch; a head that it lacks is ``None``.
+
+    Attributes:
+        features: The last hidden layer, shape (B, D).
+        expression: Class scores before softmax, shape (B, classes).
+        va: Valence and arousal, each in [-1, 1] where trained so, shape (B, 2).
+    """
+
+    features: torch.Tensor
+    expression: torch.Tensor | None = None
+    va: torch.Tensor | None = None

@@ -1,0 +1,1 @@
+"""What a model predicts: each task owns its head's size, its loss and its metrics."""

@@ -1,0 +1,83 @@
+"""The expression task: one class out of a label space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import nn
+from torchmetrics import MetricCollection
+
+from affectzoo.labels import LabelSpace
+from affectzoo.losses.class_weights import ClassWeights, class_weights
+from affectzoo.losses.expression import max_target, soft_cross_entropy
+from affectzoo.metrics.expression import expression_metrics
+from affectzoo.sample import Batch
+
+
+@dataclass(frozen=True)
+class ExpressionLoss:
+    """How class scores are judged.
+
+    Attributes:
+        name: ``cross_entropy`` (hard or soft targets) or ``max_target`` (FER+ multi-label).
+        class_weights: From the training part's counts: ``none``, ``inverse`` frequency (AffectNet's
+            weighted loss) or ``effective`` number of samples.
+        beta: Of the effective number.
+    """
+
+    name: Literal["cross_entropy", "max_target"] = "cross_entropy"
+    class_weights: ClassWeights = "none"
+    beta: float = 0.9999
+
+
+class ExpressionTask(nn.Module):
+    """Loss and metrics of the ``expression`` head."""
+
+    head = "expression"
+    class_weights: torch.Tensor
+
+    def __init__(self, labels: LabelSpace, loss: ExpressionLoss) -> None:
+        """Start with equal class weights.
+
+        Args:
+            labels: The classes in the head's order.
+            loss: How scores are judged.
+        """
+        super().__init__()
+        self.labels = labels
+        self.outputs = len(labels)
+        self.settings = loss
+        self.register_buffer("class_weights", torch.ones(len(labels)), persistent=False)
+
+    def use_class_counts(self, counts: np.ndarray) -> None:
+        """Set the class weights from the training part's faces per class, shape (C,)."""
+        weights = class_weights(counts, self.settings.class_weights, self.settings.beta)
+        self.class_weights = torch.as_tensor(
+            weights, dtype=torch.float32, device=self.class_weights.device
+        )
+
+    def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """The loss of a batch; training weighs classes, evaluation does not.
+
+        Args:
+            logits: Shape (B, C).
+            batch: Gives ``target``, shape (B, C).
+        """
+        if self.settings.name == "max_target" and self.training:
+            return max_target(logits, batch["target"])
+        return soft_cross_entropy(
+            logits, batch["target"], self.class_weights if self.training else None
+        )
+
+    def metrics(self) -> MetricCollection:
+        """Fresh metrics of one evaluation."""
+        return expression_metrics(self.labels)
+
+    def update(self, metrics: MetricCollection, logits: torch.Tensor, batch: Batch) -> None:
+        """Count a batch; faces without a single label do not count."""
+        known = batch["label"] >= 0
+        if known.any():
+            metrics.update(logits[known].float(), batch["label"][known])

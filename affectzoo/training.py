@@ -1,0 +1,265 @@
+"""``affectzoo fit``, ``validate`` and ``test``: LightningCLI over the zoo's models and data modules.
+
+Every run has one folder: its recipe, checkpoints, logs, the exported weights and the results.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import torch
+from jsonargparse import Namespace
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.cli import (
+    LightningArgumentParser,
+    LightningCLI,
+    SaveConfigCallback,
+)
+from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
+from rich.console import Console
+from rich.table import Table
+
+import affectzoo
+from affectzoo import weights
+from affectzoo.datamodules.base import FaceDataModule
+from affectzoo.metrics.expression import recalls
+from affectzoo.models.base import AffectModel
+from affectzoo.plots import confusion_figure
+
+
+class SaveRecipe(SaveConfigCallback):
+    """Writes the complete configuration of a training to ``config.yaml`` in its run's folder."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take LightningCLI's arguments; the place is the run's folder."""
+        super().__init__(*args, **kwargs, save_to_log_dir=False)
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Write the file, for trainings only."""
+        if stage == "fit":
+            path = Path(trainer.default_root_dir) / self.config_filename
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.parser.save(self.config, path, skip_none=False, overwrite=True)
+
+
+class RunReport(Callback):
+    """At the end of a stage: weights, metrics as JSON, the confusion matrix, and a table on screen."""
+
+    def __init__(self, export: str = "best") -> None:
+        """Say which weights a run exports.
+
+        Args:
+            export: ``best`` by the monitored validation metric, or ``last``.
+        """
+        if export not in ("best", "last"):
+            raise ValueError(f"report.export is '{export}', expected best or last")
+        self.export = export
+
+    @rank_zero_only
+    def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write ``model.safetensors`` from the chosen checkpoint and show the validation metrics."""
+        assert isinstance(pl_module, AffectModel)
+        checkpoints = trainer.checkpoint_callback
+        if trainer.fast_dev_run or not isinstance(checkpoints, ModelCheckpoint):
+            return
+        chosen = checkpoints.best_model_path if self.export == "best" else checkpoints.last_model_path
+        if not chosen:
+            return
+        state = torch.load(chosen, map_location="cpu", weights_only=True)
+        tensors = {
+            name.removeprefix("network."): tensor
+            for name, tensor in state["state_dict"].items()
+            if name.startswith("network.")
+        }
+        rule = (
+            f"highest {checkpoints.monitor} of {trainer.current_epoch} epochs"
+            if self.export == "best"
+            else "last epoch of the schedule, none chosen by results"
+        )
+        meta = weights.WeightsMeta(
+            pl_module.arch,
+            pl_module.labels.names,
+            pl_module.preprocess,
+            pl_module.arguments,
+            training={
+                **_data_facts(trainer),
+                "epochs": trainer.current_epoch,
+                "epoch": state["epoch"] + 1,
+                "epoch_rule": rule,
+            },
+        )
+        path = Path(trainer.default_root_dir) / weights.FILE_NAME
+        weights.write(path, tensors, meta)
+        rank_zero_info(f"weights: {path} ({self.export} checkpoint)")
+
+    @rank_zero_only
+    def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report a validation of its own; those within a training go to the logs."""
+        if trainer.state.fn == "validate":
+            self._report(trainer, pl_module, "valid", "valid")
+
+    @rank_zero_only
+    def on_test_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Report a test."""
+        split = getattr(trainer.datamodule, "test_split", "test")  # type: ignore[attr-defined]
+        self._report(trainer, pl_module, "test", split)
+
+    def _report(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str, split: str
+    ) -> None:
+        assert isinstance(pl_module, AffectModel)
+        record = evaluation_record(pl_module, stage) | {"split": split} | _data_facts(trainer)
+        folder = Path(trainer.default_root_dir) / stage
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+        title = f"{pl_module.arch} on {record['data']} {split}: accuracy {record['accuracy']:.4f}"
+        confusion = pl_module.results[stage]["confusion"].numpy()
+        confusion_figure(confusion, pl_module.labels.names, folder / "confusion_matrix.png", title)
+        console = Console()
+        console.print(evaluation_table(record, title=f"{pl_module.arch} on {record['data']} {split}"))
+        console.print(f"metrics and confusion matrix: {folder}", highlight=False)
+
+
+def evaluation_record(model: AffectModel, stage: str) -> dict[str, Any]:
+    """The results of a stage as JSON-ready values: scalars, recall per class, confusion counts."""
+    values = model.results[stage]
+    confusion = values["confusion"]
+    per_class = zip(model.labels.names, recalls(confusion).tolist(), strict=True)
+    return {
+        "model": model.arch,
+        "faces": int(confusion.sum()),
+        **{name: float(value) for name, value in values.items() if value.ndim == 0},
+        "recall": {name: None if value != value else value for name, value in per_class},
+        "support": dict(zip(model.labels.names, confusion.sum(dim=1).tolist(), strict=True)),
+        "confusion": confusion.tolist(),
+        "versions": {
+            "affectzoo": affectzoo.__version__,
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+    }
+
+
+def evaluation_table(record: dict[str, Any], title: str) -> Table:
+    """The results of a stage as a table for people."""
+    table = Table(title=title, title_justify="left")
+    table.add_column("metric")
+    table.add_column("value", justify="right")
+    table.add_column("faces", justify="right")
+    for name in ("accuracy", "mean_diagonal", "f1"):
+        table.add_row(name.replace("_", " "), f"{record[name]:.4f}", f"{record['faces']:,}")
+    table.add_section()
+    for name, value in record["recall"].items():
+        shown = "-" if value is None else f"{value:.4f}"
+        table.add_row(f"recall {name}", shown, f"{record['support'][name]:,}")
+    return table
+
+
+def _data_facts(trainer: pl.Trainer) -> dict[str, Any]:
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if not isinstance(data, FaceDataModule):
+        return {"data": type(data).__name__}
+    facts: dict[str, Any] = {
+        "data": data.index.dataset,
+        "left_out": dict(data.index.left_out),
+        "unreadable": list(data.unreadable),
+    }
+    rule = getattr(data, "rule", None)
+    return facts if rule is None else facts | {"training_label_rule": rule}
+
+
+class ZooCLI(LightningCLI):
+    """LightningCLI that links data to model and gives every run its folder."""
+
+    def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
+        """Let data conform to the model; add checkpoints, the report and the run's folder."""
+        for name in ("preprocess", "labels"):
+            parser.link_arguments(f"model.{name}", f"data.init_args.{name}", apply_on="instantiate")
+        parser.add_argument(
+            "--run_dir",
+            type=str | None,
+            default=None,
+            help="Where the run's files go; by default runs/ARCH-DATA, numbered when taken.",
+        )
+        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(RunReport, "report")
+        parser.set_defaults(
+            {
+                "checkpoint.filename": "best",
+                "checkpoint.monitor": "valid/accuracy",
+                "checkpoint.mode": "max",
+                "checkpoint.save_last": True,
+                "checkpoint.enable_version_counter": False,
+            }
+        )
+
+    def before_instantiate_classes(self) -> None:
+        """Choose the run's folder and point logs and checkpoints there."""
+        config = self.config[self.subcommand]
+        folder = self._run_dir(config)
+        config.trainer.default_root_dir = str(folder)
+        config.checkpoint.dirpath = str(folder / "checkpoints")
+        if config.trainer.logger is None:
+            loggers = ("CSVLogger", "csv"), ("TensorBoardLogger", "tensorboard")
+            config.trainer.logger = [
+                Namespace(
+                    class_path=f"lightning.pytorch.loggers.{kind}",
+                    init_args=Namespace(save_dir=str(folder), name=name),
+                )
+                for kind, name in loggers
+            ]
+        if self.subcommand != "fit":
+            config.trainer.logger = False
+            config.verbose = False
+
+    def _run_dir(self, config: Any) -> Path:
+        if config.run_dir is not None:
+            return Path(config.run_dir)
+        resumed = config.get("ckpt_path")
+        if resumed is not None and Path(resumed).parent.name == "checkpoints":
+            return Path(resumed).parent.parent
+        arch = config.model.class_path.rpartition(".")[2].lower()
+        data = config.data.class_path.rpartition(".")[2].lower()
+        base = Path("runs") / f"{arch}-{data}"
+        number, folder = 1, base
+        while folder.exists():
+            number += 1
+            folder = base.with_name(f"{base.name}-{number}")
+        return folder
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run one of LightningCLI's subcommands.
+
+    Args:
+        arguments: Command line after ``affectzoo``, beginning with fit, validate or test.
+
+    Raises:
+        SystemExit: With 2 when the arguments are wrong.
+    """
+    torch.set_float32_matmul_precision("high")
+    try:
+        ZooCLI(
+            AffectModel,
+            FaceDataModule,
+            subclass_mode_model=True,
+            subclass_mode_data=True,
+            save_config_callback=SaveRecipe,
+            seed_everything_default=0,
+            trainer_defaults={
+                "callbacks": [RichProgressBar(console_kwargs={"stderr": True})],
+            },
+            parser_kwargs={"exit_on_error": False},
+            args=list(arguments),
+        )
+    except argparse.ArgumentError as error:
+        print(f"affectzoo {arguments[0]}: {error.message or error}", file=sys.stderr)
+        print(f"see: affectzoo {arguments[0]} --help", file=sys.stderr)
+        raise SystemExit(2) from None

@@ -1,0 +1,123 @@
+"""Augmentation in front of the one shared last stage, ``Preprocess.tensor``.
+
+Albumentations does the work; two of its habits are corrected here: a flip keeps the order of
+landmarks (left and right must change places), and its random state ignores PyTorch's seeds.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Literal
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would ask the network
+
+import albumentations as A  # noqa: N812
+import cv2
+import numpy as np
+import torch
+
+from affectzoo.landmarks import MIRROR
+from affectzoo.preprocess import Preprocess
+
+if TYPE_CHECKING:
+    from affectzoo.preprocess import Image, Points
+
+Augment = Literal["none", "five_crops", "random_crop", "modern"]
+
+
+class Flip(A.HorizontalFlip):
+    """Mirror picture and landmarks, so that each landmark keeps its name (left eye stays left)."""
+
+    def apply_to_keypoints(self, keypoints: np.ndarray, **params: Any) -> np.ndarray:
+        """Mirror faces of 68 or 5 points each; several faces may follow one another."""
+        flipped: np.ndarray = super().apply_to_keypoints(keypoints, **params)
+        for points, order in sorted(MIRROR.items(), reverse=True):
+            if len(flipped) and len(flipped) % points == 0:
+                faces = flipped.reshape(-1, points, flipped.shape[-1])
+                return faces[:, list(order)].reshape(flipped.shape)
+        if len(flipped):
+            raise ValueError(f"cannot mirror {len(flipped)} landmarks; known sets: {list(MIRROR)}")
+        return flipped
+
+
+def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransform | A.BaseCompose]:
+    """The random steps, from a face of ``face_size`` to one of ``size``.
+
+    Args:
+        augment: ``none``; ``five_crops``: a corner or the centre, and flips (AffectNet, section
+            5.1); ``random_crop``: a random place (RAF-DB, section V-B); ``modern``: flip, small
+            rotation, zoom, shift and shear, light, and a covered patch.
+        preprocess: Gives both sizes.
+    """
+    full, size = preprocess.face_size, preprocess.size
+    if augment == "none":
+        return []
+    if augment == "random_crop":
+        return [A.RandomCrop(size, size)]
+    if augment == "five_crops":
+        corners = [(x, y) for x in (0, full - size) for y in (0, full - size)]
+        places = [A.Crop(x, y, x + size, y + size) for x, y in corners]
+        return [A.OneOf([*places, A.CenterCrop(size, size)], p=1), Flip(p=0.5)]
+    return [
+        Flip(p=0.5),
+        A.Affine(
+            rotate=(-20, 20),
+            scale=(0.85, 1.15),
+            translate_percent=(-0.08, 0.08),
+            shear={"x": (-6, 6), "y": (0, 0)},
+            border_mode=cv2.BORDER_REPLICATE,
+            p=1,
+        ),
+        A.RandomBrightnessContrast(brightness_limit=0.15, contrast_limit=0.4, p=1),
+        A.CoarseDropout(
+            num_holes_range=(1, 1),
+            hole_height_range=(0.15, 0.35),
+            hole_width_range=(0.15, 0.35),
+            fill="random_uniform",
+            p=0.25,
+        ),
+        A.RandomCrop(size, size),
+    ]
+
+
+class FaceTransform:
+    """From a face at ``face_size`` to the network's input, landmarks along with it."""
+
+    def __init__(self, preprocess: Preprocess, augment: Augment = "none") -> None:
+        """Build the pipeline.
+
+        Args:
+            preprocess: The model's preprocessing.
+            augment: Which augmentation; ``none`` for evaluation.
+        """
+        self.preprocess = preprocess
+        steps = augmentation(augment, preprocess)
+        keep_all = A.KeypointParams(format="xy", remove_invisible=False)
+        self._augment = A.Compose(steps, keypoint_params=keep_all) if steps else None
+
+    def seed(self, seed: int) -> None:
+        """Restart the random draws; every data loading process needs a seed of its own."""
+        if self._augment is not None:
+            self._augment.set_random_seed(seed % 2**32)
+
+    def __call__(
+        self, face: Image, landmarks: Points | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Augment, then scale and normalise.
+
+        Args:
+            face: What ``Preprocess.face`` returned, 0..255.
+            landmarks: Shape (N, 2), pixels of ``face``.
+
+        Returns:
+            The input, shape (channels, size, size), and the landmarks in its pixels.
+        """
+        if self._augment is not None:
+            points = np.empty((0, 2), np.float32) if landmarks is None else landmarks
+            result = self._augment(image=face, keypoints=points)
+            face = result["image"]
+            landmarks = None if landmarks is None else np.asarray(result["keypoints"], np.float32)
+        if landmarks is None:
+            return self.preprocess.tensor(face), None
+        offset = (face.shape[0] - self.preprocess.size) // 2  # the central cut still to come
+        return self.preprocess.tensor(face), torch.from_numpy(landmarks - np.float32(offset))
