@@ -49,15 +49,19 @@ class LabelSpace:
     name: str = "custom"
 
     def __post_init__(self) -> None:
+        """Refuse an empty space and one that names a class twice."""
         if len(set(self.names)) != len(self.names):
-            raise LabelError(f"label space '{self.name}' names a class twice: {', '.join(self.names)}")
+            named = ", ".join(self.names)
+            raise LabelError(f"label space '{self.name}' names a class twice: {named}")
         if not self.names:
             raise LabelError(f"label space '{self.name}' has no classes")
 
     def __len__(self) -> int:
+        """Number of classes."""
         return len(self.names)
 
     def __str__(self) -> str:
+        """Name, size and classes, for messages."""
         return f"{self.name} ({len(self)}: {', '.join(self.names)})"
 
     def index(self, name: str) -> int:
@@ -66,18 +70,22 @@ class LabelSpace:
         Raises:
             LabelError: The space has no such class.
         """
-        for spelling in (name, canonical(name)):
-            if spelling in self.names:
-                return self.names.index(spelling)
-        raise LabelError(f"'{name}' is no class of {self}")
+        own = self._own(name)
+        if own is None:
+            raise LabelError(f"'{name}' is no class of {self}")
+        return self.names.index(own)
+
+    def _own(self, name: str) -> str | None:
+        """This space's spelling of a class, ``None`` where it has no such class."""
+        if name in self.names:
+            return name
+        return next((own for own in self.names if canonical(own) == canonical(name)), None)
 
     def same_classes(self, other: LabelSpace) -> bool:
         """Whether both hold the same classes in the same order, whatever they are called."""
         return self.names == other.names
 
-    def mapping_to(
-        self, other: LabelSpace, merge: Mapping[str, str] | None = None
-    ) -> dict[str, str | None]:
+    def mapping_to(self, other: LabelSpace, merge: Mapping[str, str] | None = None) -> dict[str, str | None]:
         """Say for each class here which class of ``other`` it is; ``None`` where there is none.
 
         Args:
@@ -87,12 +95,10 @@ class LabelSpace:
         Raises:
             LabelError: ``merge`` names a class that either space lacks.
         """
-        merge = dict(merge or {})
-        for source, target in merge.items():
-            self.index(source)
-            other.index(target)
-        moved = {name: canonical(merge.get(name, name)) for name in self.names}
-        return {name: (to if to in other.names else None) for name, to in moved.items()}
+        moved = {name: name for name in self.names}
+        for source, target in (merge or {}).items():
+            moved[self.names[self.index(source)]] = other.names[other.index(target)]
+        return {name: other._own(to) for name, to in moved.items()}
 
 
 def _space(name: str, names: str) -> LabelSpace:
@@ -103,9 +109,7 @@ SPACES: Mapping[str, LabelSpace] = MappingProxyType(
     {
         space.name: space
         for space in (
-            _space(
-                "affectnet8", "neutral happiness sadness surprise fear disgust anger contempt"
-            ),
+            _space("affectnet8", "neutral happiness sadness surprise fear disgust anger contempt"),
             _space("affectnet7", "neutral happiness sadness surprise fear disgust anger"),
             _space("ferplus8", "neutral happiness surprise sadness anger disgust fear contempt"),
             _space("fer2013", "anger disgust fear happiness sadness surprise neutral"),
@@ -126,9 +130,7 @@ CODES: Mapping[str, Mapping[int, str]] = MappingProxyType(
             "neutral happiness sadness surprise fear disgust anger contempt none uncertain non-face"
         ),
         "fer2013": _codes("anger disgust fear happiness sadness surprise neutral"),
-        "ferplus": _codes(
-            "neutral happiness surprise sadness anger disgust fear contempt unknown non-face"
-        ),
+        "ferplus": _codes("neutral happiness surprise sadness anger disgust fear contempt unknown non-face"),
         "rafdb": _codes("surprise fear disgust happiness sadness anger neutral", first=1),
     }
 )

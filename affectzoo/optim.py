@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import nn
 from torch.optim import Adam, AdamW, Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import AffectZooError, UnknownNameError
+
+OptimizerName = Literal["sgd", "adam", "adamw"]
+ScheduleName = Literal["constant", "steps", "cosine", "one_cycle"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +31,7 @@ class OptimizerSettings:
             parameters never decay.
     """
 
-    name: Literal["sgd", "adam", "adamw"] = "sgd"
+    name: OptimizerName = "sgd"
     lr: float = 0.01
     momentum: float = 0.9
     nesterov: bool = False
@@ -35,11 +39,17 @@ class OptimizerSettings:
     head_weight_decay: float | None = None
 
     def __post_init__(self) -> None:
-        if self.lr <= 0 or not 0 <= self.momentum < 1 or self.weight_decay < 0:
+        if self.name not in get_args(OptimizerName):
+            raise UnknownNameError("optimizer", self.name, get_args(OptimizerName))
+        decay = min(self.weight_decay, self.head_weight_decay or 0.0)
+        if self.lr <= 0 or not 0 <= self.momentum < 1 or decay < 0:
             raise AffectZooError(
                 f"optimizer: lr {self.lr}, momentum {self.momentum}, weight_decay "
-                f"{self.weight_decay}; expected lr > 0, 0 <= momentum < 1, weight_decay >= 0"
+                f"{self.weight_decay}, head_weight_decay {self.head_weight_decay}; expected lr > 0, "
+                "0 <= momentum < 1 and decays >= 0"
             )
+        if self.nesterov and not self.momentum:
+            raise AffectZooError("optimizer: nesterov needs a momentum above 0")
 
     def build(self, trunk: nn.Module, heads: nn.Module) -> Optimizer:
         """The optimiser over what of both parts may be trained."""
@@ -70,28 +80,49 @@ class Schedule:
         warmup: Share of training that ``one_cycle`` rises for.
     """
 
-    name: Literal["constant", "steps", "cosine", "one_cycle"] = "constant"
+    name: ScheduleName = "constant"
     milestones: tuple[int, ...] = ()
     every: int | None = None
     gamma: float = 0.1
     warmup: float = 0.2
 
-    def build(self, optimizer: Optimizer, total_steps: int) -> LRScheduler | None:
+    def __post_init__(self) -> None:
+        if self.name not in get_args(ScheduleName):
+            raise UnknownNameError("schedule", self.name, get_args(ScheduleName))
+        if self.name == "steps" and bool(self.milestones) == (self.every is not None):
+            raise AffectZooError("schedule: steps needs either milestones or every")
+        steps = [*self.milestones, *([] if self.every is None else [self.every])]
+        if min(steps, default=1) < 1 or self.gamma <= 0 or not 0 <= self.warmup <= 1:
+            raise AffectZooError(
+                f"schedule: milestones {self.milestones}, every {self.every}, gamma {self.gamma}, warmup "
+                f"{self.warmup}; expected steps >= 1, gamma > 0, 0 <= warmup <= 1"
+            )
+
+    def build(self, optimizer: Optimizer, total_steps: float) -> LRScheduler | None:
         """The scheduler, to be called once per step, or ``None``.
 
         Args:
             optimizer: What it acts on.
-            total_steps: Steps of the whole training.
+            total_steps: Steps of the whole training; infinite when it has no end.
+
+        Raises:
+            AffectZooError: ``cosine`` or ``one_cycle`` over a training without an end.
         """
+        if self.name in ("cosine", "one_cycle") and not math.isfinite(total_steps):
+            raise AffectZooError(f"schedule {self.name} needs an end: set trainer.max_epochs or max_steps")
         if self.name == "steps" and self.every is not None:
             return lr_scheduler.StepLR(optimizer, self.every, self.gamma)
         if self.name == "steps":
             return lr_scheduler.MultiStepLR(optimizer, list(self.milestones), self.gamma)
         if self.name == "cosine":
-            return lr_scheduler.CosineAnnealingLR(optimizer, total_steps)
+            return lr_scheduler.CosineAnnealingLR(optimizer, int(total_steps))
         if self.name == "one_cycle":
             peaks = [group["lr"] for group in optimizer.param_groups]
             return lr_scheduler.OneCycleLR(
-                optimizer, peaks, total_steps=total_steps, pct_start=self.warmup, cycle_momentum=False
+                optimizer,
+                peaks,
+                total_steps=int(total_steps),
+                pct_start=self.warmup,
+                cycle_momentum=False,
             )
         return None

@@ -8,9 +8,7 @@ from pathlib import Path
 import numpy as np
 
 
-def confusion_figure(
-    confusion: np.ndarray, names: Sequence[str], path: Path, title: str = ""
-) -> None:
+def confusion_figure(confusion: np.ndarray, names: Sequence[str], path: Path, title: str = "") -> None:
     """Draw a confusion matrix in percent of each true class, with its counts beside the names.
 
     Args:

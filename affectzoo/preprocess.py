@@ -57,14 +57,14 @@ class Preprocess:
     margin: float = 0.0
 
     def __post_init__(self) -> None:
+        """Spread single values over the channels; refuse what makes no sense."""
         object.__setattr__(self, "mean", self._per_channel("mean"))
         object.__setattr__(self, "std", self._per_channel("std"))
         if self.color not in ("rgb", "gray"):
-            raise AffectZooError(f"preprocess: color is '{self.color}', but only rgb and gray exist")
+            raise AffectZooError(f"preprocess: color is '{self.color}', only rgb and gray exist")
         if not 1 <= self.size <= self.face_size <= 4096:
             raise AffectZooError(
-                f"preprocess: size {self.size} and resize {self.resize} must keep "
-                "1 <= size <= resize <= 4096"
+                f"preprocess: size {self.size} and resize {self.resize} must keep 1 <= size <= resize <= 4096"
             )
         if min(self.std) <= 0 or not -0.5 <= self.margin <= 4:
             raise AffectZooError("preprocess: std must be above 0 and margin between -0.5 and 4")
@@ -93,8 +93,7 @@ class Preprocess:
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form that ``from_dict`` reads back."""
         return {
-            key: list(value) if isinstance(value, tuple) else value
-            for key, value in asdict(self).items()
+            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }
 
     @classmethod
@@ -110,30 +109,35 @@ class Preprocess:
                 f"preprocess: fields are {', '.join(sorted(known))} (size is required), "
                 f"but got {', '.join(sorted(values)) or 'none'}"
             )
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        given: dict[str, Any] = {
+            key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+        }
+        return cls(**given)
 
     def region(self, image: Image, box: Box | None = None) -> Region:
         """The square of a picture that becomes the face.
 
         Args:
             image: Shape (H, W, 3) or (H, W).
-            box: The face in pixels of ``image``: the square has its centre and its longer edge, plus
-                the margin. ``None`` when the picture is a ready crop: the square then holds it
-                whole, so nothing is ever stretched.
+            box: The face in pixels of ``image``: the square has its centre and its longer edge,
+                plus the margin. ``None`` when the picture is a ready crop: the square then holds
+                it whole, so nothing is ever stretched.
 
         Raises:
-            AffectZooError: The box has no area inside the picture.
+            AffectZooError: The box has no area, or the square no pixel, inside the picture.
         """
         height, width = image.shape[:2]
         x0, y0, x1, y1 = (0, 0, width, height) if box is None else box
-        if not (x0 < x1 and y0 < y1 and x0 < width and y0 < height and x1 > 0 and y1 > 0):
-            raise AffectZooError(
-                f"face box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area inside a picture of "
-                f"{width} x {height} pixels"
-            )
-        margin = 0.0 if box is None else self.margin
-        side = max(1, round(max(x1 - x0, y1 - y0) * (1 + margin)))
-        return Region(round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2), side)
+        if x0 < x1 and y0 < y1 and x0 < width and y0 < height and x1 > 0 and y1 > 0:
+            margin = 0.0 if box is None else self.margin
+            side = max(1, round(max(x1 - x0, y1 - y0) * (1 + margin)))
+            x, y = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
+            if x < width and y < height and x + side > 0 and y + side > 0:
+                return Region(x, y, side)
+        raise AffectZooError(
+            f"face box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area inside a picture of "
+            f"{width} x {height} pixels"
+        )
 
     def face(self, image: Image, box: Box | None = None) -> Image:
         """Cut a face out, in this colour and at ``face_size``.
@@ -169,7 +173,7 @@ class Preprocess:
         """Move landmarks along with ``face``.
 
         Args:
-            points: Shape (N, 2), x and y in pixels of ``image``.
+            points: Shape (N, 2), x and y in pixels of ``image``; whole numbers are pixel centres.
             image: The picture that ``face`` gets.
             box: The box that ``face`` gets.
 
@@ -177,7 +181,8 @@ class Preprocess:
             Shape (N, 2), in pixels of the face at ``face_size``.
         """
         x, y, side = self.region(image, box)
-        moved: Points = ((points - (x, y)) * (self.face_size / side)).astype(points.dtype)
+        scale = self.face_size / side
+        moved: Points = ((points - (x, y) + 0.5) * scale - 0.5).astype(points.dtype)
         return moved
 
     def tensor(self, face: Image) -> torch.Tensor:

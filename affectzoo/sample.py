@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 import torch
 
 Batch = dict[str, Any]
-"""One batch of faces. ``image`` (B, C, H, W) float32; ``label`` (B,) class index, -1 for none; ``target``
-(B, classes), a distribution; ``index`` (B,) row of the index table; ``path``, a list; ``landmarks`` (B, N, 2),
-pixels of the input, where the data has them; ``unreadable``, messages of faces that were left out."""
+"""One batch of faces: ``image`` (B, C, H, W) float32; ``label`` (B,) class index, -1 for none; ``target``
+(B, classes), a distribution; ``index`` (B,) row of the index table; ``path``, a list; ``landmarks``
+(B, N, 2), pixels of the input, where the data has them; ``unreadable``, messages of faces left out."""
 
 
 class AffectOutput(NamedTuple):

@@ -6,16 +6,15 @@ Every run has one folder: its recipe, checkpoints, logs, the exported weights an
 from __future__ import annotations
 
 import argparse
-import json
-import platform
+import logging
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
-from jsonargparse import Namespace
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import (
     LightningArgumentParser,
@@ -24,14 +23,12 @@ from lightning.pytorch.cli import (
 )
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from rich.console import Console
-from rich.table import Table
 
-import affectzoo
 from affectzoo import weights
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.metrics.expression import recalls
+from affectzoo.errors import AffectZooError
+from affectzoo.evaluation import evaluation_record, evaluation_table, write_evaluation
 from affectzoo.models.base import AffectModel
-from affectzoo.plots import confusion_figure
 
 
 class SaveRecipe(SaveConfigCallback):
@@ -39,14 +36,14 @@ class SaveRecipe(SaveConfigCallback):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         """Take LightningCLI's arguments; the place is the run's folder."""
-        super().__init__(*args, **kwargs, save_to_log_dir=False)
+        super().__init__(*args, **{**kwargs, "save_to_log_dir": False})
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Write the file, for trainings only."""
         if stage == "fit":
             path = Path(trainer.default_root_dir) / self.config_filename
             path.parent.mkdir(parents=True, exist_ok=True)
-            self.parser.save(self.config, path, skip_none=False, overwrite=True)
+            self.parser.save(self.config, path, skip_unset=False, overwrite=True)
 
 
 class RunReport(Callback):
@@ -67,7 +64,7 @@ class RunReport(Callback):
         """Write ``model.safetensors`` from the chosen checkpoint and show the validation metrics."""
         assert isinstance(pl_module, AffectModel)
         checkpoints = trainer.checkpoint_callback
-        if trainer.fast_dev_run or not isinstance(checkpoints, ModelCheckpoint):
+        if getattr(trainer, "fast_dev_run", False) or not isinstance(checkpoints, ModelCheckpoint):
             return
         chosen = checkpoints.best_model_path if self.export == "best" else checkpoints.last_model_path
         if not chosen:
@@ -111,55 +108,16 @@ class RunReport(Callback):
         split = getattr(trainer.datamodule, "test_split", "test")  # type: ignore[attr-defined]
         self._report(trainer, pl_module, "test", split)
 
-    def _report(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str, split: str
-    ) -> None:
+    def _report(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str, split: str) -> None:
         assert isinstance(pl_module, AffectModel)
-        record = evaluation_record(pl_module, stage) | {"split": split} | _data_facts(trainer)
+        record = evaluation_record(pl_module, pl_module.results[stage])
+        record |= {"split": split} | _data_facts(trainer)
         folder = Path(trainer.default_root_dir) / stage
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-        title = f"{pl_module.arch} on {record['data']} {split}: accuracy {record['accuracy']:.4f}"
-        confusion = pl_module.results[stage]["confusion"].numpy()
-        confusion_figure(confusion, pl_module.labels.names, folder / "confusion_matrix.png", title)
+        title = f"{pl_module.arch} on {record['data']} {split}"
+        write_evaluation(record, folder, title)
         console = Console()
-        console.print(evaluation_table(record, title=f"{pl_module.arch} on {record['data']} {split}"))
+        console.print(evaluation_table(record, title))
         console.print(f"metrics and confusion matrix: {folder}", highlight=False)
-
-
-def evaluation_record(model: AffectModel, stage: str) -> dict[str, Any]:
-    """The results of a stage as JSON-ready values: scalars, recall per class, confusion counts."""
-    values = model.results[stage]
-    confusion = values["confusion"]
-    per_class = zip(model.labels.names, recalls(confusion).tolist(), strict=True)
-    return {
-        "model": model.arch,
-        "faces": int(confusion.sum()),
-        **{name: float(value) for name, value in values.items() if value.ndim == 0},
-        "recall": {name: None if value != value else value for name, value in per_class},
-        "support": dict(zip(model.labels.names, confusion.sum(dim=1).tolist(), strict=True)),
-        "confusion": confusion.tolist(),
-        "versions": {
-            "affectzoo": affectzoo.__version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
-    }
-
-
-def evaluation_table(record: dict[str, Any], title: str) -> Table:
-    """The results of a stage as a table for people."""
-    table = Table(title=title, title_justify="left")
-    table.add_column("metric")
-    table.add_column("value", justify="right")
-    table.add_column("faces", justify="right")
-    for name in ("accuracy", "mean_diagonal", "f1"):
-        table.add_row(name.replace("_", " "), f"{record[name]:.4f}", f"{record['faces']:,}")
-    table.add_section()
-    for name, value in record["recall"].items():
-        shown = "-" if value is None else f"{value:.4f}"
-        table.add_row(f"recall {name}", shown, f"{record['support'][name]:,}")
-    return table
 
 
 def _data_facts(trainer: pl.Trainer) -> dict[str, Any]:
@@ -206,18 +164,19 @@ class ZooCLI(LightningCLI):
         folder = self._run_dir(config)
         config.trainer.default_root_dir = str(folder)
         config.checkpoint.dirpath = str(folder / "checkpoints")
-        if config.trainer.logger is None:
+        if self.subcommand != "fit" or config.trainer.fast_dev_run:
+            config.trainer.logger = False
+        elif config.trainer.logger is None:
             loggers = ("CSVLogger", "csv"), ("TensorBoardLogger", "tensorboard")
             config.trainer.logger = [
-                Namespace(
-                    class_path=f"lightning.pytorch.loggers.{kind}",
-                    init_args=Namespace(save_dir=str(folder), name=name),
-                )
+                {
+                    "class_path": f"lightning.pytorch.loggers.{kind}",
+                    "init_args": {"save_dir": str(folder), "name": name},
+                }
                 for kind, name in loggers
             ]
         if self.subcommand != "fit":
-            config.trainer.logger = False
-            config.verbose = False
+            config.verbose = False  # RunReport shows the results
 
     def _run_dir(self, config: Any) -> Path:
         if config.run_dir is not None:
@@ -242,9 +201,13 @@ def run(arguments: Sequence[str]) -> None:
         arguments: Command line after ``affectzoo``, beginning with fit, validate or test.
 
     Raises:
+        AffectZooError: Data, weights or settings are wrong.
         SystemExit: With 2 when the arguments are wrong.
     """
     torch.set_float32_matmul_precision("high")
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_no_advertisement)
+    warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
+    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=DeprecationWarning)
     try:
         ZooCLI(
             AffectModel,
@@ -253,13 +216,37 @@ def run(arguments: Sequence[str]) -> None:
             subclass_mode_data=True,
             save_config_callback=SaveRecipe,
             seed_everything_default=0,
-            trainer_defaults={
-                "callbacks": [RichProgressBar(console_kwargs={"stderr": True})],
-            },
-            parser_kwargs={"exit_on_error": False},
+            trainer_defaults={"callbacks": [RichProgressBar(console_kwargs={"stderr": True})]},
+            parser_kwargs={"exit_on_error": False, "prog": "affectzoo"},
             args=list(arguments),
         )
     except argparse.ArgumentError as error:
-        print(f"affectzoo {arguments[0]}: {error.message or error}", file=sys.stderr)
+        print(f"affectzoo {arguments[0]}: {usage_fault(str(error.message or error))}", file=sys.stderr)
         print(f"see: affectzoo {arguments[0]} --help", file=sys.stderr)
         raise SystemExit(2) from None
+    except Exception as error:
+        # jsonargparse wraps what a constructor raises; the original is what helps.
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, AffectZooError):
+            cause = cause.__cause__
+        raise cause or error from None
+
+
+def usage_fault(message: str) -> str:
+    """The line of jsonargparse's message that names the fault, then the message itself.
+
+    It nests one explanation per accepted type; the innermost that is not about leaving the value out is
+    the fault.
+    """
+    lines = [line for line in message.splitlines() if line.strip()]
+    telling = [ln for ln in lines if "NoneType" not in ln and not ln.strip().startswith("Given value")]
+    deepest = max(telling or lines, key=lambda line: len(line) - len(line.lstrip()))
+    headline = deepest.strip().removeprefix("- ")
+    above = lines[lines.index(deepest) - 1].strip()
+    if above.startswith("Parser key"):
+        headline = f"{above.removeprefix('Parser key ')} {headline}"
+    return headline if len(lines) == 1 else f"{headline}\n{message}"
+
+
+def _no_advertisement(record: logging.LogRecord) -> bool:
+    return "litlogger" not in str(record.msg)

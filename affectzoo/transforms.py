@@ -7,11 +7,11 @@ landmarks (left and right must change places), and its random state ignores PyTo
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would ask the network
 
-import albumentations as A  # noqa: N812
+import albumentations as A
 import cv2
 import numpy as np
 import torch
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 Augment = Literal["none", "five_crops", "random_crop", "modern"]
 
 
-class Flip(A.HorizontalFlip):
+class Flip(A.HorizontalFlip):  # type: ignore[misc]
     """Mirror picture and landmarks, so that each landmark keeps its name (left eye stays left)."""
 
-    def apply_to_keypoints(self, keypoints: np.ndarray, **params: Any) -> np.ndarray:
+    def apply_to_keypoints(self, keypoints: np.ndarray, **params: object) -> np.ndarray:
         """Mirror faces of 68 or 5 points each; several faces may follow one another."""
         flipped: np.ndarray = super().apply_to_keypoints(keypoints, **params)
         for points, order in sorted(MIRROR.items(), reverse=True):

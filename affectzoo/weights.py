@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
@@ -28,6 +27,15 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).parent / "assets"
 FILE_NAME = "model.safetensors"
 _KEY = "affectzoo"
+_KINDS = {
+    "arch": str,
+    "labels": list,
+    "preprocess": dict,
+    "arguments": dict,
+    "training": dict,
+    "metrics": list,
+    "licence": dict,
+}
 
 
 @dataclass(frozen=True)
@@ -81,6 +89,9 @@ class WeightsMeta:
             said = [f"lacks {', '.join(sorted(missing))}"] if missing else []
             said += [f"has unknown fields {', '.join(sorted(extra))}"] if extra else []
             raise WeightsError(f"{where}: the model's description {' and '.join(said)}")
+        for name, kind in _KINDS.items():
+            if name in values and not isinstance(values[name], kind):
+                raise WeightsError(f"{where}: the model's description is wrong: {name} is no {kind.__name__}")
         try:
             architecture(values["arch"])
             return cls(
@@ -249,6 +260,9 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], meta: WeightsMeta, *,
         tensors: The network's state.
         meta: What it means.
         half: Store floating tensors as float16.
+
+    Raises:
+        WeightsError: A tensor holds values that are not finite, or that float16 cannot hold.
     """
     from safetensors.torch import save_file
 
@@ -256,11 +270,18 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], meta: WeightsMeta, *,
         name: (tensor.half() if half and tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in tensors.items()
     }
+    wrong = [n for n, tensor in ready.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
+    if wrong:
+        raise WeightsError(
+            f"{path}: not written: {', '.join(wrong[:3])} hold values that are not finite"
+            + (" as float16" if half else "")
+            + "; did the training diverge?"
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     try:
         text = json.dumps(meta.to_dict(), sort_keys=True)
         save_file(ready, part, metadata={"format": "pt", _KEY: text})
-        os.replace(part, path)
+        part.replace(path)
     finally:
         part.unlink(missing_ok=True)

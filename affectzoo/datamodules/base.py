@@ -6,14 +6,21 @@ import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
 from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
-from torch.utils.data import DataLoader, Sampler, Subset, WeightedRandomSampler, get_worker_info
+from torch.utils.data import (
+    DataLoader,
+    Dataset,
+    Sampler,
+    Subset,
+    WeightedRandomSampler,
+    get_worker_info,
+)
 
 from affectzoo.datamodules.imbalance import Imbalance, resample, sample_weights
 from affectzoo.datasets.dataset import FaceDataset, OnUnreadable, Targets, collate
@@ -60,10 +67,11 @@ class FaceDataModule(pl.LightningDataModule):
             num_workers: Loading processes; by default one per core, four at most.
             augment: Augmentation of the training part.
             imbalance: Strategy for rare classes in the training part: as it is, down-sampled to
-                ``cap`` per class, up-sampled to the largest class, or drawn with equal class chances.
+                ``cap`` per class, up-sampled to the largest class, or drawn with equal class
+                chances.
             cap: Most training faces per class when ``imbalance`` is ``down``.
-            valid_fraction: Share of the training part held out, class by class, where the data set has
-                no validation part of its own.
+            valid_fraction: Share of the training part held out, class by class, where the data set
+                has no validation part of its own.
             test_split: Which part ``test`` runs on: ``test`` or ``valid``.
             on_unreadable: At a picture that cannot be read: ``raise`` stops and names it, ``skip``
                 leaves it out, names it once and counts it.
@@ -149,7 +157,12 @@ class FaceDataModule(pl.LightningDataModule):
             sampler = WeightedRandomSampler(weights, len(dataset))
         rows = resample(dataset.labels, self.imbalance, self.cap, self.seed)
         chosen = dataset if len(rows) == len(dataset) else Subset(dataset, rows.tolist())
-        return self._loader(chosen, shuffle=sampler is None, sampler=sampler, drop_last=len(rows) > self.batch_size)
+        return self._loader(
+            chosen,
+            shuffle=sampler is None,
+            sampler=sampler,
+            drop_last=len(rows) > self.batch_size,
+        )
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Every face once, in order."""
@@ -161,21 +174,30 @@ class FaceDataModule(pl.LightningDataModule):
 
     def _evaluation(self, split: str) -> DataLoader[Batch]:
         dataset = self._part(split)
-        # Lightning's own sampler would repeat faces to even out the ranks and so change the metrics.
+        # Lightning's own sampler would repeat faces to even out the ranks, and change the metrics.
         many = torch.distributed.is_available() and torch.distributed.is_initialized()
         sampler = UnrepeatedDistributedSampler(dataset, shuffle=False) if many else None
         return self._loader(dataset, shuffle=False, sampler=sampler)
 
-    def _loader(self, dataset: Any, **options: Any) -> DataLoader[Batch]:
+    def _loader(
+        self,
+        dataset: Dataset[Batch],
+        *,
+        shuffle: bool,
+        sampler: Sampler[int] | None,
+        drop_last: bool = False,
+    ) -> DataLoader[Batch]:
         return DataLoader(
             dataset,
+            shuffle=shuffle,
+            sampler=sampler,
+            drop_last=drop_last,
             batch_size=self.batch_size,
             num_workers=self.num_workers,
             collate_fn=collate,
             worker_init_fn=_start_worker,
             persistent_workers=self.num_workers > 0,
             pin_memory=torch.cuda.is_available(),
-            **options,
         )
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
@@ -192,7 +214,8 @@ def hold_out(index: FaceIndex, fraction: float, seed: int) -> FaceIndex:
 
     Args:
         index: Faces with a ``train`` and no ``valid`` part.
-        fraction: The share, in (0, 1); each class gives at least one face if it has two.
+        fraction: The share, in (0, 1); each class gives at least one face and keeps one, if it
+            has two.
         seed: Of the draw.
     """
     if not 0 < fraction < 1:
@@ -201,7 +224,8 @@ def hold_out(index: FaceIndex, fraction: float, seed: int) -> FaceIndex:
     table = index.table.copy()
     training = table[table["split"] == "train"]
     for _, members in training.groupby("label", sort=True):
-        count = max(1, round(fraction * len(members))) if len(members) > 1 else 0
+        most = len(members) - 1
+        count = min(max(1, round(fraction * len(members))), most)
         table.loc[random.permutation(members.index.to_numpy())[:count], "split"] = "valid"
     return replace(index, table=table)
 

@@ -1,6 +1,7 @@
-"""Resampling the training part for rare classes, as AffectNet does (Mollahosseini et al., section 5.1).
+"""Resampling the training part for rare classes, as AffectNet does.
 
-Its fourth strategy, a weighted loss, is ``affectzoo.losses.class_weights``.
+Mollahosseini, Hasani, Mahoor, TAC 10(1), 2019, section 5.1. Its fourth strategy, a weighted loss,
+is ``affectzoo.losses.class_weights``.
 """
 
 from __future__ import annotations
@@ -19,9 +20,11 @@ def resample(labels: npt.ArrayLike, strategy: Imbalance, cap: int, seed: int) ->
     """The rows that one epoch goes through.
 
     Args:
-        labels: Class index of each face, shape (N,); faces without a class (-1) are kept as they are.
+        labels: Class index of each face, shape (N,); faces without a class (-1) are kept as they
+            are.
         strategy: ``as_is`` and ``weighted`` (which the sampler does): every row once; ``down``: at
-            most ``cap`` rows of a class, drawn once; ``up``: each class replicated up to the largest.
+            most ``cap`` rows of a class, drawn once; ``up``: each class replicated up to the
+            largest.
         cap: Most rows per class under ``down`` (AffectNet: 15,000).
         seed: For the draws.
 
@@ -49,5 +52,5 @@ def sample_weights(labels: npt.ArrayLike) -> npt.NDArray[np.float64]:
     """Weights by which a sampler draws every class equally often, shape (N,), summing to 1."""
     labels = np.asarray(labels)
     _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    weights: npt.NDArray[np.float64] = 1.0 / counts[inverse]
-    return weights / weights.sum()
+    weights: npt.NDArray[np.float64] = 1.0 / (len(counts) * counts[inverse])
+    return weights

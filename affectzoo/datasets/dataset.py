@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,9 @@ from affectzoo.images import read_image
 from affectzoo.preprocess import Preprocess
 from affectzoo.sample import Batch
 from affectzoo.transforms import FaceTransform
+
+if TYPE_CHECKING:
+    from affectzoo.preprocess import Image, Points
 
 OnUnreadable = Literal["raise", "skip"]
 Targets = Literal["distribution", "draw", "positive"]
@@ -48,11 +51,14 @@ class FaceDataset(Dataset[Batch]):
         table = index.table
         self._labels = [-1 if n is None else index.labels.index(n) for n in table["label"]]
         self._distributions = np.stack(table["target"].to_list()).astype(np.float32)
-        self._rows: list[dict[str, Any]] = table[
-            ["path", "box", "landmarks", "pixels", "source"]
-        ].to_dict("records")  # type: ignore[assignment]
+        self._rows: list[dict[str, Any]] = table[["path", "box", "landmarks", "pixels", "source"]].to_dict(
+            "records"
+        )  # type: ignore[assignment]
+        known = next((row["landmarks"] for row in self._rows if row["landmarks"] is not None), None)
+        self._no_landmarks = None if known is None else torch.full(known.shape, torch.nan)
 
     def __len__(self) -> int:
+        """Number of faces."""
         return len(self._rows)
 
     @property
@@ -61,15 +67,17 @@ class FaceDataset(Dataset[Batch]):
         return np.array(self._labels)
 
     def __getitem__(self, i: int) -> Batch:
+        """One face, augmented and normalised, or under ``unreadable`` why there is none."""
         row = self._rows[i]
         try:
             face, landmarks = self._face(row)
         except AffectZooError as error:
-            if self.on_unreadable == "raise":
-                raise UnreadableImageError(
-                    f"{error} (listed in {row['source']}; --data.on_unreadable skip leaves such faces out)"
-                ) from None
-            return {"unreadable": str(error)}
+            listed = f"listed in {row['source']}"
+            if self.on_unreadable == "skip":
+                return {"unreadable": f"{error} ({listed})"}
+            raise UnreadableImageError(
+                f"{error} ({listed}; --data.on_unreadable skip leaves such faces out)"
+            ) from None
         image, points = self.transform(face, landmarks)
         sample = {
             "image": image,
@@ -78,11 +86,11 @@ class FaceDataset(Dataset[Batch]):
             "index": i,
             "path": row["path"],
         }
-        if points is not None:
-            sample["landmarks"] = points
+        if self._no_landmarks is not None:
+            sample["landmarks"] = self._no_landmarks if points is None else points
         return sample
 
-    def _face(self, row: dict[str, Any]) -> tuple[np.ndarray, np.ndarray | None]:
+    def _face(self, row: dict[str, Any]) -> tuple[Image, Points | None]:
         preprocess: Preprocess = self.transform.preprocess
         picture = row["pixels"]
         if picture is None:
@@ -93,13 +101,13 @@ class FaceDataset(Dataset[Batch]):
         return preprocess.face(picture, row["box"]), landmarks
 
     def _target(self, i: int) -> np.ndarray:
-        distribution = self._distributions[i]
+        target: np.ndarray = self._distributions[i]
         if self.targets == "positive":
-            return np.where(distribution > 0, 1.0, 0.001).astype(np.float32)
-        if self.targets == "draw":
-            drawn = int(torch.multinomial(torch.from_numpy(distribution), 1))
-            return np.eye(len(distribution), dtype=np.float32)[drawn]
-        return distribution
+            target = np.where(target > 0, 1.0, 0.001)
+        elif self.targets == "draw":
+            drawn = int(torch.multinomial(torch.from_numpy(target), 1))
+            target = np.arange(len(target)) == drawn
+        return target.astype(np.float32)
 
 
 def collate(samples: list[Batch]) -> Batch:

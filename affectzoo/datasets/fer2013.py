@@ -11,8 +11,8 @@ Layouts, each told by its own files::
     root/train/<class>/Training_<n>.jpg
     root/test/<class>/PublicTest_<n>.jpg, PrivateTest_<n>.jpg
 
-``PublicTest`` is the validation part, ``PrivateTest`` the test part. Folders are read by class name:
-their alphabetical order is not the order of the CSV's codes.
+``PublicTest`` is the validation part, ``PrivateTest`` the test part. Folders are read by class
+name: their alphabetical order is not the order of the CSV's codes.
 """
 
 from __future__ import annotations
@@ -63,22 +63,22 @@ def _read_table(path: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
         if not {"emotion", "pixels"} <= set(header):
             raise DataError(f"{path}, line 1: columns are {header}, expected emotion and pixels")
         for fields in reader:
+            if not fields:
+                continue
             source = f"{path}, line {reader.line_num}"
-            row = dict(zip(header, fields, strict=False))
-            if len(row) != len(header):
+            if len(fields) != len(header):
                 raise DataError(f"{source}: {len(fields)} fields, the header has {len(header)}")
+            row = dict(zip(header, fields, strict=True))
             usage = row.get("Usage", "Training").strip()
             if usage not in SPLITS:
-                raise DataError(f"{source}: Usage is '{usage}', expected one of {', '.join(SPLITS)}")
+                raise DataError(f"{source}: Usage is '{usage}', expected {', '.join(SPLITS)}")
             try:
                 code = int(row["emotion"])
                 pixels = np.array(row["pixels"].split(), dtype=np.int64)
             except ValueError as error:
                 raise DataError(f"{source}: not a whole number ({error})") from None
             if pixels.size != SIDE * SIDE or pixels.min() < 0 or pixels.max() > 255:
-                raise DataError(
-                    f"{source}: {pixels.size} pixels, expected {SIDE * SIDE} values in 0..255"
-                )
+                raise DataError(f"{source}: {pixels.size} pixels, expected {SIDE * SIDE} values in 0..255")
             if pixels.min() == pixels.max():
                 left_out["blank picture"] += 1
                 continue

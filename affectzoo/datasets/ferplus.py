@@ -51,7 +51,8 @@ def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
     base = root / "data" if (root / "data" / FOLDERS["train"]).is_dir() else root
     lists = {split: base / folder / "label.csv" for split, folder in FOLDERS.items()}
     if not any(path.is_file() for path in lists.values()):
-        raise DataNotFoundError("ferplus", root, [f"{folder}/label.csv" for folder in FOLDERS.values()])
+        expected = [f"{folder}/label.csv" for folder in FOLDERS.values()]
+        raise DataNotFoundError("ferplus", root, expected)
     left_out: Counter[str] = Counter()
     rows = [
         row
@@ -62,13 +63,12 @@ def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
     return FaceIndex.from_rows("ferplus", base, LABELS, rows, left_out)
 
 
-def _read_list(
-    path: Path, split: str, rule: VoteRule, left_out: Counter[str]
-) -> Iterator[dict[str, Any]]:
+def _read_list(path: Path, split: str, rule: VoteRule, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
     folder = path.parent
     pictures = {entry.name for entry in os.scandir(folder) if entry.name.endswith(".png")}
     if not pictures:
-        raise DataNotFoundError("ferplus (labels are there, but no pictures)", folder, ["fer0000000.png"])
+        name = "ferplus (labels are there, but no pictures)"
+        raise DataNotFoundError(name, folder, ["fer0000000.png"])
     columns = len(CODES["ferplus"])
     with path.open(newline="", encoding="utf-8-sig") as lines:
         for number, fields in enumerate(csv.reader(lines), start=1):
@@ -76,9 +76,7 @@ def _read_list(
             if not fields:
                 continue
             if len(fields) != columns + 2:
-                raise DataError(
-                    f"{source}: {len(fields)} fields, expected picture, box and {columns} votes"
-                )
+                raise DataError(f"{source}: {len(fields)} fields, expected picture, box and {columns} votes")
             name = fields[0].strip()
             if not name:
                 left_out["no picture name"] += 1

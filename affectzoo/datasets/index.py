@@ -77,6 +77,7 @@ class FaceIndex:
         return cls(dataset, root, labels, pd.DataFrame(columns), dict(left_out or {}))
 
     def __len__(self) -> int:
+        """Number of faces."""
         return len(self.table)
 
     def part(self, split: str) -> FaceIndex:
@@ -87,9 +88,10 @@ class FaceIndex:
         """
         chosen = self.table[self.table["split"] == split]
         if chosen.empty:
-            have = ", ".join(f"{k} {v}" for k, v in self.split_counts().items()) or "no faces at all"
+            found = ", ".join(f"{k} {v}" for k, v in self.split_counts().items())
             raise EmptySplitError(
-                f"{self.dataset}: the {split} part of {self.root} is empty (found: {have})"
+                f"{self.dataset}: the {split} part of {self.root} is empty "
+                f"(found: {found or 'no faces at all'})"
             )
         return replace(self, table=chosen.reset_index(drop=True))
 
@@ -98,12 +100,16 @@ class FaceIndex:
         return dict(Counter(self.table["split"]))
 
     def class_counts(self) -> np.ndarray:
-        """Number of faces per class of ``labels``, shape (C,); soft targets count by their label."""
+        """Faces per class of ``labels``, shape (C,); soft targets count by their label."""
         counts = Counter(self.table["label"])
         return np.array([counts[name] for name in self.labels.names], dtype=np.int64)
 
     def conform(
-        self, labels: LabelSpace, *, drop_unmapped: bool = False, merge: Mapping[str, str] | None = None
+        self,
+        labels: LabelSpace,
+        *,
+        drop_unmapped: bool = False,
+        merge: Mapping[str, str] | None = None,
     ) -> FaceIndex:
         """Say the same faces in another label space, class by class name.
 
@@ -125,24 +131,31 @@ class FaceIndex:
         if lost and not drop_unmapped:
             raise LabelError(
                 f"{self.dataset} labels faces with {', '.join(lost)}, which {labels} lacks. "
-                "Leave such faces out with --data.drop_unmapped true, or choose other --model.labels"
+                "Leave such faces out with --data.drop_unmapped true, rename with --data.merge, or "
+                "choose other --model.labels"
             )
         projection = np.zeros((len(self.labels), len(labels)))
         for name, to in mapping.items():
             if to is not None:
                 projection[self.labels.index(name), labels.index(to)] = 1.0
-        table = self.table.copy()
-        table["target"] = [_project(target, projection) for target in table["target"]]
-        table["label"] = [None if name is None else mapping[name] for name in table["label"]]
-        usable = np.array([target is not None for target in table["target"]], dtype=bool)
-        usable &= np.array(
-            [old is None or new is not None for old, new in zip(self.table["label"], table["label"], strict=True)],
+        targets = [_project(target, projection) for target in self.table["target"]]
+        names = [None if name is None else mapping[name] for name in self.table["label"]]
+        usable = np.array(
+            [
+                target is not None and (old is None or new is not None)
+                for target, old, new in zip(targets, self.table["label"], names, strict=True)
+            ],
             dtype=bool,
+        )
+        table = self.table.assign(
+            target=pd.Series(targets, self.table.index, dtype=object),
+            label=pd.Series(names, self.table.index, dtype=object),
         )
         left_out = dict(self.left_out)
         if not usable.all():
             left_out[f"class not in {labels.name}"] = int((~usable).sum())
-        return replace(self, labels=labels, table=table[usable].reset_index(drop=True), left_out=left_out)
+        table = table[usable].reset_index(drop=True)
+        return replace(self, labels=labels, table=table, left_out=left_out)
 
 
 def one_hot(labels: LabelSpace, name: str) -> np.ndarray:

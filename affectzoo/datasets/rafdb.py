@@ -1,7 +1,8 @@
 """RAF-DB, basic part: 15,339 real-world faces in seven classes.
 
-Li, Deng, Du, "Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression Recognition
-in the Wild", CVPR 2017; Li and Deng, TIP 28(1), 2019. Access: on request, non-commercial research.
+Li, Deng, Du, "Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression
+Recognition in the Wild", CVPR 2017; Li and Deng, TIP 28(1), 2019. Access: on request,
+non-commercial research.
 
 Layout (``root`` may be ``basic`` or its parent; unpacked folders may be doubled)::
 
@@ -17,6 +18,7 @@ Boxes and points are in pixels of the original picture, never of the aligned one
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,33 +58,38 @@ def read_rafdb(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
     rows = list(_read_list(partition, base, folder, suffix))
     if pictures == "original":
         boxes = _unpacked(base, "Annotation/boundingbox", "*_boundingbox.txt")
+        points = _search(base / "Annotation/manual", "*_manu_attri.txt")
         for row in rows:
             stem = Path(row["path"]).stem
             row["box"] = _read_box(boxes / f"{stem}_boundingbox.txt")
-            manual = base / "Annotation" / "manual" / f"{stem}_manu_attri.txt"
-            if manual.is_file():
-                row["landmarks"] = _read_manual(manual)
+            if points is not None and (points / f"{stem}_manu_attri.txt").is_file():
+                row["landmarks"] = _read_manual(points / f"{stem}_manu_attri.txt")
     return FaceIndex.from_rows("rafdb", base, LABELS, rows, Counter())
 
 
 def _unpacked(base: Path, place: str, pattern: str) -> Path:
+    found = _search(base / place, pattern)
+    if found is None:
+        twice = f"{place}/{Path(place).name}"
+        raise DataNotFoundError("rafdb", base, [f"{place}/{pattern}", f"{twice}/{pattern}"])
+    return found
+
+
+def _search(folder: Path, pattern: str) -> Path | None:
     """The folder that really holds the files: some archives unpack into a second one inside."""
-    folder = base / place
-    inside = [path for path in folder.glob("*/") if path.is_dir()] if folder.is_dir() else []
-    for candidate in (folder, *sorted(inside)):
-        if next(candidate.glob(pattern), None) is not None:
-            return candidate
-    raise DataNotFoundError("rafdb", base, [f"{place}/{pattern}", f"{place}/{folder.name}/{pattern}"])
+    folders = (folder, *sorted(folder.glob("*/")))
+    return next((path for path in folders if any(path.glob(pattern))), None)
 
 
 def _read_list(partition: Path, base: Path, folder: Path, suffix: str) -> Iterator[dict[str, Any]]:
-    for number, line in enumerate(partition.read_text(encoding="utf-8").splitlines(), start=1):
+    lines = partition.read_text(encoding="utf-8-sig").splitlines()
+    for number, line in enumerate(lines, start=1):
         source = f"{partition}, line {number}"
         fields = line.split()
         if not fields:
             continue
         split = fields[0].partition("_")[0]
-        if len(fields) != 2 or split not in ("train", "test") or not fields[1].lstrip("-").isdigit():
+        if split not in ("train", "test") or not re.fullmatch(r"\S+ -?[0-9]+", " ".join(fields)):
             raise DataError(f"{source}: '{line}', expected a line such as 'train_00001.jpg 5'")
         label = decode("rafdb", int(fields[1]), source)
         yield {

@@ -10,14 +10,12 @@ import numpy.typing as npt
 ClassWeights = Literal["none", "inverse", "effective"]
 
 
-def class_weights(
-    counts: npt.ArrayLike, kind: ClassWeights, beta: float = 0.9999
-) -> npt.NDArray[np.float64]:
+def class_weights(counts: npt.ArrayLike, kind: ClassWeights, beta: float = 0.9999) -> npt.NDArray[np.float64]:
     """How much an error on each class counts.
 
     ``inverse`` is ``f_min / f_i``. AffectNet's eq. 10 prints the inverse of that, which would weigh
-    frequent classes more, while its text and results penalise errors on rare classes more; the text is
-    followed. ``effective`` is ``(1 - beta) / (1 - beta^n_i)``, scaled to mean 1 (Cui et al.,
+    frequent classes more, while its text and results penalise errors on rare classes more; the text
+    is followed. ``effective`` is ``(1 - beta) / (1 - beta^n_i)``, scaled to mean 1 (Cui et al.,
     "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019, eq. 2).
 
     Args:
@@ -37,4 +35,5 @@ def class_weights(
         weights[present] = counts[present].min() / counts[present]
         return weights
     weights[present] = (1 - beta) / -np.expm1(counts[present] * np.log(beta)) if beta else 1.0
-    return weights / weights[present].mean()
+    scaled: npt.NDArray[np.float64] = weights / weights[present].mean()
+    return scaled

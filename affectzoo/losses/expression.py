@@ -1,7 +1,7 @@
 """Losses on class scores."""
 
 import torch
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 
 def soft_cross_entropy(
@@ -9,8 +9,8 @@ def soft_cross_entropy(
 ) -> torch.Tensor:
     """Cross-entropy against distributions, ``-1/B sum_b sum_c w_c t_bc log p_bc``.
 
-    With one-hot targets this is AffectNet's weighted loss (Mollahosseini et al., eq. 6): the mean is
-    over faces, not over weights.
+    With one-hot targets this is AffectNet's weighted loss (Mollahosseini et al., eq. 6): the mean
+    is over faces, not over weights.
 
     Args:
         logits: Class scores, shape (B, C).

@@ -1,19 +1,23 @@
 """Losses on the last hidden feature: locality-preserving loss and center loss.
 
-Both pull a face's feature towards others of its class: towards the mean of its k nearest ones (Li and
-Deng, RAF-DB, eq. 4 and 5), or towards the class's one centre (Wen et al., "A Discriminative Feature
-Learning Approach for Deep Face Recognition", ECCV 2016).
+Both pull a face's feature towards others of its class: towards the mean of its k nearest ones (Li
+and Deng, RAF-DB, eq. 4 and 5), or towards the class's one centre (Wen et al., "A Discriminative
+Feature Learning Approach for Deep Face Recognition", ECCV 2016).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import nn
 
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import AffectZooError, UnknownNameError
+
+FeatureLossName = Literal["none", "locality", "center"]
+PART = 1024
+"""How many features of the memory are compared at a time."""
 
 
 def locality_preserving(
@@ -39,26 +43,55 @@ def locality_preserving(
     Returns:
         A scalar, at least 0.
     """
-    own = features.detach()
-    pool, pool_labels = own, labels
-    if memory is not None and memory_labels is not None:
-        pool = torch.cat([own, memory.to(own.dtype)])
-        pool_labels = torch.cat([labels, memory_labels])
-    n = len(own)
-    candidates = (labels[:, None] == pool_labels[None, :]) & (labels[:, None] >= 0)
-    candidates[:, :n].fill_diagonal_(False)
-    distances = torch.cdist(own.float(), pool.float()).masked_fill_(~candidates, torch.inf)
-    nearest, rows = distances.topk(min(k, distances.shape[1]), largest=False)
-    found = nearest.isfinite()
-    count = found.sum(dim=1, keepdim=True)
-    mean = (pool[rows] * found[..., None]).sum(dim=1) / count.clamp_min(1)
-    pull = (features - mean) * (count > 0)
-    return pull.square().sum() / (2 * n)
+    wide = features.to(torch.promote_types(features.dtype, torch.float32))
+    own = wide.detach()
+    if memory is None or memory_labels is None:
+        memory, memory_labels = own[:0], labels[:0]
+    with torch.autocast(features.device.type, enabled=False):
+        means = _neighbour_means(own, labels, k, memory, memory_labels)
+    return (wide - means).square().sum() / (2 * len(features))
 
 
-def center_loss(
-    features: torch.Tensor, labels: torch.Tensor, centers: torch.Tensor
+def _neighbour_means(
+    own: torch.Tensor,
+    labels: torch.Tensor,
+    k: int,
+    memory: torch.Tensor,
+    memory_labels: torch.Tensor,
 ) -> torch.Tensor:
+    """For each face the mean of its nearest of its class, or its own feature where it has none.
+
+    Each class is searched for itself, around its own mean: distances by matrix products lose their
+    digits where features lie far from the origin. The memory is read in parts that fit a cache.
+    """
+    means = own.clone()
+    for label in sorted(set(labels[labels >= 0].tolist())):
+        mine = (labels == label).nonzero().flatten()
+        known = (memory_labels == label).nonzero().flatten()
+        center = own[mine].mean(dim=0)
+        queries = own[mine] - center
+        distances = [_distances(queries, queries).fill_diagonal_(torch.inf)]
+        for part in known.split(PART):
+            others = memory[part].to(own.dtype).sub_(center)
+            distances.append(_distances(queries, others))
+        candidates = len(mine) - 1 + len(known)
+        if candidates == 0:
+            continue
+        nearest = torch.cat(distances, dim=1).topk(min(k, candidates), largest=False).indices
+        used, places = torch.unique(nearest, return_inverse=True)
+        of_batch, of_memory = used[used < len(mine)], used[used >= len(mine)] - len(mine)
+        rows = torch.cat([own[mine[of_batch]], memory[known[of_memory]].to(own.dtype)])
+        means[mine] = rows[places].mean(dim=1)
+    return means
+
+
+def _distances(queries: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
+    """Squared distances, shape (queries, others), less each query's own squared length."""
+    lengths = torch.linalg.vector_norm(others, dim=1).square()
+    return torch.addmm(lengths, queries, others.T, alpha=-2)
+
+
+def center_loss(features: torch.Tensor, labels: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
     """Center loss, ``1/(2n) sum_i || x_i - c_{y_i} ||^2``.
 
     Args:
@@ -78,19 +111,21 @@ class FeatureLoss:
         name: ``none``, ``locality`` or ``center``.
         weight: Factor of the loss (the paper's lambda; best 0.003 of 0..0.1).
         k: Neighbours of the locality-preserving loss (best 20 of 10..60).
-        memory: How many training faces' latest features are kept to look for neighbours in, beside the
-            batch; 0 for the batch alone. The size of the training set stands in for the paper's
+        memory: How many training faces' latest features are kept to look for neighbours in, beside
+            the batch; 0 for the batch alone. The size of the training set stands in for the paper's
             search over all of it.
         rate: By which share of the way a center moves at each step (Wen et al.'s alpha).
     """
 
-    name: Literal["none", "locality", "center"] = "none"
+    name: FeatureLossName = "none"
     weight: float = 0.003
     k: int = 20
     memory: int = 0
     rate: float = 0.5
 
     def __post_init__(self) -> None:
+        if self.name not in get_args(FeatureLossName):
+            raise UnknownNameError("feature_loss", self.name, get_args(FeatureLossName))
         if self.weight < 0 or self.k < 1 or self.memory < 0 or not 0 < self.rate <= 1:
             raise AffectZooError(
                 f"feature_loss: weight {self.weight}, k {self.k}, memory {self.memory}, rate "
@@ -107,12 +142,15 @@ class FeatureLoss:
 
 
 class LocalityPreservingLoss(nn.Module):
-    """``locality_preserving`` with a memory of the training faces' latest features."""
+    """``locality_preserving`` with a memory of the training faces' latest features.
+
+    A face's place in the memory is its row modulo the memory's size: a memory as large as the training
+    set holds each face once, a smaller one a changing selection.
+    """
 
     features: torch.Tensor
     labels: torch.Tensor
     rows: torch.Tensor
-    next: torch.Tensor
 
     def __init__(self, k: int, memory: int, dim: int) -> None:
         """Reserve the memory.
@@ -127,35 +165,27 @@ class LocalityPreservingLoss(nn.Module):
         self.register_buffer("features", torch.zeros(memory, dim))
         self.register_buffer("labels", torch.full((memory,), -1))
         self.register_buffer("rows", torch.full((memory,), -1))
-        self.register_buffer("next", torch.zeros((), dtype=torch.long))
 
-    def forward(
-        self, features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor
-    ) -> torch.Tensor:
-        """The loss of a batch; afterwards its features replace the memory's oldest.
+    def forward(self, features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
+        """The loss of a batch; afterwards its features take their places in the memory.
 
         Args:
             features: Shape (n, D).
             labels: Class indices, shape (n,).
-            rows: Which training face each is, shape (n,): a face's own older feature is no neighbour.
+            rows: Which training face each is, shape (n,): a face's own older feature is no
+                neighbour.
         """
         if len(self.features) == 0:
             return locality_preserving(features, labels, self.k)
-        stale = torch.isin(self.rows, rows)
-        self.labels[stale] = -1
-        loss = locality_preserving(features, labels, self.k, self.features, self.labels)
+        others = self.labels.masked_fill(torch.isin(self.rows, rows), -1)
+        loss = locality_preserving(features, labels, self.k, self.features, others)
         if self.training:
-            self._remember(features.detach(), labels, rows)
+            places = rows % len(self.features)
+            finite = features.detach().isfinite().all(dim=1)
+            self.features[places] = features.detach().to(self.features.dtype)
+            self.labels[places] = labels.masked_fill(~finite, -1)
+            self.rows[places] = rows
         return loss
-
-    def _remember(self, features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> None:
-        size = len(self.features)
-        features, labels, rows = features[-size:], labels[-size:], rows[-size:]
-        places = (self.next + torch.arange(len(rows), device=rows.device)) % size
-        self.features[places] = features.to(self.features.dtype)
-        self.labels[places] = labels
-        self.rows[places] = rows
-        self.next.copy_((self.next + len(rows)) % size)
 
 
 class CenterLoss(nn.Module):
@@ -175,9 +205,7 @@ class CenterLoss(nn.Module):
         self.rate = rate
         self.register_buffer("centers", torch.zeros(classes, dim))
 
-    def forward(
-        self, features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor
-    ) -> torch.Tensor:
+    def forward(self, features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The loss of a batch; afterwards the centres of its classes move.
 
         Args:
@@ -189,8 +217,8 @@ class CenterLoss(nn.Module):
         if self.training:
             with torch.no_grad():
                 known = labels >= 0
-                member = torch.nn.functional.one_hot(labels[known], len(self.centers)).float()
-                count = member.sum(dim=0)[:, None]
-                away = self.centers * count - member.T @ features[known].float()
+                count = torch.bincount(labels[known], minlength=len(self.centers))[:, None]
+                away = self.centers * count
+                away.index_add_(0, labels[known], features[known].to(away.dtype), alpha=-1)
                 self.centers -= self.rate * away / (1 + count)
         return loss

@@ -1,7 +1,7 @@
 """The AlexNet baseline of AffectNet (Mollahosseini et al., TAC 2019, section 5.1).
 
-Krizhevsky's network as Caffe has it, with local response normalisation and two-group convolutions, for
-which torchvision's ``alexnet`` (a later, single-column one without normalisation) is no stand-in.
+Krizhevsky's network in Caffe's order, pooling before local response normalisation as AffectNet's text has it,
+with two-group convolutions; torchvision's ``alexnet`` is a later one without groups and normalisation.
 """
 
 from __future__ import annotations

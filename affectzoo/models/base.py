@@ -5,7 +5,7 @@ An architecture's module names its trunk and its defaults; nothing of the step i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, cast
 
@@ -121,9 +121,9 @@ class AffectModel(pl.LightningModule):
         if weights is not None:
             location = weights_files.locate(weights, self.arch)
             weights_files.verify(location)
-            self.load_weights(location.path, new_head=new_head)
-            if preprocess is None and self.meta is not None:
-                self.preprocess = self.meta.preprocess
+            meta = self.load_weights(location.path, new_head=new_head)
+            if preprocess is None:
+                self.preprocess = meta.preprocess
 
     def forward(self, image: torch.Tensor) -> AffectOutput:
         """Features and outputs of prepared faces, shape (B, C, size, size)."""
@@ -135,15 +135,18 @@ class AffectModel(pl.LightningModule):
     def describe(self) -> WeightsMeta:
         """What weights of this model would say of themselves; training facts are not known here."""
         if self.meta is not None:
-            return self.meta
+            return replace(self.meta, preprocess=self.preprocess)
         return WeightsMeta(self.arch, self.labels.names, self.preprocess, self.arguments)
 
-    def load_weights(self, path: Path, *, new_head: bool = False) -> None:
+    def load_weights(self, path: Path, *, new_head: bool = False) -> WeightsMeta:
         """Load a weights file, strictly: every tensor, by name and shape.
 
         Args:
             path: Written by affectzoo, for this architecture.
             new_head: Load the trunk alone and keep this model's heads.
+
+        Returns:
+            What the file says of itself.
 
         Raises:
             WeightsError: The file is of another architecture, damaged, or its tensors do not fit.
@@ -173,6 +176,7 @@ class AffectModel(pl.LightningModule):
             raise WeightsError(f"{path}: tensors do not fit {self.arch}: {'; '.join(faults[:5])}")
         self.network.load_state_dict(tensors, strict=not new_head, assign=False)
         self.meta = None if new_head else meta
+        return meta
 
     # Training
 
@@ -180,9 +184,11 @@ class AffectModel(pl.LightningModule):
         """Check that data and model speak the same labels; take class counts from the training part."""
         self.network.to(memory_format=torch.channels_last)
         data = getattr(self.trainer, "datamodule", None)
-        spoken = getattr(data, "labels", None)
-        if spoken is not None and not label_space(spoken).same_classes(self.labels):
-            raise LabelError(f"the data speak {label_space(spoken)}, the model {self.labels}")
+        spoken = getattr(getattr(data, "index", None), "labels", None)
+        if spoken is not None and not spoken.same_classes(self.labels):
+            raise LabelError(
+                f"the data speak {spoken}, the model {self.labels}; give the data module labels=model.labels"
+            )
         if stage == "fit" and data is not None and hasattr(data, "train_class_counts"):
             self.task.use_class_counts(data.train_class_counts())
         self._metrics = {name: self.task.metrics() for name in ("valid", "test")}
@@ -240,20 +246,7 @@ class AffectModel(pl.LightningModule):
     def configure_optimizers(self) -> Any:
         """The optimiser over trunk and heads, stepped by iterations."""
         optimizer = self.optimizer.build(self.network.trunk, self.network.heads)
-        scheduler = self.schedule.build(optimizer, int(self.trainer.estimated_stepping_batches))
+        scheduler = self.schedule.build(optimizer, self.trainer.estimated_stepping_batches)
         if scheduler is None:
             return optimizer
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
-
-
-def class_names(labels: Sequence[str] | str | LabelSpace | None, num_classes: int | None) -> list[str]:
-    """The class names that a user's ``labels`` or ``num_classes`` means.
-
-    Raises:
-        LabelError: Neither or both are given.
-    """
-    if (labels is None) == (num_classes is None):
-        raise LabelError("give either labels=[...] (or a label space's name) or num_classes=n")
-    if labels is None:
-        return [f"class_{i}" for i in range(num_classes or 0)]
-    return list(label_space(labels).names)

@@ -74,7 +74,8 @@ class DLPCNNSmallTrunk(nn.Module):
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         """Features, shape (B, 512), not negative, of grey faces, shape (B, 1, H, W), H and W >= 8."""
         pooled = self.conv(image).mean(dim=(2, 3))
-        return self.dropout(torch.relu(self.fc(pooled)))
+        features: torch.Tensor = self.dropout(torch.relu(self.fc(pooled)))
+        return features
 
 
 class BaseDCNN(AffectModel):

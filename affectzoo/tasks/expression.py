@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import torch
 from torch import nn
 from torchmetrics import MetricCollection
 
+from affectzoo.errors import AffectZooError, UnknownNameError
 from affectzoo.labels import LabelSpace
 from affectzoo.losses.class_weights import ClassWeights, class_weights
 from affectzoo.losses.expression import max_target, soft_cross_entropy
 from affectzoo.metrics.expression import expression_metrics
 from affectzoo.sample import Batch
+
+ExpressionLossName = Literal["cross_entropy", "max_target"]
 
 
 @dataclass(frozen=True)
@@ -28,9 +31,16 @@ class ExpressionLoss:
         beta: Of the effective number.
     """
 
-    name: Literal["cross_entropy", "max_target"] = "cross_entropy"
+    name: ExpressionLossName = "cross_entropy"
     class_weights: ClassWeights = "none"
     beta: float = 0.9999
+
+    def __post_init__(self) -> None:
+        for value, names in ((self.name, ExpressionLossName), (self.class_weights, ClassWeights)):
+            if value not in get_args(names):
+                raise UnknownNameError("loss", value, get_args(names))
+        if not 0 <= self.beta < 1:
+            raise AffectZooError(f"loss: beta is {self.beta}; expected 0 <= beta < 1")
 
 
 class ExpressionTask(nn.Module):
@@ -55,9 +65,7 @@ class ExpressionTask(nn.Module):
     def use_class_counts(self, counts: np.ndarray) -> None:
         """Set the class weights from the training part's faces per class, shape (C,)."""
         weights = class_weights(counts, self.settings.class_weights, self.settings.beta)
-        self.class_weights = torch.as_tensor(
-            weights, dtype=torch.float32, device=self.class_weights.device
-        )
+        self.class_weights = torch.as_tensor(weights, dtype=torch.float32, device=self.class_weights.device)
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
         """The loss of a batch; training weighs classes, evaluation does not.
@@ -68,9 +76,7 @@ class ExpressionTask(nn.Module):
         """
         if self.settings.name == "max_target" and self.training:
             return max_target(logits, batch["target"])
-        return soft_cross_entropy(
-            logits, batch["target"], self.class_weights if self.training else None
-        )
+        return soft_cross_entropy(logits, batch["target"], self.class_weights if self.training else None)
 
     def metrics(self) -> MetricCollection:
         """Fresh metrics of one evaluation."""

@@ -1,0 +1,7 @@
+"""``python -m affectzoo``."""
+
+import sys
+
+from affectzoo.cli import main
+
+sys.exit(main())

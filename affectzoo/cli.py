@@ -1,0 +1,212 @@
+"""The ``affectzoo`` command: a light front end; each command loads what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affectzoo import __version__
+from affectzoo.errors import AffectZooError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+TRAINING = {
+    "fit": "train a model by a recipe",
+    "validate": "evaluate on the validation part",
+    "test": "evaluate on the test part, with a confusion matrix",
+}
+
+EPILOG = """\
+train and evaluate (options by LightningCLI, see: affectzoo fit --help):
+  fit       train a model by a recipe
+  validate  evaluate on the validation part
+  test      evaluate on the test part, with a confusion matrix
+
+examples:
+  affectzoo demo
+  affectzoo models --pretrained
+  affectzoo predict photo.jpg --render out
+  affectzoo predict faces/ --detector none --out faces.csv
+  affectzoo fit --config recipes/dlp_cnn_s/ferplus.yaml --data.root DIR
+  affectzoo test --config recipes/dlp_cnn_s/ferplus.yaml --data.root DIR --model.weights ferplus
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The commands and their options, except those that LightningCLI owns."""
+    parser = argparse.ArgumentParser(
+        prog="affectzoo",
+        description="Pretrained models for facial affect: load, fine-tune, benchmark.",
+        epilog=EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"affectzoo {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+
+    models = commands.add_parser(
+        "models",
+        help="what is in the zoo",
+        description="List architectures and, with --pretrained, the trained weights that can be loaded.",
+    )
+    models.add_argument("--task", help="only models of this task, such as expression")
+    models.add_argument("--pretrained", action="store_true", help="list trained weights only")
+    models.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    models.set_defaults(run=_models)
+
+    predict = commands.add_parser(
+        "predict",
+        help="predict for every face of pictures",
+        description="Find the faces of pictures and predict each one's expression.",
+    )
+    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="picture, folder or glob pattern")
+    predict.add_argument(
+        "--model",
+        help="arch.tag, a run's folder or a .safetensors file (default: dlp_cnn_s.ferplus)",
+    )
+    predict.add_argument("--weights", help="tag, folder or file, when --model is an architecture")
+    predict.add_argument(
+        "--detector",
+        choices=("auto", "yunet", "haar", "none"),
+        default="auto",
+        help="auto: yunet when its file is at hand, else haar; none: each picture is a ready crop",
+    )
+    predict.add_argument("--detector-file", type=Path, metavar="ONNX", help="YuNet's file")
+    predict.add_argument("--batch-size", type=_positive, default=64, help="(default: %(default)s)")
+    predict.add_argument("--out", type=Path, metavar="FILE", help="results as .csv, .json or .parquet")
+    predict.add_argument("--render", type=Path, metavar="DIR", help="write annotated pictures here")
+    predict.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    predict.set_defaults(run=_predict)
+
+    demo = commands.add_parser(
+        "demo",
+        help="the main job on what is bundled, offline",
+        description="Predict on a bundled photograph; measure the bundled model on rendered faces.",
+    )
+    demo.add_argument("--out", type=Path, default=Path("affectzoo_demo"), help="(default: %(default)s)")
+    demo.set_defaults(run=_demo)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line.
+
+    Args:
+        arguments: What follows ``affectzoo``; by default the process's own.
+
+    Returns:
+        0 when done, 1 when the work failed, 2 when the usage was wrong.
+    """
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if given and given[0] in TRAINING:
+            from affectzoo.training import run
+
+            run(given)
+            return 0
+        parser = build_parser()
+        args = parser.parse_args(given)
+        if args.command is None:
+            parser.print_help()
+            return 0
+        command: Callable[[argparse.Namespace], None] = args.run
+        command(args)
+    except AffectZooError as error:
+        print(f"affectzoo: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"affectzoo: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("affectzoo: interrupted", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+def _console() -> Console:
+    from rich.console import Console
+
+    # Tables written to a file or pipe are not squeezed into the 80 columns assumed there.
+    return Console() if sys.stdout.isatty() else Console(width=160)
+
+
+def _models(args: argparse.Namespace) -> None:
+    from affectzoo.listing import listing, listing_table
+
+    rows = listing(args.task, args.pretrained)
+    if args.json:
+        print(json.dumps(rows, indent=2))
+    else:
+        _console().print(listing_table(rows, args.pretrained))
+
+
+def _predict(args: argparse.Namespace) -> None:
+    from affectzoo.prediction import (
+        DEFAULT_MODEL,
+        check_ending,
+        expand,
+        predict_stream,
+        to_json,
+        to_table,
+        write_table,
+    )
+
+    if args.out is not None:
+        check_ending(args.out)
+    pictures = expand(args.inputs)
+    from rich.console import Console
+    from rich.progress import track
+
+    from affectzoo.faces.detect import make_detector
+    from affectzoo.render import render_results, results_table
+    from affectzoo.zoo import load
+
+    if args.model is None:
+        model = load(args.weights or DEFAULT_MODEL)
+    else:
+        model = load(args.model, weights=args.weights)
+    detector = make_detector(args.detector, args.detector_file)
+    watched = track(
+        pictures,
+        description=f"{model.arch}, {detector.name}",
+        console=Console(stderr=True),
+        transient=True,
+        disable=not sys.stderr.isatty(),
+    )
+    results = list(predict_stream(watched, model, detector, args.batch_size))
+    table = to_table(results, model.labels.names)
+    if args.out is not None:
+        write_table(table, args.out)
+    if args.render is not None:
+        render_results(results, args.render)
+    if args.json:
+        print(to_json(table), end="")
+    elif args.out is None:
+        _console().print(results_table(results))
+    unreadable = sum(r.error is not None and r.error.startswith("unreadable") for r in results)
+    faces = sum(r.error is None for r in results)
+    written = [str(path) for path in (args.out, args.render) if path is not None]
+    print(
+        f"{faces} faces in {len(pictures)} pictures, {unreadable} unreadable"
+        + (f"; written: {', '.join(written)}" if written else ""),
+        file=sys.stderr,
+    )
+    if unreadable == len(pictures):
+        raise AffectZooError("no picture could be read; see the error column")
+
+
+def _demo(args: argparse.Namespace) -> None:
+    from affectzoo.demo import demo
+
+    demo(args.out, _console())

@@ -1,0 +1,215 @@
+"""Face detectors behind one call: picture in, boxes out.
+
+All return boxes that fit ``Preprocess`` as they are: ``benchmarks/crop_rule.py`` measures that the median
+longer edge of either detector's box is within 2 % of FER-2013's crops, from which its rule comes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import cv2
+import numpy as np
+
+from affectzoo import weights
+from affectzoo.errors import DetectorError
+from affectzoo.preprocess import Box
+
+if TYPE_CHECKING:
+    from affectzoo.preprocess import Image, Points
+
+DetectorName = Literal["auto", "yunet", "haar", "none"]
+LONGEST_EDGE = 1280
+"""Larger pictures are searched at this size; boxes come back in the picture's own pixels."""
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One found face.
+
+    Attributes:
+        box: x0, y0, x1, y1 in pixels of the picture; ``None``: the picture is the face.
+        score: The detector's confidence: YuNet in 0..1, Haar an open scale; ``None`` without one.
+        points: Eye centres, nose tip, mouth corners, the picture's left first, shape (5, 2), or ``None``.
+    """
+
+    box: Box | None
+    score: float | None = None
+    points: Points | None = None
+
+
+class Detector(Protocol):
+    """What finds faces."""
+
+    name: str
+
+    def __call__(self, image: Image) -> list[Detection]:
+        """Every face of an RGB picture, shape (H, W, 3), 0..255, the largest first."""
+        ...
+
+
+class ReadyCrop:
+    """No detector: each picture is one face already."""
+
+    name = "none"
+
+    def __call__(self, image: Image) -> list[Detection]:
+        """The picture itself."""
+        return [Detection(box=None)]
+
+
+class Haar:
+    """Viola and Jones' cascade as OpenCV ships it: frontal faces, offline, no download."""
+
+    name = "haar"
+
+    def __init__(self) -> None:
+        """Load the cascade.
+
+        Raises:
+            DetectorError: This OpenCV has none (5.0 dropped it).
+        """
+        if not hasattr(cv2, "CascadeClassifier"):
+            raise DetectorError(
+                f"OpenCV {cv2.__version__} has no Haar cascades; install opencv-python-headless below 5"
+            )
+        path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
+        self._cascade = cv2.CascadeClassifier(str(path))
+
+    def __call__(self, image: Image) -> list[Detection]:
+        """Every frontal face of an RGB picture, the largest first."""
+        small, scale = _reduced(image)
+        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        least = max(24, round(0.04 * min(grey.shape)))
+        boxes, _, scores = self._cascade.detectMultiScale3(
+            grey, scaleFactor=1.1, minNeighbors=6, minSize=(least, least), outputRejectLevels=True
+        )
+        found = zip(np.reshape(boxes, (-1, 4)), np.reshape(scores, -1), strict=True)
+        return _largest_first(
+            Detection(_scaled((x, y, x + w, y + h), scale), float(s)) for (x, y, w, h), s in found
+        )
+
+
+class YuNet:
+    """YuNet (OpenCV Zoo, MIT; trained on WIDER FACE): turned and small faces too, five points each."""
+
+    name = "yunet"
+    repo_id = "opencv/face_detection_yunet"
+    file_name = "face_detection_yunet_2023mar.onnx"
+    sha256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Load the network.
+
+        Args:
+            path: Its ONNX file; by default the one kept in affectzoo's home, fetched from the Hub at
+                first use and then checked against its published sha256.
+
+        Raises:
+            DetectorError: The file is missing and cannot be fetched, is another one, or does not load.
+        """
+        if path is None:
+            path = self.kept() if self.kept().is_file() else self._fetch()
+            weights.verify(weights.Location(path, self.sha256))
+        if not path.is_file():
+            raise DetectorError(f"{path}: the detector's file is missing")
+        try:
+            self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), score_threshold=0.7)
+        except cv2.error as error:
+            raise DetectorError(f"{path}: not a YuNet network ({error.err})") from None
+
+    @classmethod
+    def kept(cls) -> Path:
+        """Where the detector's file is kept between uses: ``AFFECTZOO_HOME/detectors``."""
+        return home() / "detectors" / cls.file_name
+
+    @classmethod
+    def _fetch(cls) -> Path:
+        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
+
+        try:  # a short question first: the download itself retries for long when there is no network
+            get_hf_file_metadata(hf_hub_url(cls.repo_id, cls.file_name), timeout=5)
+            fetched = Path(hf_hub_download(cls.repo_id, cls.file_name))
+        except Exception as error:
+            raise DetectorError(
+                f"YuNet's file is not here and {cls.repo_id} could not be reached ({error}). Put "
+                f"{cls.file_name} at {cls.kept()}, or use --detector haar"
+            ) from None
+        weights.verify(weights.Location(fetched, cls.sha256))
+        cls.kept().parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(fetched, cls.kept())
+        return cls.kept()
+
+    def __call__(self, image: Image) -> list[Detection]:
+        """Every face of an RGB picture, the largest first."""
+        small, scale = _reduced(image)
+        self._net.setInputSize((small.shape[1], small.shape[0]))
+        _, found = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        faces = [] if found is None else found.tolist()
+        return _largest_first(
+            Detection(
+                _scaled((x, y, x + w, y + h), scale),
+                float(points[-1]),
+                np.reshape(points[:10], (5, 2)).astype(np.float32) * np.float32(scale),
+            )
+            for x, y, w, h, *points in faces
+            if w > 0 and h > 0
+        )
+
+
+def home() -> Path:
+    """The folder for what affectzoo keeps between uses; ``AFFECTZOO_HOME`` moves it."""
+    return Path(os.environ.get("AFFECTZOO_HOME", "~/.cache/affectzoo")).expanduser()
+
+
+def make_detector(name: DetectorName | Detector = "auto", path: Path | None = None) -> Detector:
+    """A detector by name.
+
+    Args:
+        name: ``yunet``, ``haar``, ``none``, or ``auto``: YuNet when its file is at hand, else Haar; never
+            the network. A detector passes through.
+        path: YuNet's file, where it is not in affectzoo's home.
+
+    Raises:
+        DetectorError: It cannot be used as asked.
+    """
+    if not isinstance(name, str):
+        return name
+    if name == "auto":
+        name = "yunet" if path is not None or YuNet.kept().is_file() else "haar"
+    if path is not None and name != "yunet":
+        raise DetectorError(f"a detector file was given ({path}), but {name} needs none")
+    if name == "yunet":
+        return YuNet(path)
+    if name == "haar":
+        return Haar()
+    if name == "none":
+        return ReadyCrop()
+    raise DetectorError(f"unknown detector '{name}': choose auto, yunet, haar or none")
+
+
+def _reduced(image: Image) -> tuple[Image, float]:
+    """The picture at searching size, and the factor back to its own pixels."""
+    height, width = image.shape[:2]
+    scale = max(height, width) / LONGEST_EDGE
+    if scale <= 1:
+        return image, 1.0
+    size = (max(1, round(width / scale)), max(1, round(height / scale)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), scale  # type: ignore[return-value]
+
+
+def _scaled(box: tuple[float, float, float, float], scale: float) -> Box:
+    x0, y0, x1, y1 = (float(edge) * scale for edge in box)
+    return x0, y0, x1, y1
+
+
+def _largest_first(found: object) -> list[Detection]:
+    def area(face: Detection) -> float:
+        x0, y0, x1, y1 = face.box or (0, 0, 0, 0)
+        return (x1 - x0) * (y1 - y0)
+
+    return sorted(found, key=area, reverse=True)  # type: ignore[call-overload, no-any-return]

@@ -1,0 +1,112 @@
+"""The zoo's front door: list models, build them, load them with weights."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from affectzoo import weights as files
+from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
+from affectzoo.labels import LabelSpace, label_space
+from affectzoo.registry import ARCHITECTURES, architecture
+
+if TYPE_CHECKING:
+    from affectzoo.models.base import AffectModel
+
+
+def list_models(task: str | None = None, pretrained: bool = False) -> list[str]:
+    """Names that ``create_model`` or, with ``pretrained``, ``load`` takes.
+
+    Args:
+        task: Only models of this task, for example ``expression``.
+        pretrained: List sets of weights (``arch.tag``) instead of architectures.
+
+    Raises:
+        UnknownNameError: No architecture has such a task.
+    """
+    tasks = {name for entry in ARCHITECTURES.values() for name in entry.tasks}
+    if task is not None and task not in tasks:
+        raise UnknownNameError("task", task, tasks)
+    chosen = {n for n, entry in ARCHITECTURES.items() if task is None or task in entry.tasks}
+    if pretrained:
+        return [name for name, entry in files.entries().items() if entry.meta.arch in chosen]
+    return sorted(chosen)
+
+
+def create_model(
+    name: str,
+    *,
+    task: str = "expression",
+    labels: Sequence[str] | str | LabelSpace | None = None,
+    num_classes: int | None = None,
+    **arguments: Any,
+) -> AffectModel:
+    """Build an untrained model.
+
+    Args:
+        name: An architecture, see ``list_models``.
+        task: What it shall predict; one of the architecture's tasks.
+        labels: Class names in order, or a label space's name. Give this or ``num_classes``.
+        num_classes: Number of classes; they are called ``class_0``, ``class_1`` and so on.
+        **arguments: Of the architecture, for example ``dropout``.
+
+    Raises:
+        UnknownNameError: No such architecture or task.
+        AffectZooError: Neither or both of ``labels`` and ``num_classes``, or an unknown argument.
+    """
+    entry = architecture(name)
+    if task not in entry.tasks:
+        raise UnknownNameError(f"task of {name}", task, entry.tasks)
+    if (labels is None) == (num_classes is None):
+        raise AffectZooError(f"{name}: give either labels=[...] (or a label space's name) or num_classes=n")
+    if labels is None:
+        labels = [f"class_{i}" for i in range(num_classes or 0)]
+    try:
+        return entry.load_class()(labels=list(label_space(labels).names), **arguments)
+    except TypeError as error:
+        raise AffectZooError(f"{name}: {error}") from None
+
+
+def load(
+    name: str | Path,
+    *,
+    weights: str | Path | None = None,
+    labels: Sequence[str] | str | LabelSpace | None = None,
+    **arguments: Any,
+) -> AffectModel:
+    """Load a pretrained model, ready to predict.
+
+    The file's sha256 is compared with the published one, its tensors are loaded strictly, and its
+    labels and preprocessing come with it.
+
+    Args:
+        name: ``arch.tag`` (see ``list_models(pretrained=True)``), a run's folder, or a
+            ``.safetensors`` file that affectzoo wrote; or an architecture, with ``weights``.
+        weights: A tag of the architecture ``name``, a run's folder or a file.
+        labels: Keep the trunk but put a new, untrained head for these classes on it.
+        **arguments: Of the architecture, instead of those that the weights were trained with.
+
+    Returns:
+        The model in evaluation mode, with ``.preprocess``, ``.labels`` and ``.meta``.
+
+    Raises:
+        UnknownNameError: Nothing of that name.
+        WeightsError: The file is missing, damaged, altered, or made for something else.
+    """
+    if weights is None:
+        location = files.locate(name)
+    else:
+        location = files.locate(weights, architecture(str(name)).name)
+    files.verify(location)
+    meta = files.read_meta(location.path)
+    if weights is not None and meta.arch != name:
+        raise WeightsError(f"{location.path}: weights of {meta.arch}, not of {name}")
+    model = create_model(
+        meta.arch,
+        labels=meta.label_space if labels is None else label_space(labels),
+        preprocess=meta.preprocess,
+        **{**meta.arguments, **arguments},
+    )
+    model.load_weights(location.path, new_head=labels is not None)
+    return model.eval()

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fakes import Picture, picture, write_ferplus, write_rafdb
+
+from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.labels import SPACES
+from affectzoo.preprocess import Preprocess
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture
+def gray48() -> Preprocess:
+    return Preprocess(size=48, color="gray")
+
+
+@pytest.fixture
+def ferplus(tmp_path: Path) -> Path:
+    return write_ferplus(tmp_path / "ferplus")
+
+
+@pytest.fixture
+def rafdb(tmp_path: Path) -> Path:
+    return write_rafdb(tmp_path / "rafdb")
+
+
+class MemoryIndex:
+    """Makes index tables whose pictures lie in memory; label ``None``: no single class."""
+
+    def __call__(
+        self, labels: Sequence[str | None], pixels: Picture | None = None, split: str = "train"
+    ) -> FaceIndex:
+        space = SPACES["fer2013"]
+        random = np.random.default_rng(0)
+        even = np.full(len(space), 1 / len(space), np.float32)
+        rows = [
+            {
+                "path": f"{i}.png",
+                "split": split,
+                "label": label,
+                "target": even if label is None else one_hot(space, label),
+                "pixels": picture(random, 48, 48) if pixels is None else pixels,
+                "source": f"line {i}",
+            }
+            for i, label in enumerate(labels)
+        ]
+        return FaceIndex.from_rows("memory", Path("nowhere"), space, rows)
+
+
+@pytest.fixture
+def memory_index() -> MemoryIndex:
+    return MemoryIndex()

@@ -1,0 +1,161 @@
+"""Tiny data sets with random pictures, laid out as the real ones are shipped.
+
+Every class occurs in every part, ``per_class`` times, and the same seed writes the same bytes.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Literal
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Picture = npt.NDArray[np.uint8]
+
+FERPLUS_CLASSES = "neutral happiness surprise sadness anger disgust fear contempt".split()
+FERPLUS_FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
+FER2013_CLASSES = "anger disgust fear happiness sadness surprise neutral".split()
+FER2013_FOLDERS = "angry disgust fear happy sad surprise neutral".split()
+FER2013_USAGES = ("Training", "PublicTest", "PrivateTest")
+RAFDB_CLASSES = "surprise fear disgust happiness sadness anger neutral".split()
+
+
+def picture(random: np.random.Generator, *shape: int) -> Picture:
+    """Random pixels of that shape."""
+    return random.integers(0, 256, shape, dtype=np.uint8)
+
+
+def write_picture(path: Path, pixels: Picture) -> None:
+    """Write RGB or grey pixels in the format that the name's ending says."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    bgr = pixels[..., ::-1] if pixels.ndim == 3 else pixels
+    assert cv2.imwrite(str(path), np.ascontiguousarray(bgr))
+
+
+def write_ferplus(
+    root: Path,
+    per_class: int = 3,
+    *,
+    parts: Sequence[str] = ("train", "valid", "test"),
+    nameless: int = 2,
+    seed: int = 0,
+) -> Path:
+    """FER+: seven votes for the class and three for the next one, so that the rules differ.
+
+    Each part ends with ``nameless`` rows without a picture name; numbers skip, so that no number is
+    the row's.
+    """
+    random = np.random.default_rng(seed)
+    number = 0
+    for part in parts:
+        folder = root / FERPLUS_FOLDERS[part]
+        folder.mkdir(parents=True)
+        with (folder / "label.csv").open("w", newline="", encoding="utf-8") as file:
+            rows = csv.writer(file, lineterminator="\n")
+            for i in range(8 * per_class):
+                number += 1 + (i % 5 == 4)
+                name = f"fer{number:07d}.png"
+                votes = [0] * 10
+                votes[i % 8], votes[(i + 1) % 8] = 7, 3
+                rows.writerow([name, "(0, 0, 48, 48)", *votes])
+                write_picture(folder / name, picture(random, 48, 48))
+            rows.writerows([["", "(0, 0, 48, 48)", *[0] * 9, 10]] * nameless)
+    return root
+
+
+def _fer2013(per_class: int, seed: int) -> Iterator[tuple[str, int, Picture]]:
+    random = np.random.default_rng(seed)
+    for usage in FER2013_USAGES:
+        for i in range(7 * per_class):
+            yield usage, i % 7, picture(random, 48, 48)
+
+
+def write_fer2013_csv(
+    root: Path,
+    form: Literal["fer2013", "icml", "train"] = "fer2013",
+    per_class: int = 3,
+    *,
+    seed: int = 0,
+) -> Path:
+    """FER-2013 as a table; ``train`` is the form without a column for the part."""
+    names = {"fer2013": "fer2013.csv", "icml": "icml_face_data.csv", "train": "train.csv"}
+    headers = {
+        "fer2013": "emotion,pixels,Usage",
+        "icml": "emotion, Usage, pixels",
+        "train": "emotion,pixels",
+    }
+    root.mkdir(parents=True, exist_ok=True)
+    lines = [headers[form]]
+    for usage, code, pixels in _fer2013(per_class, seed):
+        values = " ".join(str(value) for value in pixels.ravel())
+        if form == "train" and usage != "Training":
+            continue
+        tail = {
+            "fer2013": f'"{values}",{usage}',
+            "icml": f"{usage},{values}",
+            "train": f'"{values}"',
+        }
+        lines.append(f"{code},{tail[form]}")
+    (root / names[form]).write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+def write_fer2013_folders(root: Path, per_class: int = 3, *, seed: int = 0) -> Path:
+    """FER-2013 as folders: ``test`` mixes two parts, told apart by the pictures' names."""
+    for number, (usage, code, pixels) in enumerate(_fer2013(per_class, seed)):
+        part = "train" if usage == "Training" else "test"
+        write_picture(root / part / FER2013_FOLDERS[code] / f"{usage}_{number}.jpg", pixels)
+    return root
+
+
+def write_rafdb(
+    root: Path,
+    pictures: Sequence[Literal["aligned", "original"]] = ("aligned", "original"),
+    per_class: int = 3,
+    *,
+    doubled: bool = False,
+    seed: int = 0,
+) -> Path:
+    """RAF-DB's basic part; ``doubled`` puts every unpacked folder into another of its name.
+
+    The first training picture's box reaches beyond the picture.
+    """
+    random = np.random.default_rng(seed)
+    base = root / "basic"
+
+    def place(folder: str, name: str) -> Path:
+        inner = Path(folder).name if doubled else ""
+        path = base / folder / inner / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        return path
+
+    listed = []
+    for part, digits in (("train", 5), ("test", 4)):
+        for i in range(7 * per_class):
+            stem = f"{part}_{i + 1:0{digits}d}"
+            listed.append(f"{stem}.jpg {i % 7 + 1}")
+            if "aligned" in pictures:
+                write_picture(place("Image/aligned", f"{stem}_aligned.jpg"), picture(random, 100, 100, 3))
+            if "original" not in pictures:
+                continue
+            height, width = (int(side) for side in random.integers(110, 150, 2))
+            write_picture(place("Image/original", f"{stem}.jpg"), picture(random, height, width, 3))
+            x0, y0 = random.uniform(5, 40, 2) if listed[1:] else (-6.5, -3.25)
+            side = random.uniform(50, 60)
+            box = (x0, y0, x0 + side, y0 + 1.1 * side)
+            place("Annotation/boundingbox", f"{stem}_boundingbox.txt").write_text(
+                " ".join(f"{value:.3f}" for value in box) + " \n", encoding="utf-8"
+            )
+            shares = ((0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8))
+            gap = "\t" if i % 2 else "  "
+            points = [f"{x0 + u * side:.3f}{gap}{y0 + v * side:.3f}" for u, v in shares]
+            place("Annotation/manual", f"{stem}_manu_attri.txt").write_text(
+                "\n".join([*points, "1", "0", "2"]) + "\n", encoding="utf-8"
+            )
+    (base / "EmoLabel").mkdir(parents=True, exist_ok=True)
+    (base / "EmoLabel" / "list_patition_label.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
+    return root

@@ -1,0 +1,106 @@
+"""The package's promises about itself: light to import, imports go down only, nothing is missing."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import affectzoo
+from affectzoo.registry import ARCHITECTURES
+from affectzoo.weights import entries
+
+PACKAGE = Path(affectzoo.__file__).parent
+REPOSITORY = PACKAGE.parent
+
+# Each line may import the lines above it and, where it is a package, itself.
+LAYERS = (
+    ("errors",),
+    ("labels", "landmarks", "sample"),
+    ("preprocess", "images", "registry", "losses", "plots", "optim"),
+    ("weights", "metrics", "transforms"),
+    ("tasks", "faces", "datasets"),
+    ("models", "datamodules"),
+    ("zoo",),
+    ("evaluation", "prediction", "listing"),
+    ("render",),
+    ("training", "demo", "bundling"),
+    ("cli",),
+    ("__main__",),
+)
+RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
+# Neighbours that must not know each other although one stands lower.
+APART = {("models", "datasets"), ("models", "faces"), ("datamodules", "tasks"), ("tasks", "transforms")}
+
+
+def runtime_imports(path: Path) -> set[str]:
+    """Names inside affectzoo that a file imports when it runs, wherever the import stands."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    typing_only = {
+        id(node)
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in typing_only or not isinstance(node, ast.ImportFrom):
+            continue
+        parts = (node.module or "").split(".")
+        if parts[0] == "affectzoo":
+            found |= {parts[1]} if len(parts) > 1 else {alias.name for alias in node.names}
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_go_down_only(path: Path) -> None:
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if own == "__init__":
+        return
+    for name in runtime_imports(path) - {"__version__", own}:
+        assert RANK[name] < RANK[own], f"{own} may not import {name}"
+        assert (own, name) not in APART, f"{own} may not know {name}"
+
+
+def test_every_module_has_a_layer() -> None:
+    listed = {p.name.removesuffix(".py") for p in PACKAGE.iterdir() if p.suffix == ".py" or p.is_dir()}
+    assert listed - {"__init__", "__pycache__", "assets", "py.typed"} == set(RANK)
+
+
+@pytest.mark.parametrize("code", ["import affectzoo", "from affectzoo.cli import main; main(['--help'])"])
+def test_start_is_light(code: str) -> None:
+    heavy = ["torch", "lightning", "timm", "albumentations", "cv2", "pandas", "matplotlib"]
+    script = f"""
+import atexit, sys
+atexit.register(lambda: print("LOADED", sorted(set({heavy}) & set(sys.modules))))
+{code}
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
+def test_public_names_exist() -> None:
+    assert all(callable(getattr(affectzoo, name)) for name in affectzoo.__all__)
+    assert set(affectzoo.__all__) <= set(dir(affectzoo))
+    with pytest.raises(AttributeError, match="no_such"):
+        _ = affectzoo.no_such
+
+
+def test_each_weights_entry_has_a_card_that_says_its_figures() -> None:
+    for name, entry in entries().items():
+        card = (REPOSITORY / "model_cards" / f"{name}.md").read_text(encoding="utf-8")
+        assert entry.sha256 in card
+        for metric in entry.meta.metrics:
+            assert f"{metric['accuracy']:.4f}" in card
+            for name_, recall in metric["recall"].items():
+                assert f"| {name_} | {recall:.4f} |" in card
+
+
+def test_readme_lists_every_architecture_and_all_weights() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    for name in (*ARCHITECTURES, *entries()):
+        assert f"`{name}`" in readme
