@@ -46,6 +46,23 @@ class SaveRecipe(SaveConfigCallback):
             self.parser.save(self.config, path, skip_unset=False, overwrite=True)
 
 
+class LastCheckpoint(ModelCheckpoint):
+    """Keeps ``checkpoints/last.ckpt`` at the last finished epoch, to resume from.
+
+    ModelCheckpoint's ``save_last`` is no such thing: with a monitored metric it is written only when that
+    metric improves.
+    """
+
+    def __init__(self) -> None:
+        """Save every epoch over the one before."""
+        super().__init__(filename="last", enable_version_counter=False)
+
+    def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Settle in the run's folder."""
+        self.dirpath = str(Path(trainer.default_root_dir) / "checkpoints")
+        super().setup(trainer, pl_module, stage)
+
+
 class RunReport(Callback):
     """At the end of a stage: weights, metrics as JSON, the confusion matrix, and a table on screen."""
 
@@ -63,12 +80,12 @@ class RunReport(Callback):
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write ``model.safetensors`` from the chosen checkpoint and show the validation metrics."""
         assert isinstance(pl_module, AffectModel)
-        checkpoints = trainer.checkpoint_callback
-        if getattr(trainer, "fast_dev_run", False) or not isinstance(checkpoints, ModelCheckpoint):
+        saved = [c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
+        is_last = self.export == "last"
+        checkpoints = next((c for c in saved if isinstance(c, LastCheckpoint) == is_last), None)
+        if checkpoints is None or not checkpoints.best_model_path:
             return
-        chosen = checkpoints.best_model_path if self.export == "best" else checkpoints.last_model_path
-        if not chosen:
-            return
+        chosen = checkpoints.best_model_path
         state = torch.load(chosen, map_location="cpu", weights_only=True)
         tensors = {
             name.removeprefix("network."): tensor
@@ -77,7 +94,7 @@ class RunReport(Callback):
         }
         rule = (
             f"highest {checkpoints.monitor} of {trainer.current_epoch} epochs"
-            if self.export == "best"
+            if not is_last
             else "last epoch of the schedule, none chosen by results"
         )
         meta = weights.WeightsMeta(
@@ -153,7 +170,6 @@ class ZooCLI(LightningCLI):
                 "checkpoint.filename": "best",
                 "checkpoint.monitor": "valid/accuracy",
                 "checkpoint.mode": "max",
-                "checkpoint.save_last": True,
                 "checkpoint.enable_version_counter": False,
             }
         )
@@ -216,7 +232,9 @@ def run(arguments: Sequence[str]) -> None:
             subclass_mode_data=True,
             save_config_callback=SaveRecipe,
             seed_everything_default=0,
-            trainer_defaults={"callbacks": [RichProgressBar(console_kwargs={"stderr": True})]},
+            trainer_defaults={
+                "callbacks": [RichProgressBar(console_kwargs={"stderr": True}), LastCheckpoint()]
+            },
             parser_kwargs={"exit_on_error": False, "prog": "affectzoo"},
             args=list(arguments),
         )

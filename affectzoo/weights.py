@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
@@ -17,6 +18,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
+from affectzoo.fetch import HubFile, fetch
 from affectzoo.labels import LabelSpace, label_space
 from affectzoo.preprocess import Preprocess
 from affectzoo.registry import ARCHITECTURES, architecture
@@ -112,11 +114,13 @@ class WeightsEntry:
 
     Attributes:
         name: ``arch.tag``.
-        file: The file inside ``assets/weights``.
+        file: The file inside ``assets/weights`` or, with ``repo_id``, inside that repository.
         sha256: Of the file.
         size: Of the file, bytes.
         parameters: Number of trained values.
         meta: What the weights mean; the file itself says the same.
+        repo_id: ``OWNER/NAME`` on the Hub, for weights that are not bundled.
+        revision: The commit's 40 hexadecimal digits there.
     """
 
     name: str
@@ -125,11 +129,19 @@ class WeightsEntry:
     size: int
     parameters: int
     meta: WeightsMeta
+    repo_id: str | None = None
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.repo_id is not None and not re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
+            raise WeightsError(f"{self.name}: weights on the Hub need a commit as revision, 40 hex digits")
 
     @property
     def path(self) -> Path:
-        """Where the file is."""
-        return ASSETS / "weights" / self.file
+        """Where the file is; one on the Hub is fetched at first use."""
+        if self.repo_id is None:
+            return ASSETS / "weights" / self.file
+        return fetch(HubFile(self.repo_id, self.file, self.revision or ""))
 
 
 @cache

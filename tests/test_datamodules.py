@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from conftest import MemoryIndex
@@ -302,6 +303,16 @@ def test_merge_moves_faces_and_votes(ferplus: Path) -> None:
     table = data.index.part("train").table
     fear = table[table["label"] == "fear"]["target"].iloc[0]
     np.testing.assert_allclose(fear, [0, 0, 0, 0, 0.7, 0.3, 0])
+
+
+def test_joined_votes_can_outweigh_the_highest_class(memory_index: MemoryIndex) -> None:
+    index = memory_index(["anger"])
+    votes = {"anger": 0.4, "disgust": 0.3, "fear": 0.3}
+    target = np.array([votes.get(name, 0) for name in index.labels.names], np.float32)
+    index.table["target"] = pd.Series([target], dtype=object)
+    joined = index.conform(index.labels, merge={"disgust": "fear"})
+    assert joined.table["label"].tolist() == ["fear"]
+    assert joined.table["target"][0][index.labels.index("fear")] == pytest.approx(0.6)
 
 
 def test_faces_without_a_class_survive_conforming(memory_index: MemoryIndex) -> None:

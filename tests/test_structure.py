@@ -20,7 +20,7 @@ REPOSITORY = PACKAGE.parent
 LAYERS = (
     ("errors",),
     ("labels", "landmarks", "sample"),
-    ("preprocess", "images", "registry", "losses", "plots", "optim"),
+    ("preprocess", "images", "registry", "losses", "plots", "optim", "fetch"),
     ("weights", "metrics", "transforms"),
     ("tasks", "faces", "datasets"),
     ("models", "datamodules"),

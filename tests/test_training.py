@@ -192,6 +192,20 @@ def test_weights_of_another_label_space_are_refused(
     assert fit(recipe, rafdb, "--model.weights", str(run), *options) == 0
 
 
+def test_checkpoint_of_another_label_space_is_refused(
+    trained: tuple[Path, Path], rafdb: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = trained
+    last = str(run / "checkpoints" / "last.ckpt")
+    for recipe, said in (
+        ("dlp_cnn_s/rafdb.yaml", "weights for ferplus8 (8: neutral"),
+        ("base_dcnn/rafdb.yaml", "weights of dlp_cnn_s, not of base_dcnn"),
+    ):
+        config = str(REPOSITORY / "recipes" / recipe)
+        assert main(["test", "--config", config, "--data.root", str(rafdb), *SMALL, "--ckpt_path", last]) == 1
+        assert said in capsys.readouterr().err
+
+
 def test_unreadable_picture_stops_or_is_left_out(
     ferplus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

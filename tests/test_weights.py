@@ -243,3 +243,46 @@ def test_values_that_cannot_be_kept_leave_the_old_file(path: Path, value: float,
     with pytest.raises(WeightsError, match="weight hold values that are not finite"):
         weights.write(path, {"weight": torch.tensor([0.0, value])}, META, half=half)
     assert path.read_bytes() == before
+
+
+# Weights on the Hub
+
+
+@pytest.fixture
+def hub_entry(entry: WeightsEntry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WeightsEntry:
+    """The same weights, but on the Hub."""
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    path = entry.path.with_name(f"{entry.name}.json")
+    facts = json.loads(path.read_text()) | {"repo_id": "acme/faces", "revision": "0" * 40}
+    path.write_text(json.dumps(facts))
+    weights.entries.cache_clear()
+    return weights.entries()[path.stem]
+
+
+def test_hub_weights_need_a_commit(entry: WeightsEntry) -> None:
+    with pytest.raises(WeightsError, match="40 hex digits"):
+        replace(entry, repo_id="acme/faces", revision="main")
+
+
+def test_hub_weights_load_from_the_cache_and_are_verified(hub_entry: WeightsEntry, tmp_path: Path) -> None:
+    bundled = replace(hub_entry, repo_id=None).path
+    cached = tmp_path / "cache" / "models--acme--faces" / "snapshots" / ("0" * 40) / hub_entry.file
+    cached.parent.mkdir(parents=True)
+    cached.write_bytes(bundled.read_bytes())
+    bundled.unlink()
+    location = weights.locate(hub_entry.name)
+    assert location.path == cached
+    weights.verify(location)
+    flip(cached, -1)
+    with pytest.raises(WeightsError, match="sha256"):
+        weights.verify(weights.locate(hub_entry.name))
+
+
+def test_hub_weights_out_of_reach(hub_entry: WeightsEntry, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", unreachable)
+    with pytest.raises(WeightsError, match=r"acme/faces is not cached and could not be fetched .*no route"):
+        weights.locate(hub_entry.name)

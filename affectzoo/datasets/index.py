@@ -140,6 +140,11 @@ class FaceIndex:
                 projection[self.labels.index(name), labels.index(to)] = 1.0
         targets = [_project(target, projection) for target in self.table["target"]]
         names = [None if name is None else mapping[name] for name in self.table["label"]]
+        if merge:  # joined classes can outweigh the one that was the highest
+            names = [
+                labels.names[int(target.argmax())] if name is not None and target is not None else name
+                for name, target in zip(names, targets, strict=True)
+            ]
         usable = np.array(
             [
                 target is not None and (old is None or new is not None)

@@ -6,7 +6,6 @@ longer edge of either detector's box is within 2 % of FER-2013's crops, from whi
 
 from __future__ import annotations
 
-import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,8 @@ import cv2
 import numpy as np
 
 from affectzoo import weights
-from affectzoo.errors import DetectorError
+from affectzoo.errors import DetectorError, WeightsError
+from affectzoo.fetch import HubFile, fetch, home
 from affectzoo.preprocess import Box
 
 if TYPE_CHECKING:
@@ -129,15 +129,11 @@ class YuNet:
 
     @classmethod
     def _fetch(cls) -> Path:
-        from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url
-
-        try:  # a short question first: the download itself retries for long when there is no network
-            get_hf_file_metadata(hf_hub_url(cls.repo_id, cls.file_name), timeout=5)
-            fetched = Path(hf_hub_download(cls.repo_id, cls.file_name))
-        except Exception as error:
+        try:
+            fetched = fetch(HubFile(cls.repo_id, cls.file_name, "main"))
+        except WeightsError as error:
             raise DetectorError(
-                f"YuNet's file is not here and {cls.repo_id} could not be reached ({error}). Put "
-                f"{cls.file_name} at {cls.kept()}, or use --detector haar"
+                f"{error}. Put {cls.file_name} at {cls.kept()}, or use --detector haar"
             ) from None
         weights.verify(weights.Location(fetched, cls.sha256))
         cls.kept().parent.mkdir(parents=True, exist_ok=True)
@@ -159,11 +155,6 @@ class YuNet:
             for x, y, w, h, *points in faces
             if w > 0 and h > 0
         )
-
-
-def home() -> Path:
-    """The folder for what affectzoo keeps between uses; ``AFFECTZOO_HOME`` moves it."""
-    return Path(os.environ.get("AFFECTZOO_HOME", "~/.cache/affectzoo")).expanduser()
 
 
 def make_detector(name: DetectorName | Detector = "auto", path: Path | None = None) -> Detector:

@@ -153,13 +153,7 @@ class AffectModel(pl.LightningModule):
             LabelError: Its classes are not this model's, and ``new_head`` is off.
         """
         meta = weights_files.read_meta(path)
-        if meta.arch != self.arch:
-            raise WeightsError(f"{path}: weights of {meta.arch}, not of {self.arch}")
-        if not new_head and not meta.label_space.same_classes(self.labels):
-            raise LabelError(
-                f"{path}: weights for {meta.label_space}, but the model is for {self.labels}. "
-                "Give the model the weights' labels, or keep its own over their trunk with new_head"
-            )
+        self._check(meta, str(path), new_head=new_head)
         tensors = weights_files.read_tensors(path)
         own = self.network.state_dict()
         if new_head:
@@ -179,6 +173,31 @@ class AffectModel(pl.LightningModule):
         return meta
 
     # Training
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note in a checkpoint which model it is of."""
+        checkpoint["affectzoo"] = self.describe().to_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another architecture or label space.
+
+        Raises:
+            WeightsError: Of another architecture, or not of affectzoo.
+            LabelError: For other classes.
+        """
+        if "affectzoo" not in checkpoint:
+            raise WeightsError("the checkpoint was not written by affectzoo")
+        meta = WeightsMeta.from_dict(checkpoint["affectzoo"], "the checkpoint")
+        self._check(meta, "the checkpoint")
+
+    def _check(self, meta: WeightsMeta, where: str, *, new_head: bool = False) -> None:
+        if meta.arch != self.arch:
+            raise WeightsError(f"{where}: weights of {meta.arch}, not of {self.arch}")
+        if not new_head and not meta.label_space.same_classes(self.labels):
+            raise LabelError(
+                f"{where}: weights for {meta.label_space}, but the model is for {self.labels}. "
+                "Give the model the weights' labels, or keep its own over their trunk with new_head"
+            )
 
     def setup(self, stage: str) -> None:
         """Check that data and model speak the same labels; take class counts from the training part."""
@@ -220,7 +239,8 @@ class AffectModel(pl.LightningModule):
         self._evaluate(batch, "test")
 
     def _evaluate(self, batch: Batch, stage: str) -> None:
-        output = self(batch["image"])
+        with torch.autocast(self.device.type, enabled=False):  # in float32, as predictions are made
+            output = self(batch["image"])
         terms = self.loss_terms(output, batch)
         size = len(batch["label"])
         total = torch.stack(list(terms.values())).sum()

@@ -1,0 +1,85 @@
+"""The valence/arousal task: one or two numbers in [-1, 1]."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import torch
+from torch import nn
+from torchmetrics import Metric
+
+from affectzoo.errors import AffectZooError, UnknownNameError
+from affectzoo.losses.va import ccc_loss, mse_loss
+from affectzoo.metrics.va import VAMetrics
+from affectzoo.sample import Batch
+
+VALossName = Literal["mse", "ccc", "mix"]
+DIMENSIONS = ("valence", "arousal")
+
+
+@dataclass(frozen=True)
+class VALoss:
+    """How predicted valence and arousal are judged.
+
+    Attributes:
+        name: ``mse`` (AffectNet), ``ccc`` (Aff-Wild) or ``mix`` of both.
+        ccc_weight: Share of the CCC loss in ``mix``, the rest is MSE.
+    """
+
+    name: VALossName = "mse"
+    ccc_weight: float = 0.5
+
+    def __post_init__(self) -> None:
+        if self.name not in get_args(VALossName):
+            raise UnknownNameError("va_loss", self.name, get_args(VALossName))
+        if not 0 <= self.ccc_weight <= 1:
+            raise AffectZooError(f"va_loss: ccc_weight is {self.ccc_weight}, expected 0 to 1")
+
+
+class VATask(nn.Module):
+    """Loss and metrics of the ``va`` head."""
+
+    head = "va"
+    monitor = "ccc"
+
+    def __init__(self, loss: VALoss, dimensions: Sequence[str] = DIMENSIONS) -> None:
+        """Name the outputs.
+
+        Args:
+            loss: How predictions are judged.
+            dimensions: Valence, arousal, or both in that order.
+        """
+        super().__init__()
+        self.settings = loss
+        self.dimensions = tuple(dimensions)
+        self.outputs = len(self.dimensions)
+        self._columns = [DIMENSIONS.index(name) for name in self.dimensions]
+
+    def _target(self, batch: Batch) -> torch.Tensor:
+        target: torch.Tensor = batch["va"][..., self._columns]
+        return target.reshape(-1, self.outputs)
+
+    def loss(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
+        """The loss of a batch.
+
+        Args:
+            output: Shape (..., D).
+            batch: Gives ``va``, shape (..., 2), NaN where not annotated.
+        """
+        prediction, target = output.float().reshape(-1, self.outputs), self._target(batch)
+        if self.settings.name == "mse":
+            return mse_loss(prediction, target)
+        if self.settings.name == "ccc":
+            return ccc_loss(prediction, target)
+        share = self.settings.ccc_weight
+        return share * ccc_loss(prediction, target) + (1 - share) * mse_loss(prediction, target)
+
+    def metrics(self) -> Metric:
+        """Fresh metrics of one evaluation."""
+        return VAMetrics(self.dimensions)
+
+    def update(self, metrics: Metric, output: torch.Tensor, batch: Batch) -> None:
+        """Count a batch."""
+        metrics.update(output.float().reshape(-1, self.outputs), self._target(batch))
