@@ -1,7 +1,7 @@
 """Bundle a run's weights with the package, for maintainers.
 
-    python -m affectzoo.bundling RUN dlp_cnn_s.ferplus --metrics runs/.../test/metrics.json \\
-        --recipe recipes/dlp_cnn_s/ferplus.yaml --licence weights="..." pictures="..." labels="..."
+    python -m affectzoo.bundling RUN ARCH.TAG --metrics RUN/test/metrics.json --recipe recipes/...
+        --licence weights="..." pictures="..." labels="..."
 
 Writes ``assets/weights/<arch>.<tag>.safetensors`` and the entry ``.json`` beside it, which says the same.
 """

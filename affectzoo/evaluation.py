@@ -76,7 +76,7 @@ def evaluation_table(record: Mapping[str, Any], title: str) -> Table:
     """A record as a table for people."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", min_width=len(title))
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("faces", justify="right")

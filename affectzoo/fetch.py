@@ -47,5 +47,5 @@ def fetch(file: HubFile) -> Path:
         return Path(hf_hub_download(file.repo_id, file.file_name, revision=file.revision))
     except Exception as error:  # every library below has errors of its own for "not to be had"
         raise WeightsError(
-            f"{file.file_name} of {file.repo_id} is not cached and could not be fetched from the Hub ({error})"
+            f"{file.file_name} of {file.repo_id} is not cached and could not be fetched ({error})"
         ) from None

@@ -177,7 +177,7 @@ class ZooCLI(LightningCLI):
     def before_instantiate_classes(self) -> None:
         """Choose the run's folder and point logs and checkpoints there."""
         config = self.config[self.subcommand]
-        folder = self._run_dir(config)
+        folder = self._run_dir(config).absolute()  # a resumed run compares paths
         config.trainer.default_root_dir = str(folder)
         config.checkpoint.dirpath = str(folder / "checkpoints")
         if self.subcommand != "fit" or config.trainer.fast_dev_run:

@@ -172,7 +172,9 @@ def test_schedule_refuses(bad: dict[str, object]) -> None:
 
 
 @pytest.mark.parametrize("name", ["cosine", "one_cycle"])
-def test_schedule_over_all_of_an_endless_training_is_refused(name: str, trunk: nn.Module, heads: nn.Module) -> None:
+def test_schedule_over_all_of_an_endless_training_is_refused(
+    name: str, trunk: nn.Module, heads: nn.Module
+) -> None:
     optimizer = OptimizerSettings().build(trunk, heads)
     with pytest.raises(AffectZooError, match=r"needs an end: set trainer.max_epochs"):
         Schedule(name).build(optimizer, float("inf"))  # type: ignore[arg-type]

@@ -80,7 +80,7 @@ def test_auto_takes_haar_unless_yunets_file_is_at_hand(
     assert make_detector("auto").name == "haar"
     YuNet.kept().parent.mkdir(parents=True)
     YuNet.kept().write_bytes(b"no network")
-    with pytest.raises(WeightsError, match="sha256 is .* expected 8f2383e4"):
+    with pytest.raises(WeightsError, match=r"sha256 is .* expected 8f2383e4"):
         make_detector("auto")
 
 
@@ -210,7 +210,7 @@ def test_faces_outside_the_picture_do_not_count(
 
 
 def test_wrong_inputs_are_named(model: AffectModel, tmp_path: Path) -> None:
-    with pytest.raises(AffectZooError, match="nowhere.jpg: no such file"):
+    with pytest.raises(AffectZooError, match=r"nowhere\.jpg: no such file"):
         predict("nowhere.jpg", model)
     with pytest.raises(AffectZooError, match="holds no pictures"):
         predict(tmp_path, model)
@@ -326,7 +326,12 @@ def test_only_unreadable_pictures_fail(tmp_path: Path, capsys: pytest.CaptureFix
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    for wrong in (["predict"], ["nope"], ["predict", "x", "--detector", "dlib"], ["predict", "x", "--batch-size", "0"]):
+    for wrong in (
+        ["predict"],
+        ["nope"],
+        ["predict", "x", "--detector", "dlib"],
+        ["predict", "x", "--batch-size", "0"],
+    ):
         with pytest.raises(SystemExit) as stop:
             main(wrong)
         assert stop.value.code == 2
@@ -334,7 +339,9 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
     assert "affectzoo demo" in capsys.readouterr().out
 
 
-def test_full_disk_is_reported(two_pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_full_disk_is_reported(
+    two_pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device", "faces.csv")
 
@@ -363,7 +370,9 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert "rendered faces" in shown and f"{record['accuracy']:.4f}" in shown
 
 
-def test_demo_reports_a_folder_that_cannot_be_made(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_demo_reports_a_folder_that_cannot_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     blocked = tmp_path / "file"
     shutil.copy(PHOTOGRAPH, blocked)
     assert main(["demo", "--out", str(blocked / "out")]) == 1

@@ -104,3 +104,7 @@ def test_readme_lists_every_architecture_and_all_weights() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
     for name in (*ARCHITECTURES, *entries()):
         assert f"`{name}`" in readme
+    for name, entry in entries().items():
+        for m in entry.meta.metrics:
+            figures = " | ".join(f"{m[key]:.4f}" for key in ("accuracy", "mean_diagonal", "f1"))
+            assert f"{m['faces']:,} faces | {figures} |" in readme, name

@@ -72,7 +72,7 @@ def test_run_folder_holds_all_of_a_run(trained: tuple[Path, Path]) -> None:
 
 
 def test_run_loads_as_a_model(trained: tuple[Path, Path]) -> None:
-    run, root = trained
+    run, _ = trained
     model = affectzoo.load(run)
     assert model.labels.names == affectzoo.create_model("dlp_cnn_s", labels="ferplus8").labels.names
     assert model.describe().training["data"] == "ferplus"
@@ -130,6 +130,18 @@ def test_resumed_training_goes_on_in_its_folder(tmp_path: Path) -> None:
     assert after["global_step"] == 2 * before["global_step"]
     assert (run / "csv" / "version_0" / "metrics.csv").read_text() == first_log
     assert [p.name for p in (tmp_path / "runs").iterdir()] == [run.name]
+
+
+def test_last_checkpoint_is_of_the_last_epoch_though_nothing_improved(tmp_path: Path) -> None:
+    root = write_ferplus(tmp_path / "data")
+    still = ("--model.schedule.name", "constant", "--model.optimizer.lr", "1e-12")
+    assert fit(FERPLUS, root, *still, "--trainer.max_epochs", "3", "--run_dir", str(tmp_path / "run")) == 0
+    epochs = {
+        name: torch.load(tmp_path / "run" / "checkpoints" / f"{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("best", "last")
+    }
+    assert epochs == {"best": 0, "last": 2}
+    assert affectzoo.load(tmp_path / "run").describe().training["epoch"] == 3  # this recipe exports the last
 
 
 def test_second_run_gets_a_number(tmp_path: Path) -> None:
@@ -222,7 +234,9 @@ def test_unreadable_picture_stops_or_is_left_out(
 
 
 def test_usage_fault_picks_the_innermost_line() -> None:
-    message = 'Key "model":\n  Errors:\n    - Problem:\n        Parser key "lr":\n          Expected a float\n'
+    message = (
+        'Key "model":\n  Errors:\n    - Problem:\n        Parser key "lr":\n          Expected a float\n'
+    )
     message += "    - Expected a <class 'NoneType'>\n  Given value: 3"
     assert usage_fault(message).splitlines()[0] == '"lr": Expected a float'
     assert usage_fault("one line") == "one line"

@@ -16,7 +16,7 @@ from torchmetrics import MetricCollection
 
 from affectzoo import weights as weights_files
 from affectzoo.errors import LabelError, WeightsError
-from affectzoo.labels import LabelSpace, label_space
+from affectzoo.labels import label_space
 from affectzoo.losses.features import FeatureLoss
 from affectzoo.models.layers import init_msra
 from affectzoo.optim import OptimizerSettings, Schedule
