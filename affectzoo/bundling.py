@@ -44,11 +44,11 @@ def bundle(
         raise WeightsError(f"'{name}' is no name for weights of {meta.arch}: expected {meta.arch}.TAG")
     if not metrics or not {"weights", "pictures", "labels"} <= set(licence):
         raise WeightsError("bundled weights need metrics and licences of weights, pictures and labels")
-    kept = ("data", "split", "faces", "accuracy", "mean_diagonal", "f1", "recall", "support")
+    left = ("model", "task", "confusion", "versions", "left_out", "unreadable", "training_label_rule")
     meta = replace(
         meta,
         training={**meta.training, "recipe": recipe},
-        metrics=tuple({key: record[key] for key in kept} for record in metrics),
+        metrics=tuple({k: v for k, v in record.items() if k not in left} for record in metrics),
         licence=dict(licence),
     )
     tensors = weights.read_tensors(location.path)

@@ -185,7 +185,7 @@ def _predict(args: argparse.Namespace) -> None:
         disable=not sys.stderr.isatty(),
     )
     results = list(predict_stream(watched, model, detector, args.batch_size))
-    table = to_table(results, model.labels.names)
+    table = to_table(results, model.labels)
     if args.out is not None:
         write_table(table, args.out)
     if args.render is not None:

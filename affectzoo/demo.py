@@ -32,7 +32,7 @@ def demo(folder: Path, console: Console) -> None:
     model = load(DEFAULT_MODEL)
     detector = make_detector("auto")
     results = predict(PHOTOGRAPH, model, detector)
-    table = to_table(results, model.labels.names)
+    table = to_table(results, model.labels)
     for name in ("predictions.csv", "predictions.json"):
         write_table(table, folder / name)
     (drawn,) = render_results(results, folder)

@@ -35,41 +35,51 @@ def evaluate(model: AffectModel, index: FaceIndex, batch_size: int = 64) -> dict
     Returns:
         A record, see ``evaluation_record``.
     """
-    dataset = FaceDataset(index.conform(model.labels), FaceTransform(model.preprocess))
-    metrics = model.task.metrics().to(model.device)
+    if model.labels is not None:
+        index = index.conform(model.labels)
+    dataset = FaceDataset(index, FaceTransform(model.preprocess))
+    metrics = [task.metrics().to(model.device) for task in model.tasks]
     with torch.inference_mode():
         for batch in DataLoader(dataset, batch_size, collate_fn=collate):
-            scores = getattr(model(batch["image"].to(model.device)), model.task.head)
-            model.task.update(metrics, scores, batch | {"label": batch["label"].to(model.device)})
-    return evaluation_record(model, metrics.compute()) | {"data": index.dataset}
+            batch = model.transfer_batch_to_device(batch, model.device, 0)
+            output, batch = model.predict_batch(batch)
+            for task, metric in zip(model.tasks, metrics, strict=True):
+                task.update(metric, getattr(output, task.head), batch)
+    values: dict[str, torch.Tensor] = {}
+    for metric in metrics:
+        values |= metric.compute()
+    return evaluation_record(model, values, len(dataset)) | {"data": index.dataset}
 
 
-def evaluation_record(model: AffectModel, values: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+def evaluation_record(model: AffectModel, values: Mapping[str, torch.Tensor], faces: int) -> dict[str, Any]:
     """Results as JSON-ready values.
 
     Args:
         model: What was measured.
-        values: What its task's metrics computed.
+        values: What its tasks' metrics computed.
+        faces: How many faces it was measured on.
 
     Returns:
-        ``model``, ``faces``, each scalar metric, ``recall`` and ``support`` by class, ``confusion`` counts
-        (true class by predicted class) and ``versions``.
+        ``model``, ``task``, ``faces``, each scalar metric and ``versions``; with classes also ``recall`` and
+        ``support`` by class and ``confusion`` counts (true class by predicted class).
     """
-    confusion = values["confusion"].cpu()
-    per_class = zip(model.labels.names, recalls(confusion).tolist(), strict=True)
-    return {
+    record: dict[str, Any] = {
         "model": model.arch,
-        "faces": int(confusion.sum()),
+        "task": model.task_name,
+        "faces": faces,
         **{name: float(value) for name, value in values.items() if value.ndim == 0},
-        "recall": {name: None if value != value else value for name, value in per_class},
-        "support": dict(zip(model.labels.names, confusion.sum(dim=1).tolist(), strict=True)),
-        "confusion": confusion.tolist(),
-        "versions": {
-            "affectzoo": __version__,
-            "torch": torch.__version__,
-            "python": platform.python_version(),
-        },
     }
+    if model.labels is not None:
+        confusion = values["confusion"].cpu()
+        names = model.labels.names
+        per_class = zip(names, recalls(confusion).tolist(), strict=True)
+        record |= {
+            "recall": {name: None if value != value else value for name, value in per_class},
+            "support": dict(zip(names, confusion.sum(dim=1).tolist(), strict=True)),
+            "confusion": confusion.tolist(),
+        }
+    versions = {"affectzoo": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    return record | {"versions": versions}
 
 
 def evaluation_table(record: Mapping[str, Any], title: str) -> Table:
@@ -80,19 +90,22 @@ def evaluation_table(record: Mapping[str, Any], title: str) -> Table:
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("faces", justify="right")
-    for name in ("accuracy", "mean_diagonal", "f1"):
-        table.add_row(name.replace("_", " "), f"{record[name]:.4f}", f"{record['faces']:,}")
+    for name, value in record.items():
+        if isinstance(value, float):
+            table.add_row(name.replace("_", " "), f"{value:.4f}", f"{record['faces']:,}")
     table.add_section()
-    for name, value in record["recall"].items():
+    for name, value in record.get("recall", {}).items():
         shown = "-" if value is None else f"{value:.4f}"
         table.add_row(f"recall {name}", shown, f"{record['support'][name]:,}")
     return table
 
 
 def write_evaluation(record: Mapping[str, Any], folder: Path, title: str) -> None:
-    """Write ``metrics.json`` and ``confusion_matrix.png`` into a folder."""
+    """Write ``metrics.json`` and, with classes, ``confusion_matrix.png`` into a folder."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if "confusion" not in record:
+        return
     confusion_figure(
         torch.tensor(record["confusion"]).numpy(),
         list(record["recall"]),

@@ -111,6 +111,7 @@ SPACES: Mapping[str, LabelSpace] = MappingProxyType(
         for space in (
             _space("affectnet8", "neutral happiness sadness surprise fear disgust anger contempt"),
             _space("affectnet7", "neutral happiness sadness surprise fear disgust anger"),
+            _space("affectnet6", "neutral happiness sadness surprise fear anger"),
             _space("ferplus8", "neutral happiness surprise sadness anger disgust fear contempt"),
             _space("fer2013", "anger disgust fear happiness sadness surprise neutral"),
             _space("rafdb7", "surprise fear disgust happiness sadness anger neutral"),

@@ -49,7 +49,7 @@ def _weights_row(entry: weights.WeightsEntry) -> dict[str, Any]:
     meta = entry.meta
     return {
         "name": entry.name,
-        "tasks": ["expression"],
+        "tasks": [meta.task],
         "parameters": entry.parameters,
         "input": _input(meta.preprocess),
         "labels": list(meta.labels),
@@ -80,8 +80,10 @@ def listing_table(rows: list[dict[str, Any]], pretrained: bool) -> Table:
         common = (row["name"], ", ".join(row["tasks"]), f"{row['parameters']:,}", row["input"])
         if pretrained:
             measured = "\n".join(
-                f"{m['data']} {m['split']}: accuracy {m['accuracy']:.4f} ({m['faces']:,} faces)"
+                f"{m['data']} {m['split']}: {name} {m[name]:.4f} ({m['faces']:,} faces)"
                 for m in row["metrics"]
+                for name in ("accuracy", "ccc")
+                if name in m
             )
             terms = "\n".join(f"{what}: {licence}" for what, licence in row["licence"].items())
             table.add_row(*common, str(row["training"].get("data", "-")), measured or "-", terms or "-")

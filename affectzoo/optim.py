@@ -29,6 +29,7 @@ class OptimizerSettings:
         weight_decay: Of the trunk's weights.
         head_weight_decay: Of the heads' weights; ``None``: as the trunk's. Biases and normalisation
             parameters never decay.
+        trunk_lr: Learning rate of the trunk; ``None``: as the heads'.
     """
 
     name: OptimizerName = "sgd"
@@ -37,15 +38,17 @@ class OptimizerSettings:
     nesterov: bool = False
     weight_decay: float = 5e-4
     head_weight_decay: float | None = None
+    trunk_lr: float | None = None
 
     def __post_init__(self) -> None:
         if self.name not in get_args(OptimizerName):
             raise UnknownNameError("optimizer", self.name, get_args(OptimizerName))
         decay = min(self.weight_decay, self.head_weight_decay or 0.0)
-        if self.lr <= 0 or not 0 <= self.momentum < 1 or decay < 0:
+        rates = (self.lr, self.lr if self.trunk_lr is None else self.trunk_lr)
+        if min(rates) <= 0 or not 0 <= self.momentum < 1 or decay < 0:
             raise AffectZooError(
-                f"optimizer: lr {self.lr}, momentum {self.momentum}, weight_decay "
-                f"{self.weight_decay}, head_weight_decay {self.head_weight_decay}; expected lr > 0, "
+                f"optimizer: lr {self.lr}, trunk_lr {self.trunk_lr}, momentum {self.momentum}, weight_decay "
+                f"{self.weight_decay}, head_weight_decay {self.head_weight_decay}; expected rates > 0, "
                 "0 <= momentum < 1 and decays >= 0"
             )
         if self.nesterov and not self.momentum:
@@ -54,12 +57,13 @@ class OptimizerSettings:
     def build(self, trunk: nn.Module, heads: nn.Module) -> Optimizer:
         """The optimiser over what of both parts may be trained."""
         head_decay = self.weight_decay if self.head_weight_decay is None else self.head_weight_decay
+        trunk_lr = self.lr if self.trunk_lr is None else self.trunk_lr
         groups: list[dict[str, Any]] = []
-        for module, decay in ((trunk, self.weight_decay), (heads, head_decay)):
+        for module, lr, decay in ((trunk, trunk_lr, self.weight_decay), (heads, self.lr, head_decay)):
             trained = [p for p in module.parameters() if p.requires_grad]
             groups += [
-                {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay},
-                {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+                {"params": [p for p in trained if p.ndim > 1], "lr": lr, "weight_decay": decay},
+                {"params": [p for p in trained if p.ndim <= 1], "lr": lr, "weight_decay": 0.0},
             ]
         groups = [group for group in groups if group["params"]]
         if self.name == "sgd":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +15,10 @@ import torch
 from affectzoo.errors import AffectZooError, UnreadableImageError
 from affectzoo.faces.detect import Detection, Detector, DetectorName, make_detector
 from affectzoo.images import SUFFIXES, read_image
+from affectzoo.labels import LabelSpace
 from affectzoo.preprocess import Box
+from affectzoo.sample import AffectOutput
+from affectzoo.tasks.va import VATask
 
 if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
@@ -122,6 +125,11 @@ def predict_stream(
         detector: Finds the faces.
         batch_size: Faces per forward pass.
     """
+    if model.landmarks:
+        raise AffectZooError(
+            f"this {model.arch} takes {model.landmarks} landmarks with each face, which no detector here "
+            "finds; evaluate it on data that have them, or take a model without landmarks"
+        )
     waiting: list[tuple[FaceResult, torch.Tensor | None]] = []
     faces = 0
     for number, picture in enumerate(pictures):
@@ -170,24 +178,33 @@ def _classify(
     waiting: list[tuple[FaceResult, torch.Tensor | None]], model: AffectModel, batch_size: int
 ) -> Iterator[FaceResult]:
     tensors = [tensor for _, tensor in waiting if tensor is not None]
-    rows: list[list[float]] = []
+    answers: list[dict[str, Any]] = []
     with torch.inference_mode():
         for start in range(0, len(tensors), batch_size):
             batch = torch.stack(tensors[start : start + batch_size]).to(model.device)
-            scores = model(batch).expression
-            assert scores is not None
-            rows += scores.float().softmax(dim=1).tolist()
-    answers = iter(rows)
+            answers += _answers(model, model(batch))
+    following = iter(answers)
     for result, tensor in waiting:
-        if tensor is None:
-            yield result
-            continue
-        probabilities = dict(zip(model.labels.names, next(answers), strict=True))
-        label = max(probabilities, key=probabilities.__getitem__)
-        yield FaceResult(result.file, result.box, result.score, label, probabilities)
+        yield result if tensor is None else replace(result, **next(following))
 
 
-def to_table(results: Sequence[FaceResult], names: Sequence[str]) -> pd.DataFrame:
+def _answers(model: AffectModel, output: AffectOutput) -> list[dict[str, Any]]:
+    """For each face of a batch the fields of ``FaceResult`` that the model's tasks fill."""
+    answers: list[dict[str, Any]] = [{} for _ in output.features]
+    if output.expression is not None and model.labels is not None:
+        for answer, shares in zip(answers, output.expression.float().softmax(dim=1).tolist(), strict=True):
+            probabilities = dict(zip(model.labels.names, shares, strict=True))
+            label = max(probabilities, key=probabilities.__getitem__)
+            answer |= {"label": label, "probabilities": probabilities}
+    for task in model.tasks:
+        if isinstance(task, VATask):
+            values = getattr(output, task.head).float().clamp(-1, 1).tolist()
+            for answer, row in zip(answers, values, strict=True):
+                answer |= dict(zip(task.dimensions, row, strict=True))
+    return answers
+
+
+def to_table(results: Sequence[FaceResult], labels: LabelSpace | None) -> pd.DataFrame:
     """Results as a table with one row each.
 
     Columns: ``file``, ``x0``, ``y0``, ``x1``, ``y1``, ``score``, ``label``, one ``p_<class>`` per class,
@@ -195,8 +212,9 @@ def to_table(results: Sequence[FaceResult], names: Sequence[str]) -> pd.DataFram
 
     Args:
         results: What ``predict`` returned.
-        names: The model's class names.
+        labels: The model's classes.
     """
+    names = () if labels is None else labels.names
     rows: list[dict[str, Any]] = []
     for result in results:
         box = dict(zip(("x0", "y0", "x1", "y1"), result.box or (None,) * 4, strict=True))

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
 
 
+TASKS = ("expression", "va", "valence", "arousal", "multitask")
+"""What a model can be built for; ``affectzoo.tasks`` says what each is."""
+
+
 @dataclass(frozen=True)
 class Architecture:
     """What the zoo knows of an architecture before building it.
@@ -35,7 +39,7 @@ class Architecture:
     summary: str
     source: str
     recipe: str
-    tasks: tuple[str, ...] = ("expression",)
+    tasks: tuple[str, ...] = TASKS
 
     def load_class(self) -> type[AffectModel]:
         """Import the architecture's LightningModule."""
@@ -46,6 +50,8 @@ class Architecture:
 
 _RAFDB = "Li and Deng, Reliable Crowdsourcing and Deep Locality-Preserving Learning, TIP 2019"
 _AFFECTNET = "Mollahosseini et al., AffectNet, TAC 2019"
+_AFFWILD = "Kollias et al., Deep Affect Prediction in-the-wild, IJCV 2019"
+_THESIS = "Ulloa Rodriguez, Deep affective computing, bachelor's thesis, UPF Barcelona 2019"
 
 ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
     {
@@ -66,6 +72,27 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 "base_dcnn/rafdb.yaml",
             ),
             Architecture(
+                "cnn_gru",
+                "affectzoo.models.cnn_rnn:CNNGRU",
+                "AffWildNet: CNN per frame with landmarks, then 2 x GRU 128; for clips, 224 px RGB",
+                f"{_AFFWILD}, Table 8",
+                "cnn_gru/afewva.yaml",
+            ),
+            Architecture(
+                "cnn_lstm",
+                "affectzoo.models.cnn_rnn:CNNLSTM",
+                "as cnn_gru, with LSTM cells",
+                f"{_AFFWILD}, section 4.2.1.3",
+                "cnn_lstm/afewva.yaml",
+            ),
+            Architecture(
+                "cnn_m",
+                "affectzoo.models.cnn_m:CNNM",
+                "CNN-M baseline of the Aff-Wild challenge, 5 conv with batch norm + FC 4096, 224 px RGB",
+                f"{_AFFWILD}, Table 4",
+                "cnn_m/ferplus.yaml",
+            ),
+            Architecture(
                 "dlp_cnn",
                 "affectzoo.models.dlp_cnn:DLPCNN",
                 "baseDCNN trained with the locality-preserving loss",
@@ -78,6 +105,55 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 "compact DLP-CNN: same conv trunk, batch norm, global pooling, 48 px grey",
                 _RAFDB,
                 "dlp_cnn_s/ferplus.yaml",
+            ),
+            Architecture(
+                "resnet18",
+                "affectzoo.models.resnet:ResNet18",
+                "ResNet-18 of timm, 512 pooled features, 224 px RGB; ImageNet weights on request",
+                "He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
+                "resnet18/ferplus.yaml",
+            ),
+            Architecture(
+                "resnet50",
+                "affectzoo.models.resnet:ResNet50",
+                "ResNet-50 + FC 1500 and 256, with or without 68 landmarks, 224 px RGB",
+                f"{_AFFWILD}, section 4.2.1",
+                "resnet50/rafdb.yaml",
+            ),
+            Architecture(
+                "resnet152",
+                "affectzoo.models.resnet:ResNet152",
+                "ResNet-152, 2048 pooled features, 224 px RGB",
+                f"{_THESIS}, section 4.1.2",
+                "resnet152/rafdb.yaml",
+            ),
+            Architecture(
+                "vgg11_bn",
+                "affectzoo.models.vgg:VGG11BN",
+                "VGG-11 with batch norm + FC 4096 and 4096, 224 px RGB",
+                f"{_THESIS}, section 4.1.1",
+                "vgg11_bn/ferplus.yaml",
+            ),
+            Architecture(
+                "vgg16",
+                "affectzoo.models.vgg:VGG16",
+                "VGG-16 of ImageNet + FC 4096 and 4096, with or without 68 landmarks, 224 px RGB",
+                f"{_AFFWILD}, section 4.2.1",
+                "vgg16/rafdb.yaml",
+            ),
+            Architecture(
+                "vgg_small",
+                "affectzoo.models.vgg:VGGSmall",
+                "small VGG, 4 conv with batch norm + FC 128 and 64, 256 px RGB",
+                "Giguere, Emotion Classification Using AffectNet, student report, appendix C",
+                "vgg_small/ferplus.yaml",
+            ),
+            Architecture(
+                "vggface",
+                "affectzoo.models.vgg:VGGFace",
+                "VGG-Face CNN of Aff-Wild, FC 4096 and 2048, with or without 68 landmarks, 224 px RGB",
+                f"{_AFFWILD}, Table 7",
+                "vggface/rafdb.yaml",
             ),
         )
     }

@@ -38,12 +38,12 @@ def annotate(image: Image, results: Sequence[FaceResult]) -> Image:
     thick = max(1, round(max(height, width) / 400))
     size = 0.0017 * max(height, 320) * 0.75
     for result in results:
-        if result.label is None:
+        if result.error is not None:
             continue
         box = result.box or (0, 0, image.shape[1], image.shape[0])
         x0, y0, x1, y1 = (round(edge * scale) for edge in box)
         cv2.rectangle(drawn, (x0, y0), (x1, y1), _COLOR, thick)
-        text = f"{result.label} {result.probabilities[result.label]:.2f}"
+        text = ", ".join(_says(result))
         (text_width, text_height), below = cv2.getTextSize(text, _FONT, size, thick)
         left = int(np.clip(x0, 0, max(0, width - text_width)))
         base = y0 - below if y0 - below - text_height >= 0 else min(y1, height) - below
@@ -51,6 +51,12 @@ def annotate(image: Image, results: Sequence[FaceResult]) -> Image:
         cv2.rectangle(drawn, *corner, _COLOR, cv2.FILLED)
         cv2.putText(drawn, text, (left, base), _FONT, size, (0, 0, 0), thick, cv2.LINE_AA)
     return drawn  # type: ignore[return-value]
+
+
+def _says(result: FaceResult) -> list[str]:
+    says = [] if result.label is None else [f"{result.label} {result.probabilities[result.label]:.2f}"]
+    values = {"valence": result.valence, "arousal": result.arousal}
+    return says + [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]
 
 
 def render_results(results: Sequence[FaceResult], folder: Path) -> list[Path]:
@@ -89,15 +95,15 @@ def results_table(results: Sequence[FaceResult]) -> Table:
 
     table = Table(show_lines=False)
     table.add_column("file", overflow="fold")
-    for column in ("face (x0 y0 x1 y1)", "score", "label", "probability", "next"):
+    for column in ("face (x0 y0 x1 y1)", "score", "prediction", "next"):
         table.add_column(column, no_wrap=True)
     for result in results:
-        if result.label is None:
-            table.add_row(result.file, "-", "-", f"[red]{result.error}[/red]", "", "")
+        if result.error is not None:
+            table.add_row(result.file, "-", "-", f"[red]{result.error}[/red]", "")
             continue
         ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
         box = "whole picture" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
         score = "-" if result.score is None else f"{result.score:.2f}"
         others = ", ".join(f"{name} {share:.2f}" for name, share in ranked[1:3])
-        table.add_row(result.file, box, score, result.label, f"{ranked[0][1]:.3f}", others)
+        table.add_row(result.file, box, score, ", ".join(_says(result)), others)
     return table

@@ -10,6 +10,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,9 @@ from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation import evaluation_record, evaluation_table, write_evaluation
 from affectzoo.models.base import AffectModel
+
+MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy"}
+"""By which validation metric a task's best epoch is known; the others': ``valid/ccc``."""
 
 
 class SaveRecipe(SaveConfigCallback):
@@ -97,11 +101,9 @@ class RunReport(Callback):
             if not is_last
             else "last epoch of the schedule, none chosen by results"
         )
-        meta = weights.WeightsMeta(
-            pl_module.arch,
-            pl_module.labels.names,
-            pl_module.preprocess,
-            pl_module.arguments,
+        meta = replace(
+            pl_module.describe(),
+            metrics=(),
             training={
                 **_data_facts(trainer),
                 "epochs": trainer.current_epoch,
@@ -127,7 +129,7 @@ class RunReport(Callback):
 
     def _report(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str, split: str) -> None:
         assert isinstance(pl_module, AffectModel)
-        record = evaluation_record(pl_module, pl_module.results[stage])
+        record = evaluation_record(pl_module, pl_module.results[stage], pl_module.evaluated[stage])
         record |= {"split": split} | _data_facts(trainer)
         folder = Path(trainer.default_root_dir) / stage
         title = f"{pl_module.arch} on {record['data']} {split}"
@@ -155,7 +157,7 @@ class ZooCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Let data conform to the model; add checkpoints, the report and the run's folder."""
-        for name in ("preprocess", "labels"):
+        for name in ("preprocess", "labels", "landmarks"):
             parser.link_arguments(f"model.{name}", f"data.init_args.{name}", apply_on="instantiate")
         parser.add_argument(
             "--run_dir",
@@ -168,7 +170,6 @@ class ZooCLI(LightningCLI):
         parser.set_defaults(
             {
                 "checkpoint.filename": "best",
-                "checkpoint.monitor": "valid/accuracy",
                 "checkpoint.mode": "max",
                 "checkpoint.enable_version_counter": False,
             }
@@ -180,6 +181,9 @@ class ZooCLI(LightningCLI):
         folder = self._run_dir(config).absolute()  # a resumed run compares paths
         config.trainer.default_root_dir = str(folder)
         config.checkpoint.dirpath = str(folder / "checkpoints")
+        if config.checkpoint.monitor is None:
+            task = (config.model.get("init_args") or {}).get("task", "expression")
+            config.checkpoint.monitor = MONITORS.get(task, "valid/ccc")
         if self.subcommand != "fit" or config.trainer.fast_dev_run:
             config.trainer.logger = False
         elif config.trainer.logger is None:

@@ -7,6 +7,7 @@ landmarks (left and right must change places), and its random state ignores PyTo
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would ask the network
@@ -112,12 +113,34 @@ class FaceTransform:
         Returns:
             The input, shape (channels, size, size), and the landmarks in its pixels.
         """
+        points = None if landmarks is None else [landmarks]
+        images, moved = self.clip([face], points or [None])
+        return images[0], None if moved is None else moved[0]
+
+    def clip(
+        self, faces: Sequence[Image], landmarks: Sequence[Points | None]
+    ) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Augment the frames of a clip alike, then scale and normalise each.
+
+        Args:
+            faces: What ``Preprocess.face`` returned, T of them.
+            landmarks: Of each frame, shape (N, 2), pixels of its face, or ``None``.
+
+        Returns:
+            The inputs, shape (T, channels, size, size), and the landmarks in their pixels, shape (T, N, 2),
+            NaN for frames without; ``None`` when no frame has any.
+        """
+        shape = next((points.shape for points in landmarks if points is not None), None)
+        frames = np.stack(faces).reshape(len(faces), *faces[0].shape[:2], -1)
+        known = [i for i, points in enumerate(landmarks) if points is not None]
+        points = np.concatenate([np.empty((0, 2), np.float32), *(landmarks[i] for i in known)])
         if self._augment is not None:
-            points = np.empty((0, 2), np.float32) if landmarks is None else landmarks
-            result = self._augment(image=face, keypoints=points)
-            face = result["image"]
-            landmarks = None if landmarks is None else np.asarray(result["keypoints"], np.float32)
-        if landmarks is None:
-            return self.preprocess.tensor(face), None
-        offset = (face.shape[0] - self.preprocess.size) // 2  # the central cut still to come
-        return self.preprocess.tensor(face), torch.from_numpy(landmarks - np.float32(offset))
+            result = self._augment(images=frames, keypoints=points)
+            frames, points = result["images"], np.asarray(result["keypoints"], np.float32)
+        images = torch.stack([self.preprocess.tensor(frame) for frame in frames])
+        if shape is None:
+            return images, None
+        offset = (frames.shape[1] - self.preprocess.size) // 2  # the central cut still to come
+        moved = torch.full((len(faces), *shape), torch.nan)
+        moved[known] = torch.from_numpy(points.reshape(len(known), *shape) - np.float32(offset))
+        return images, moved

@@ -17,11 +17,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
+from affectzoo.errors import AffectZooError, LabelError, UnknownNameError, WeightsError
 from affectzoo.fetch import HubFile, fetch
 from affectzoo.labels import LabelSpace, label_space
 from affectzoo.preprocess import Preprocess
-from affectzoo.registry import ARCHITECTURES, architecture
+from affectzoo.registry import ARCHITECTURES, TASKS, architecture
 
 if TYPE_CHECKING:
     import torch
@@ -47,7 +47,7 @@ class WeightsMeta:
     Attributes:
         arch: Architecture, a name of the registry.
         arguments: The architecture's own arguments.
-        labels: Class names in the order of the scores.
+        labels: Class names in the order of the scores; none for a model without classes.
         preprocess: How a face becomes the network's input.
         training: What it was trained on and how: data, label rule, recipe, epochs, how the epoch was
             chosen.
@@ -59,14 +59,15 @@ class WeightsMeta:
     labels: tuple[str, ...]
     preprocess: Preprocess
     arguments: Mapping[str, Any] = field(default_factory=dict)
+    task: str = "expression"
     training: Mapping[str, Any] = field(default_factory=dict)
     metrics: tuple[Mapping[str, Any], ...] = ()
     licence: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def label_space(self) -> LabelSpace:
-        """The classes as a label space."""
-        return label_space(self.labels)
+    def label_space(self) -> LabelSpace | None:
+        """The classes as a label space; ``None`` for a model without classes."""
+        return label_space(self.labels) if self.labels else None
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form that ``from_dict`` reads back."""
@@ -99,13 +100,21 @@ class WeightsMeta:
             return cls(
                 **{
                     **values,
-                    "labels": label_space([str(name) for name in values["labels"]]).names,
+                    "labels": _names(values["labels"], values.get("task", "expression")),
                     "preprocess": Preprocess.from_dict(values["preprocess"]),
                     "metrics": tuple(values.get("metrics", ())),
                 }
             )
         except (AffectZooError, TypeError, ValueError) as error:
             raise WeightsError(f"{where}: the model's description is wrong: {error}") from None
+
+
+def _names(labels: list[str], task: str) -> tuple[str, ...]:
+    if task not in TASKS:
+        raise UnknownNameError("task", task, TASKS)
+    if (task in ("expression", "multitask")) != bool(labels):
+        raise LabelError(f"task {task} with {len(labels)} labels")
+    return label_space([str(name) for name in labels]).names if labels else ()
 
 
 @dataclass(frozen=True)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from affectzoo import weights as files
 from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
 from affectzoo.labels import LabelSpace, label_space
-from affectzoo.registry import ARCHITECTURES, architecture
+from affectzoo.registry import ARCHITECTURES, TASKS, architecture
 
 if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
+    from affectzoo.tasks import TaskName
 
 
 def list_models(task: str | None = None, pretrained: bool = False) -> list[str]:
@@ -23,15 +24,13 @@ def list_models(task: str | None = None, pretrained: bool = False) -> list[str]:
         pretrained: List sets of weights (``arch.tag``) instead of architectures.
 
     Raises:
-        UnknownNameError: No architecture has such a task.
+        UnknownNameError: There is no such task.
     """
-    tasks = {name for entry in ARCHITECTURES.values() for name in entry.tasks}
-    if task is not None and task not in tasks:
-        raise UnknownNameError("task", task, tasks)
-    chosen = {n for n, entry in ARCHITECTURES.items() if task is None or task in entry.tasks}
+    if task is not None and task not in TASKS:
+        raise UnknownNameError("task", task, TASKS)
     if pretrained:
-        return [name for name, entry in files.entries().items() if entry.meta.arch in chosen]
-    return sorted(chosen)
+        return [name for name, entry in files.entries().items() if task in (None, entry.meta.task)]
+    return sorted(name for name, entry in ARCHITECTURES.items() if task is None or task in entry.tasks)
 
 
 def create_model(
@@ -47,7 +46,8 @@ def create_model(
     Args:
         name: An architecture, see ``list_models``.
         task: What it shall predict; one of the architecture's tasks.
-        labels: Class names in order, or a label space's name. Give this or ``num_classes``.
+        labels: Class names in order, or a label space's name. Give this or ``num_classes`` for the tasks
+            expression and multitask.
         num_classes: Number of classes; they are called ``class_0``, ``class_1`` and so on.
         **arguments: Of the architecture, for example ``dropout``.
 
@@ -58,12 +58,17 @@ def create_model(
     entry = architecture(name)
     if task not in entry.tasks:
         raise UnknownNameError(f"task of {name}", task, entry.tasks)
-    if (labels is None) == (num_classes is None):
-        raise AffectZooError(f"{name}: give either labels=[...] (or a label space's name) or num_classes=n")
-    if labels is None:
-        labels = [f"class_{i}" for i in range(num_classes or 0)]
+    if num_classes is not None and labels is not None:
+        raise AffectZooError(f"{name}: {num_classes=} and {labels=} say the same; give one")
+    if num_classes is not None:
+        labels = [f"class_{i}" for i in range(num_classes)]
+    if task in ("expression", "multitask") and labels is None:
+        raise AffectZooError(
+            f"{name}: task {task} needs labels=[...] (or a label space's name) or num_classes=n"
+        )
+    names = None if labels is None else list(label_space(labels).names)
     try:
-        return entry.load_class()(labels=list(label_space(labels).names), **arguments)
+        return entry.load_class()(task=cast("TaskName", task), labels=names, **arguments)
     except TypeError as error:
         raise AffectZooError(f"{name}: {error}") from None
 
@@ -104,6 +109,7 @@ def load(
         raise WeightsError(f"{location.path}: weights of {meta.arch}, not of {name}")
     model = create_model(
         meta.arch,
+        task=meta.task if labels is None else "expression",
         labels=meta.label_space if labels is None else label_space(labels),
         preprocess=meta.preprocess,
         **{**meta.arguments, **arguments},

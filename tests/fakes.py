@@ -6,6 +6,7 @@ Every class occurs in every part, ``per_class`` times, and the same seed writes 
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -158,4 +159,99 @@ def write_rafdb(
             )
     (base / "EmoLabel").mkdir(parents=True, exist_ok=True)
     (base / "EmoLabel" / "list_patition_label.txt").write_text("\n".join(listed) + "\n", encoding="utf-8")
+    return root
+
+
+AFFECTNET_CLASSES = "neutral happiness sadness surprise fear disgust anger contempt".split()
+AFFECTNET_COLUMNS = (
+    "subDirectory_filePath,face_x,face_y,face_width,face_height,facial_landmarks,expression,valence,arousal"
+)
+
+
+def _affect(random: np.random.Generator) -> tuple[float, float]:
+    """Valence and arousal inside the unit circle, three decimals."""
+    valence, arousal = (round(float(value), 3) for value in random.uniform(-0.7, 0.7, 2))
+    return valence, arousal
+
+
+def write_affectnet_npy(root: Path, per_class: int = 3, *, text: bool = True, seed: int = 0) -> Path:
+    """AffectNet's newer release; 0-d arrays of text or of numbers, ids 0, 3, 6, ..."""
+    random = np.random.default_rng(seed)
+    for part in ("train_set", "val_set"):
+        (root / part / "annotations").mkdir(parents=True)
+        for i in range(8 * per_class):
+            valence, arousal = _affect(random)
+            values = {"exp": i % 8, "val": valence, "aro": arousal}
+            stem = root / part / "annotations" / str(3 * i)
+            for kind, value in values.items():
+                np.save(f"{stem}_{kind}.npy", np.array(str(value) if text else float(value)))
+            np.save(f"{stem}_lnd.npy", random.uniform(0, 64, 136))
+            write_picture(root / part / "images" / f"{3 * i}.jpg", picture(random, 64, 64, 3))
+    return root
+
+
+def write_affectnet_csv(
+    root: Path,
+    header: Literal["plain", "#", "none"] = "plain",
+    per_class: int = 3,
+    *,
+    lists: str = "Manually_Annotated_file_lists",
+    pictures: str = "Manually_Annotated_Images",
+    seed: int = 0,
+) -> Path:
+    """AffectNet's older release, all eleven codes, whole pictures of 80 x 70 pixels.
+
+    The first face is a ``.JPG`` that the list calls ``.jpg``, its box reaches beyond the picture;
+    none (8) has valence and arousal, uncertain (9) and non-face (10) have -2.
+    """
+    random = np.random.default_rng(seed)
+    (root / lists).mkdir(parents=True, exist_ok=True)
+    for part, name in enumerate(("training", "validation")):
+        lines = {"plain": [AFFECTNET_COLUMNS], "#": [f"#{AFFECTNET_COLUMNS}"], "none": []}[header]
+        for i in range(11 * per_class):
+            valence, arousal = _affect(random) if i % 11 < 9 else (-2, -2)
+            path = f"{i % 2 + 1}/{part}{i:03x}"
+            write_picture(root / pictures / f"{path}.{'jpg' if i else 'JPG'}", picture(random, 70, 80, 3))
+            points = ";".join(f"{value:.2f}" for value in random.uniform(10, 60, 136))
+            x, y = (10, 5) if i else (-4, -3)
+            lines.append(f"{path}.jpg,{x},{y},50,60,{points},{i % 11},{valence},{arousal}")
+        (root / lists / f"{name}.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
+
+
+AFEWVA_ACTORS = ("Ann Lee", "Bob", " ann  LEE ", "Cat", "Dan", "Eve", "bob", "Flo")
+"""One per clip; two spellings are of persons met before, which leaves six."""
+
+
+def write_afewva(
+    root: Path,
+    actors: Sequence[str] = AFEWVA_ACTORS,
+    *,
+    nested: bool = False,
+    suffix: str = ".png",
+    seed: int = 0,
+) -> Path:
+    """AFEW-VA: clip n (from 1) has n + 1 frames, listed backwards, and a ``_cropped`` copy to ignore."""
+    random = np.random.default_rng(seed)
+    for number, actor in enumerate(actors, start=1):
+        name = f"{number:03d}"
+        folder = root / f"{(number + 3) // 4:02d}" / name if nested else root / name
+        frames = {}
+        for i in reversed(range(number + 1)):
+            write_picture(folder / f"{i:05d}{suffix}", picture(random, 60, 80, 3))
+            valence, arousal = (int(value) for value in random.integers(-10, 11, 2))
+            landmarks = random.uniform(5, 55, (68, 2)).round(2).tolist()
+            frames[f"{i:05d}"] = {"landmarks": landmarks, "valence": float(valence), "arousal": arousal}
+        clip = {"video_id": name, "actor": actor, "frames": frames}
+        (folder / f"{name}.json").write_text(json.dumps(clip), encoding="utf-8")
+        write_picture(folder.with_name(f"{name}_cropped") / "00000.png", picture(random, 8, 8))
+    return root
+
+
+def write_folder(root: Path, per_class: int = 4, *, seed: int = 0) -> Path:
+    """One's own pictures: a folder per class, of three."""
+    random = np.random.default_rng(seed)
+    for name in ("anger", "happiness", "sadness"):
+        for i in range(per_class):
+            write_picture(root / name / f"{i}.jpg", picture(random, 40, 50, 3))
     return root

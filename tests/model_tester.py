@@ -1,4 +1,4 @@
-"""The tests that every architecture passes: subclass ``ModelTester`` in ``test_models.py``."""
+"""The tests that every architecture passes: subclass ``ModelTester`` in a test file."""
 
 from __future__ import annotations
 

@@ -178,3 +178,17 @@ def test_schedule_over_all_of_an_endless_training_is_refused(
     optimizer = OptimizerSettings().build(trunk, heads)
     with pytest.raises(AffectZooError, match=r"needs an end: set trainer.max_epochs"):
         Schedule(name).build(optimizer, float("inf"))  # type: ignore[arg-type]
+
+
+def test_trunk_has_a_rate_of_its_own_through_the_schedule(trunk: nn.Module, heads: nn.Module) -> None:
+    optimizer = OptimizerSettings(lr=0.1, trunk_lr=0.01).build(trunk, heads)
+    of = {id(p): group for group in optimizer.param_groups for p in group["params"]}
+    schedule = Schedule("one_cycle", warmup=0.5).build(optimizer, 10)
+    assert schedule is not None
+    for _ in range(4):
+        optimizer.step()
+        schedule.step()
+    rates = [{of[id(p)]["lr"] for p in part.parameters()} for part in (trunk, heads)]
+    assert [sorted(r) for r in rates] == [[pytest.approx(0.01)], [pytest.approx(0.1)]]
+    with pytest.raises(AffectZooError, match="trunk_lr 0"):
+        OptimizerSettings(trunk_lr=0.0)

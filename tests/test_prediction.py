@@ -20,6 +20,7 @@ from affectzoo.demo import PHOTOGRAPH, RENDERED
 from affectzoo.errors import AffectZooError, DetectorError, WeightsError
 from affectzoo.faces.detect import Detection, Haar, ReadyCrop, YuNet, make_detector
 from affectzoo.images import read_image
+from affectzoo.labels import LabelSpace
 from affectzoo.models.base import AffectModel
 from affectzoo.prediction import NO_FACE, FaceResult, predict, to_table, write_table
 from affectzoo.render import annotate, render_results
@@ -246,7 +247,7 @@ def results() -> list[FaceResult]:
 @pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
 def test_tables_read_back_the_same(kind: str, results: list[FaceResult], tmp_path: Path) -> None:
     path = tmp_path / "new" / f"faces.{kind}"
-    table = to_table(results, ["calm", "tense"])
+    table = to_table(results, LabelSpace(("calm", "tense")))
     write_table(table, path)
     back = pd.DataFrame(json.loads(path.read_text())) if kind == "json" else None
     if back is None:

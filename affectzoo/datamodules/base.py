@@ -23,6 +23,7 @@ from torch.utils.data import (
 )
 
 from affectzoo.datamodules.imbalance import Imbalance, resample, sample_weights
+from affectzoo.datasets.clips import ClipDataset
 from affectzoo.datasets.dataset import FaceDataset, OnUnreadable, Targets, collate
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError
@@ -45,9 +46,12 @@ class FaceDataModule(pl.LightningDataModule):
         *,
         preprocess: Preprocess | None = None,
         labels: LabelSpace | None = None,
+        landmarks: int = 0,
         batch_size: int = 64,
         num_workers: int | None = None,
         augment: Augment = "modern",
+        window: int = 0,
+        stride: int | None = None,
         imbalance: Imbalance = "as_is",
         cap: int = 15_000,
         valid_fraction: float = 0.1,
@@ -63,9 +67,14 @@ class FaceDataModule(pl.LightningDataModule):
             root: The data set's folder, laid out as its authors ship it.
             preprocess: The model's preprocessing; linked from the model on the command line.
             labels: The model's label space; linked from the model on the command line.
+            landmarks: How many landmarks the model takes; linked likewise. Faces without them are left
+                out, and counted.
             batch_size: Faces per step and device.
             num_workers: Loading processes; by default one per core, four at most.
             augment: Augmentation of the training part.
+            window: Frames per sample for models that read sequences; 0 serves single faces.
+            stride: Frames from one training window's start to the next's; by default ``window``. Evaluation
+                always sees each frame once.
             imbalance: Strategy for rare classes in the training part: as it is, down-sampled to
                 ``cap`` per class, up-sampled to the largest class, or drawn with equal class
                 chances.
@@ -83,9 +92,12 @@ class FaceDataModule(pl.LightningDataModule):
         self.root = Path(root)
         self.preprocess = preprocess
         self.labels = labels
+        self.landmarks = landmarks
         self.batch_size = batch_size
         self.num_workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
         self.augment = augment
+        self.window = window
+        self.stride = window if stride is None else stride
         self.imbalance = imbalance
         self.cap = cap
         self.valid_fraction = valid_fraction
@@ -98,7 +110,7 @@ class FaceDataModule(pl.LightningDataModule):
         self.unreadable: dict[str, None] = {}
         """What could not be read so far, each once, in order of meeting."""
         self._index: FaceIndex | None = None
-        self._parts: dict[str, FaceDataset] = {}
+        self._parts: dict[str, FaceDataset | ClipDataset] = {}
 
     def read_index(self) -> FaceIndex:
         """Read the data set's files into an index table; each data set says how."""
@@ -109,8 +121,10 @@ class FaceDataModule(pl.LightningDataModule):
         """The data set in the model's label space; read once."""
         if self._index is None:
             index = self.read_index()
-            space = index.labels if self.labels is None else label_space(self.labels)
-            self._index = index.conform(space, drop_unmapped=self.drop_unmapped, merge=self.merge)
+            if self.labels is not None:
+                space = label_space(self.labels)
+                index = index.conform(space, drop_unmapped=self.drop_unmapped, merge=self.merge)
+            self._index = index.with_landmarks(self.landmarks)
             rank_zero_info(_summary(self._index))
         return self._index
 
@@ -128,7 +142,7 @@ class FaceDataModule(pl.LightningDataModule):
         for split in needed.get(stage, ()):
             self._part(split)
 
-    def _part(self, split: str) -> FaceDataset:
+    def _part(self, split: str) -> FaceDataset | ClipDataset:
         if split not in self._parts:
             if self.preprocess is None:
                 raise AffectZooError(
@@ -139,12 +153,14 @@ class FaceDataModule(pl.LightningDataModule):
             if split in ("train", "valid") and "valid" not in index.split_counts():
                 index = hold_out(index, self.valid_fraction, self.seed)
             training = split == "train"
-            self._parts[split] = FaceDataset(
+            faces = FaceDataset(
                 index.part(split),
                 FaceTransform(self.preprocess, self.augment if training else "none"),
                 on_unreadable=self.on_unreadable,
                 targets=self.train_targets if training else "distribution",
             )
+            stride = self.stride if training else self.window
+            self._parts[split] = ClipDataset(faces, self.window, stride) if self.window else faces
         return self._parts[split]
 
     def train_dataloader(self) -> DataLoader[Batch]:
@@ -152,6 +168,10 @@ class FaceDataModule(pl.LightningDataModule):
         dataset = self._part("train")
         dataset.transform.seed(torch.initial_seed())
         sampler: Sampler[int] | None = None
+        if isinstance(dataset, ClipDataset):
+            if self.imbalance != "as_is":
+                raise AffectZooError(f"imbalance {self.imbalance} is for single faces, not windows of clips")
+            return self._loader(dataset, shuffle=True, sampler=None, drop_last=len(dataset) > self.batch_size)
         if self.imbalance == "weighted":
             weights = sample_weights(dataset.labels).tolist()
             sampler = WeightedRandomSampler(weights, len(dataset))
@@ -210,7 +230,7 @@ class FaceDataModule(pl.LightningDataModule):
 
 
 def hold_out(index: FaceIndex, fraction: float, seed: int) -> FaceIndex:
-    """Move a share of the training part, class by class, to a validation part.
+    """Move a share of the training part to a validation part: whole subjects, or else class by class.
 
     Args:
         index: Faces with a ``train`` and no ``valid`` part.
@@ -223,7 +243,13 @@ def hold_out(index: FaceIndex, fraction: float, seed: int) -> FaceIndex:
     random = np.random.default_rng(seed)
     table = index.table.copy()
     training = table[table["split"] == "train"]
-    for _, members in training.groupby("label", sort=True):
+    if training["subject"].notna().all():
+        subjects = random.permutation(np.sort(training["subject"].unique()))
+        count = min(max(1, round(fraction * len(subjects))), len(subjects) - 1)
+        held = training.index[training["subject"].isin(subjects[:count])]
+        table.loc[held, "split"] = "valid"
+        return replace(index, table=table)
+    for _, members in training.groupby("label", sort=True, dropna=False):
         most = len(members) - 1
         count = min(max(1, round(fraction * len(members))), most)
         table.loc[random.permutation(members.index.to_numpy())[:count], "split"] = "valid"
@@ -245,5 +271,5 @@ def _start_worker(worker_id: int) -> None:
     if info is None:
         return
     dataset = info.dataset.dataset if isinstance(info.dataset, Subset) else info.dataset
-    if isinstance(dataset, FaceDataset):
+    if isinstance(dataset, FaceDataset | ClipDataset):
         dataset.transform.seed(info.seed)

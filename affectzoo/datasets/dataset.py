@@ -49,8 +49,12 @@ class FaceDataset(Dataset[Batch]):
         self.on_unreadable = on_unreadable
         self.targets = targets
         table = index.table
-        self._labels = [-1 if n is None else index.labels.index(n) for n in table["label"]]
-        self._distributions = np.stack(table["target"].to_list()).astype(np.float32)
+        names = () if index.labels is None else index.labels.names
+        self._labels = [-1 if name is None else names.index(name) for name in table["label"]]
+        unknown = np.full(len(names), np.nan)
+        targets_known = [unknown if target is None else target for target in table["target"]]
+        self._distributions = np.stack(targets_known).astype(np.float32)
+        self._va = torch.from_numpy(table[["valence", "arousal"]].to_numpy(np.float32, na_value=np.nan))
         self._rows: list[dict[str, Any]] = table[["path", "box", "landmarks", "pixels", "source"]].to_dict(
             "records"
         )  # type: ignore[assignment]
@@ -68,6 +72,19 @@ class FaceDataset(Dataset[Batch]):
 
     def __getitem__(self, i: int) -> Batch:
         """One face, augmented and normalised, or under ``unreadable`` why there is none."""
+        sample = self.read(i)
+        if "unreadable" in sample:
+            return sample
+        landmarks = sample.pop("landmarks")
+        sample["image"], points = self.transform(sample.pop("face"), landmarks)
+        if points is not None:
+            sample["landmarks"] = points
+        elif self._no_landmarks is not None:
+            sample["landmarks"] = self._no_landmarks
+        return sample
+
+    def read(self, i: int) -> Batch:
+        """One face before augmentation: ``face`` and ``landmarks`` in its pixels, and what is known of it."""
         row = self._rows[i]
         try:
             face, landmarks = self._face(row)
@@ -78,17 +95,15 @@ class FaceDataset(Dataset[Batch]):
             raise UnreadableImageError(
                 f"{error} ({listed}; --data.on_unreadable skip leaves such faces out)"
             ) from None
-        image, points = self.transform(face, landmarks)
-        sample = {
-            "image": image,
+        return {
+            "face": face,
+            "landmarks": landmarks,
             "label": self._labels[i],
             "target": torch.from_numpy(self._target(i)),
+            "va": self._va[i],
             "index": i,
             "path": row["path"],
         }
-        if self._no_landmarks is not None:
-            sample["landmarks"] = self._no_landmarks if points is None else points
-        return sample
 
     def _face(self, row: dict[str, Any]) -> tuple[Image, Points | None]:
         preprocess: Preprocess = self.transform.preprocess
@@ -102,6 +117,8 @@ class FaceDataset(Dataset[Batch]):
 
     def _target(self, i: int) -> np.ndarray:
         target: np.ndarray = self._distributions[i]
+        if len(target) == 0 or np.isnan(target[0]):
+            return target
         if self.targets == "positive":
             target = np.where(target > 0, 1.0, 0.001)
         elif self.targets == "draw":

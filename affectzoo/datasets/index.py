@@ -8,7 +8,11 @@ One row is one face. Columns a data set cannot fill are ``None`` in every row:
 ``label``      class name; ``None`` where the rules give no single class
 ``target``     float array, a distribution over ``FaceIndex.labels``
 ``votes``      int array of the annotators' votes, as in the file
+``valence``    in [-1, 1]
+``arousal``    in [-1, 1]
 ``subject``    who is shown
+``clip``       which clip the picture is a frame of
+``frame``      its number there
 ``box``        x0, y0, x1, y1 of the face in the picture; ``None``: a ready crop
 ``landmarks``  float32 array (N, 2), x and y in pixels of the picture
 ``pixels``     uint8 array (H, W), for data sets whose pictures are in a table
@@ -27,7 +31,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from affectzoo.errors import EmptySplitError, LabelError
+from affectzoo.errors import DataError, EmptySplitError, LabelError
 from affectzoo.labels import LabelSpace, unmapped
 
 COLUMNS = (
@@ -36,7 +40,11 @@ COLUMNS = (
     "label",
     "target",
     "votes",
+    "valence",
+    "arousal",
     "subject",
+    "clip",
+    "frame",
     "box",
     "landmarks",
     "pixels",
@@ -51,14 +59,14 @@ class FaceIndex:
     Attributes:
         dataset: The data set's name in the zoo.
         root: What ``path`` is relative to.
-        labels: The classes of ``label`` and ``target``.
+        labels: The classes of ``label`` and ``target``; ``None`` for a data set without classes.
         table: One row per face, columns as in this module's text.
         left_out: Faces that the files list but the table leaves out, counted by reason.
     """
 
     dataset: str
     root: Path
-    labels: LabelSpace
+    labels: LabelSpace | None
     table: pd.DataFrame
     left_out: Mapping[str, int] = field(default_factory=dict)
 
@@ -67,7 +75,7 @@ class FaceIndex:
         cls,
         dataset: str,
         root: Path,
-        labels: LabelSpace,
+        labels: LabelSpace | None,
         rows: Iterable[Mapping[str, Any]],
         left_out: Mapping[str, int] | None = None,
     ) -> FaceIndex:
@@ -101,8 +109,9 @@ class FaceIndex:
 
     def class_counts(self) -> np.ndarray:
         """Faces per class of ``labels``, shape (C,); soft targets count by their label."""
+        names = () if self.labels is None else self.labels.names
         counts = Counter(self.table["label"])
-        return np.array([counts[name] for name in self.labels.names], dtype=np.int64)
+        return np.array([counts[name] for name in names], dtype=np.int64)
 
     def conform(
         self,
@@ -124,6 +133,11 @@ class FaceIndex:
         Raises:
             LabelError: A class in use has no counterpart and ``drop_unmapped`` is off.
         """
+        if self.labels is None:
+            raise LabelError(
+                f"{self.dataset} has no expression classes, but the model is for {labels}; "
+                "choose --model.task va"
+            )
         if self.labels.same_classes(labels) and not merge:
             return self
         mapping = self.labels.mapping_to(labels, merge)
@@ -161,6 +175,25 @@ class FaceIndex:
             left_out[f"class not in {labels.name}"] = int((~usable).sum())
         table = table[usable].reset_index(drop=True)
         return replace(self, labels=labels, table=table, left_out=left_out)
+
+    def with_landmarks(self, count: int) -> FaceIndex:
+        """Leave out faces that lack the landmarks a model takes, and count them.
+
+        Args:
+            count: How many landmarks, or 0 for a model that takes none.
+
+        Raises:
+            DataError: No face has them.
+        """
+        if count == 0:
+            return self
+        has = np.array([p is not None and len(p) == count for p in self.table["landmarks"]], dtype=bool)
+        if not has.any():
+            raise DataError(f"{self.dataset}: the model takes {count} landmarks, but no face has them")
+        if has.all():
+            return self
+        left_out = {**self.left_out, f"without {count} landmarks": int((~has).sum())}
+        return replace(self, table=self.table[has].reset_index(drop=True), left_out=left_out)
 
 
 def one_hot(labels: LabelSpace, name: str) -> np.ndarray:

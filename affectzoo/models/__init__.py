@@ -2,6 +2,26 @@
 
 from affectzoo.models.alexnet import AlexNet
 from affectzoo.models.base import AffectModel
+from affectzoo.models.cnn_m import CNNM
+from affectzoo.models.cnn_rnn import CNNGRU, CNNLSTM
 from affectzoo.models.dlp_cnn import DLPCNN, BaseDCNN, DLPCNNSmall
+from affectzoo.models.resnet import ResNet18, ResNet50, ResNet152
+from affectzoo.models.vgg import VGG11BN, VGG16, VGGFace, VGGSmall
 
-__all__ = ["DLPCNN", "AffectModel", "AlexNet", "BaseDCNN", "DLPCNNSmall"]
+__all__ = [
+    "CNNGRU",
+    "CNNLSTM",
+    "CNNM",
+    "DLPCNN",
+    "VGG11BN",
+    "VGG16",
+    "AffectModel",
+    "AlexNet",
+    "BaseDCNN",
+    "DLPCNNSmall",
+    "ResNet18",
+    "ResNet50",
+    "ResNet152",
+    "VGGFace",
+    "VGGSmall",
+]

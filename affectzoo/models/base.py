@@ -7,27 +7,34 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, Protocol, Self, cast
 
 import lightning.pytorch as pl
 import torch
 from torch import nn
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection, SumMetric
 
 from affectzoo import weights as weights_files
-from affectzoo.errors import LabelError, WeightsError
+from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.labels import label_space
 from affectzoo.losses.features import FeatureLoss
+from affectzoo.models.freezing import Freeze, freeze, frozen_batch_norm_to_eval
 from affectzoo.models.layers import init_msra
 from affectzoo.optim import OptimizerSettings, Schedule
 from affectzoo.preprocess import Preprocess
 from affectzoo.sample import AffectOutput, Batch
+from affectzoo.tasks import Task, TaskName, build_tasks
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
+from affectzoo.tasks.va import VALoss
 from affectzoo.weights import WeightsMeta
 
 
 class Trunk(Protocol):
-    """A plain network from pictures to features."""
+    """A plain network from pictures to features.
+
+    One that also takes landmarks says how many in an attribute ``landmarks`` and gets them as second
+    argument, shape (B, N, 2), -1 to 1 from the input's one edge to the other.
+    """
 
     feature_dim: int
 
@@ -50,11 +57,21 @@ class AffectNetwork(nn.Module):
         self.trunk = trunk
         dim = cast(Trunk, trunk).feature_dim
         self.heads = nn.ModuleDict({name: nn.Linear(dim, size) for name, size in heads.items()})
+        self.landmarks: int = getattr(trunk, "landmarks", 0)
         init_msra(self.heads)
 
-    def forward(self, image: torch.Tensor) -> AffectOutput:
-        """Features and each head's outputs of pictures, shape (B, C, H, W)."""
-        features = self.trunk(image)
+    def forward(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> AffectOutput:
+        """Features and each head's outputs.
+
+        Args:
+            image: Shape (B, C, H, W).
+            landmarks: Shape (B, N, 2), pixels of ``image``; only for a trunk that takes them.
+        """
+        if self.landmarks and landmarks is not None:
+            edges = image.new_tensor((image.shape[-1], image.shape[-2]))
+            features = self.trunk(image, (landmarks * 2 + 1) / edges - 1)  # whole numbers: pixel centres
+        else:
+            features = self.trunk(image)
         return AffectOutput(features, **{name: head(features) for name, head in self.heads.items()})
 
 
@@ -66,9 +83,11 @@ class AffectModel(pl.LightningModule):
         default_preprocess: How the architecture's paper prepares faces.
         default_feature_loss: The loss on features that its paper adds.
         preprocess: How this model's faces are prepared.
-        labels: This model's classes.
+        labels: This model's classes; ``None`` when it predicts no expression.
+        landmarks: How many landmarks it takes with each face, 0 or 68.
         meta: What its weights say of themselves, where it was loaded from some.
         results: Metrics of the latest evaluation by stage, ``valid`` and ``test``.
+        evaluated: How many faces each of these counted.
     """
 
     arch: ClassVar[str]
@@ -80,11 +99,15 @@ class AffectModel(pl.LightningModule):
         trunk: nn.Module,
         arguments: dict[str, Any],
         *,
-        labels: str | list[str],
+        task: TaskName = "expression",
+        labels: str | list[str] | None = None,
         weights: str | None = None,
         new_head: bool = False,
+        frozen: Freeze = "none",
         preprocess: Preprocess | None = None,
         loss: ExpressionLoss = ExpressionLoss(),
+        va_loss: VALoss = VALoss(),
+        va_weight: float = 1.0,
         feature_loss: FeatureLoss | None = None,
         optimizer: OptimizerSettings = OptimizerSettings(),
         schedule: Schedule = Schedule(),
@@ -94,30 +117,46 @@ class AffectModel(pl.LightningModule):
         Args:
             trunk: From pictures to features.
             arguments: What the architecture's own arguments were, to build it again.
-            labels: A label space's name (ferplus8, rafdb7, ...) or class names in order.
+            task: What to predict: expression, va (valence and arousal), valence, arousal, or multitask
+                (all three).
+            labels: A label space's name (ferplus8, rafdb7, ...) or class names in order, for expression
+                and multitask.
             weights: Start from these: a tag of this architecture, a file, a run.
-            new_head: Take only the trunk from ``weights``, for other labels.
+            new_head: Take only the trunk from ``weights``, for other labels or another task.
+            frozen: What is not trained: none, trunk, or all of the trunk but this share of its last layers.
             preprocess: How faces are prepared; by default as the architecture's paper does, or as
                 ``weights`` say.
             loss: How class scores are judged.
+            va_loss: How valence and arousal are judged.
+            va_weight: Factor of the valence/arousal loss beside the expression's.
             feature_loss: A loss on the features; by default as the architecture's paper does.
             optimizer: Optimiser and rates.
             schedule: How the learning rate moves.
         """
         super().__init__()
-        self.labels = label_space(labels)
+        self.labels = None if labels is None else label_space(labels)
+        self.task_name: TaskName = task
         self.arguments = arguments
         self.preprocess = preprocess or self.default_preprocess
-        self.feature_loss = self.default_feature_loss if feature_loss is None else feature_loss
+        if feature_loss is None:
+            feature_loss = FeatureLoss() if self.labels is None else self.default_feature_loss
+        self.feature_loss = feature_loss
         self.optimizer = optimizer
         self.schedule = schedule
-        self.task = ExpressionTask(self.labels, loss)
-        self.network = AffectNetwork(trunk, {self.task.head: self.task.outputs})
+        self.va_weight = va_weight
+        self._tasks = nn.ModuleList(build_tasks(task, self.labels, loss, va_loss))
+        self.network = AffectNetwork(trunk, {part.head: part.outputs for part in self.tasks})
+        self.landmarks = self.network.landmarks
+        freeze(self.network.trunk, frozen)
+        if self.feature_loss.name != "none" and self.labels is None:
+            raise LabelError(f"feature_loss {self.feature_loss.name} needs classes, task {task} has none")
         dim = cast(Trunk, trunk).feature_dim
-        self.feature_term = self.feature_loss.build(len(self.labels), dim)
+        self.feature_term = self.feature_loss.build(len(self.labels or ()), dim)
         self.meta: WeightsMeta | None = None
         self.results: dict[str, dict[str, torch.Tensor]] = {}
-        self._metrics: dict[str, MetricCollection] = {}
+        self.evaluated: dict[str, int] = {}
+        self._metrics: dict[str, list[Metric | MetricCollection]] = {}
+        self._seen: dict[str, SumMetric] = {}
         if weights is not None:
             location = weights_files.locate(weights, self.arch)
             weights_files.verify(location)
@@ -125,10 +164,31 @@ class AffectModel(pl.LightningModule):
             if preprocess is None:
                 self.preprocess = meta.preprocess
 
-    def forward(self, image: torch.Tensor) -> AffectOutput:
-        """Features and outputs of prepared faces, shape (B, C, size, size)."""
-        output: AffectOutput = self.network(image.contiguous(memory_format=torch.channels_last))
+    def forward(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> AffectOutput:
+        """Features and outputs of prepared faces.
+
+        Args:
+            image: Shape (B, C, size, size).
+            landmarks: Shape (B, N, 2), pixels of ``image``; for models that take landmarks.
+        """
+        if self.landmarks and landmarks is None:
+            raise AffectZooError(f"{self.arch} with landmarks needs {self.landmarks} points for each face")
+        if image.ndim == 4:
+            image = image.contiguous(memory_format=torch.channels_last)
+        output: AffectOutput = self.network(image, landmarks)
         return output
+
+    @property
+    def tasks(self) -> list[Task]:
+        """What the model predicts, one task per head."""
+        return cast(list[Task], list(self._tasks))
+
+    def train(self, mode: bool = True) -> Self:
+        """Training or evaluation mode; batch norm of frozen layers keeps its statistics in both."""
+        super().train(mode)
+        if mode:
+            frozen_batch_norm_to_eval(self.network.trunk)
+        return self
 
     # Weights
 
@@ -136,7 +196,8 @@ class AffectModel(pl.LightningModule):
         """What weights of this model would say of themselves; training facts are not known here."""
         if self.meta is not None:
             return replace(self.meta, preprocess=self.preprocess)
-        return WeightsMeta(self.arch, self.labels.names, self.preprocess, self.arguments)
+        names = () if self.labels is None else self.labels.names
+        return WeightsMeta(self.arch, names, self.preprocess, self.arguments, task=self.task_name)
 
     def load_weights(self, path: Path, *, new_head: bool = False) -> WeightsMeta:
         """Load a weights file, strictly: every tensor, by name and shape.
@@ -193,7 +254,13 @@ class AffectModel(pl.LightningModule):
     def _check(self, meta: WeightsMeta, where: str, *, new_head: bool = False) -> None:
         if meta.arch != self.arch:
             raise WeightsError(f"{where}: weights of {meta.arch}, not of {self.arch}")
-        if not new_head and not meta.label_space.same_classes(self.labels):
+        if new_head:
+            return
+        if meta.task != self.task_name:
+            raise WeightsError(
+                f"{where}: weights for task {meta.task}, but the model is for {self.task_name}"
+            )
+        if self.labels is not None and meta.labels != self.labels.names:
             raise LabelError(
                 f"{where}: weights for {meta.label_space}, but the model is for {self.labels}. "
                 "Give the model the weights' labels, or keep its own over their trunk with new_head"
@@ -204,26 +271,52 @@ class AffectModel(pl.LightningModule):
         self.network.to(memory_format=torch.channels_last)
         data = getattr(self.trainer, "datamodule", None)
         spoken = getattr(getattr(data, "index", None), "labels", None)
-        if spoken is not None and not spoken.same_classes(self.labels):
+        if spoken is not None and self.labels is not None and not spoken.same_classes(self.labels):
             raise LabelError(
                 f"the data speak {spoken}, the model {self.labels}; give the data module labels=model.labels"
             )
         if stage == "fit" and data is not None and hasattr(data, "train_class_counts"):
-            self.task.use_class_counts(data.train_class_counts())
-        self._metrics = {name: self.task.metrics() for name in ("valid", "test")}
+            for task in self.tasks:
+                if isinstance(task, ExpressionTask):
+                    task.use_class_counts(data.train_class_counts())
+        self._seen = {stage: SumMetric() for stage in ("valid", "test")}
+        self._metrics = {
+            stage: [task.metrics().to(self.device) for task in self.tasks] for stage in ("valid", "test")
+        }
 
     def loss_terms(self, output: AffectOutput, batch: Batch) -> dict[str, torch.Tensor]:
         """The losses of a batch by name, each with its factor; their sum is what training lowers."""
-        head = getattr(output, self.task.head)
-        terms = {self.task.head: self.task.loss(head, batch)}
+        terms = {task.head: task.loss(getattr(output, task.head), batch) for task in self.tasks}
+        if "expression" in terms and "va" in terms:
+            terms["va"] = self.va_weight * terms["va"]
         if self.feature_term is not None and self.training:
             pull = self.feature_term(output.features, batch["label"], batch["index"])
             terms[self.feature_loss.name] = self.feature_loss.weight * pull
         return terms
 
+    def predict_batch(self, batch: Batch) -> tuple[AffectOutput, Batch]:
+        """Features and outputs of a data module's batch; clips come back as their frames in a row.
+
+        Args:
+            batch: Faces, ``image`` of shape (B, C, H, W), or windows of clips, (B, T, C, H, W).
+
+        Returns:
+            Outputs and batch, both with one leading dimension, B or B * T.
+        """
+        output: AffectOutput = self(batch["image"], batch.get("landmarks") if self.landmarks else None)
+        if batch["image"].ndim == 4:
+            return output, batch
+        frames = {key: batch[key].flatten(0, 1) for key in ("label", "target", "va", "index", "mask")}
+        flat = AffectOutput(
+            output.features.flatten(0, 1),
+            None if output.expression is None else output.expression.flatten(0, 1),
+            None if output.va is None else output.va.flatten(0, 1),
+        )
+        return flat, frames
+
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """One step; logs the loss and, when there are several, its terms."""
-        terms = self.loss_terms(self(batch["image"]), batch)
+        terms = self.loss_terms(*self.predict_batch(batch))
         total = torch.stack(list(terms.values())).sum()
         if len(terms) > 1:
             self.log_dict({f"train/{name}": term for name, term in terms.items()})
@@ -240,13 +333,15 @@ class AffectModel(pl.LightningModule):
 
     def _evaluate(self, batch: Batch, stage: str) -> None:
         with torch.autocast(self.device.type, enabled=False):  # in float32, as predictions are made
-            output = self(batch["image"])
+            output, batch = self.predict_batch(batch)
         terms = self.loss_terms(output, batch)
-        size = len(batch["label"])
+        size = int(batch["mask"].sum()) if "mask" in batch else len(batch["label"])
         total = torch.stack(list(terms.values())).sum()
         self.log(f"{stage}/loss", total, batch_size=size, sync_dist=True)
-        metrics = self._metrics[stage].to(self.device)
-        self.task.update(metrics, getattr(output, self.task.head), batch)
+        self._seen[stage].to(self.device).update(size)
+        for task, metrics in zip(self.tasks, self._metrics[stage], strict=True):
+            metrics.to(self.device)
+            task.update(metrics, getattr(output, task.head), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the validation part."""
@@ -257,9 +352,13 @@ class AffectModel(pl.LightningModule):
         self._conclude("test")
 
     def _conclude(self, stage: str) -> None:
-        values = {name: value.cpu() for name, value in self._metrics[stage].compute().items()}
-        self._metrics[stage].reset()
+        values: dict[str, torch.Tensor] = {}
+        for metrics in self._metrics[stage]:
+            values |= {name: value.cpu() for name, value in metrics.compute().items()}
+            metrics.reset()
         self.results[stage] = values
+        self.evaluated[stage] = int(self._seen[stage].compute())
+        self._seen[stage].reset()
         scalars = {f"{stage}/{name}": value for name, value in values.items() if value.ndim == 0}
         self.log_dict(scalars, prog_bar=True)
 

@@ -12,3 +12,18 @@ def init_msra(module: nn.Module) -> None:
             nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def fully_connected(inputs: int, units: tuple[int, ...], dropout: float) -> nn.Sequential:
+    """Linear layers, each with ReLU and dropout; (B, inputs) to (B, units[-1]).
+
+    Args:
+        inputs: Length of what goes in.
+        units: Units of each layer; without any, what goes in comes out.
+        dropout: Share of units dropped after each layer in training.
+    """
+    layers: list[nn.Module] = []
+    for outputs in units:
+        layers += [nn.Linear(inputs, outputs), nn.ReLU(inplace=True), nn.Dropout(dropout)]
+        inputs = outputs
+    return nn.Sequential(*layers)

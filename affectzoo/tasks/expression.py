@@ -8,7 +8,7 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from torch import nn
-from torchmetrics import MetricCollection
+from torchmetrics import Metric, MetricCollection
 
 from affectzoo.errors import AffectZooError, UnknownNameError
 from affectzoo.labels import LabelSpace
@@ -72,8 +72,13 @@ class ExpressionTask(nn.Module):
 
         Args:
             logits: Shape (B, C).
-            batch: Gives ``target``, shape (B, C).
+            batch: Gives ``target``, shape (B, C); faces whose target is NaN do not count.
         """
+        known = batch["target"].isfinite().all(dim=1)
+        if not known.all():
+            if not known.any():
+                return logits.sum() * 0.0
+            logits, batch = logits[known], {"target": batch["target"][known]}
         if self.settings.name == "max_target" and self.training:
             return max_target(logits, batch["target"])
         return soft_cross_entropy(logits, batch["target"], self.class_weights if self.training else None)
@@ -82,7 +87,7 @@ class ExpressionTask(nn.Module):
         """Fresh metrics of one evaluation."""
         return expression_metrics(self.labels)
 
-    def update(self, metrics: MetricCollection, logits: torch.Tensor, batch: Batch) -> None:
+    def update(self, metrics: Metric | MetricCollection, logits: torch.Tensor, batch: Batch) -> None:
         """Count a batch; faces without a single label do not count."""
         known = batch["label"] >= 0
         if known.any():

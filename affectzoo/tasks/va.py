@@ -8,7 +8,7 @@ from typing import Literal, get_args
 
 import torch
 from torch import nn
-from torchmetrics import Metric
+from torchmetrics import Metric, MetricCollection
 
 from affectzoo.errors import AffectZooError, UnknownNameError
 from affectzoo.losses.va import ccc_loss, mse_loss
@@ -42,7 +42,6 @@ class VATask(nn.Module):
     """Loss and metrics of the ``va`` head."""
 
     head = "va"
-    monitor = "ccc"
 
     def __init__(self, loss: VALoss, dimensions: Sequence[str] = DIMENSIONS) -> None:
         """Name the outputs.
@@ -80,6 +79,6 @@ class VATask(nn.Module):
         """Fresh metrics of one evaluation."""
         return VAMetrics(self.dimensions)
 
-    def update(self, metrics: Metric, output: torch.Tensor, batch: Batch) -> None:
+    def update(self, metrics: Metric | MetricCollection, output: torch.Tensor, batch: Batch) -> None:
         """Count a batch."""
         metrics.update(output.float().reshape(-1, self.outputs), self._target(batch))

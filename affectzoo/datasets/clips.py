@@ -1,0 +1,99 @@
+"""Clips cut into windows of frames, for models that read sequences."""
+
+from __future__ import annotations
+
+import torch
+from torch.utils.data import Dataset
+
+from affectzoo.datasets.dataset import FaceDataset
+from affectzoo.datasets.index import FaceIndex
+from affectzoo.errors import AffectZooError, DataError
+from affectzoo.sample import Batch
+from affectzoo.transforms import FaceTransform
+
+
+def windows(index: FaceIndex, length: int, stride: int) -> list[list[int]]:
+    """Rows of each window, frames in order; a window never leaves its clip.
+
+    Every frame is in some window: the last one of a clip may be shorter than ``length``. With ``stride``
+    equal to ``length`` each frame is in exactly one.
+
+    Args:
+        index: Faces with ``clip`` and ``frame``.
+        length: Frames per window, at least 1.
+        stride: Frames from one window's start to the next's, 1 to ``length``.
+
+    Raises:
+        AffectZooError: Length or stride are out of range.
+        DataError: The data set has no clips.
+    """
+    if not 1 <= stride <= length:
+        raise AffectZooError(f"window {length} with stride {stride}: expected 1 <= stride <= window")
+    if index.table["clip"].isna().any() or index.table["frame"].isna().any():
+        raise DataError(f"{index.dataset} has faces that belong to no clip; sequence models need clips")
+    found = []
+    for _, clip in index.table.groupby("clip", sort=True):
+        rows = clip.sort_values("frame").index.to_list()
+        starts = range(0, max(1, len(rows) - length + stride), stride)
+        found += [rows[start : start + length] for start in starts]
+    return found
+
+
+class ClipDataset(Dataset[Batch]):
+    """Windows of frames: each item is as of ``FaceDataset`` with a leading dimension of ``length``.
+
+    Shorter windows repeat their last frame; the repeated ones have no label (-1, NaN), so that neither loss
+    nor metrics count them, and ``mask`` is False there.
+    """
+
+    def __init__(self, faces: FaceDataset, length: int, stride: int) -> None:
+        """Cut windows.
+
+        Args:
+            faces: The frames.
+            length: Frames per window.
+            stride: Frames from one window's start to the next's.
+        """
+        self.faces = faces
+        self.length = length
+        self.windows = windows(faces.index, length, stride)
+
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self.windows)
+
+    @property
+    def index(self) -> FaceIndex:
+        """The frames' index."""
+        return self.faces.index
+
+    @property
+    def transform(self) -> FaceTransform:
+        """The frames' transform."""
+        return self.faces.transform
+
+    def __getitem__(self, i: int) -> Batch:
+        """One window, all its frames augmented alike."""
+        rows = self.windows[i]
+        frames = [self.faces.read(row) for row in rows]
+        unreadable = [frame["unreadable"] for frame in frames if "unreadable" in frame]
+        if unreadable:
+            return {"unreadable": unreadable[0]}
+        images, points = self.transform.clip(
+            [frame["face"] for frame in frames], [frame["landmarks"] for frame in frames]
+        )
+        padding = self.length - len(rows)
+        order = [*range(len(rows)), *[len(rows) - 1] * padding]
+        sample = {
+            key: torch.stack([torch.as_tensor(frame[key]) for frame in frames])[order]
+            for key in ("label", "target", "va", "index")
+        }
+        if padding:
+            sample["label"][-padding:] = -1
+            sample["target"][-padding:] = torch.nan
+            sample["va"][-padding:] = torch.nan
+        sample["image"] = images[order]
+        sample["mask"] = torch.arange(self.length) < len(rows)
+        if points is not None:
+            sample["landmarks"] = points[order]
+        return sample

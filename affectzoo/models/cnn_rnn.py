@@ -1,0 +1,134 @@
+"""CNN-GRU and CNN-LSTM with landmark fusion (AffWildNet).
+
+Kollias et al., "Deep Affect Prediction in-the-wild: Aff-Wild Database and Challenge, Deep Architectures, and
+Beyond", IJCV 2019, section 4.2.1.3 and Table 8: convolutions and pooling, one fully connected layer that also
+takes the landmarks, two recurrent layers, a linear output.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, cast
+
+import torch
+from torch import nn
+
+from affectzoo.models.base import AffectModel
+from affectzoo.models.fusion import POINTS
+from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, imagenet_name
+from affectzoo.models.resnet import ResNetTrunk
+from affectzoo.models.vgg import LAYOUT_16, VGGTrunk
+from affectzoo.preprocess import Preprocess
+
+Backbone = Literal["vggface", "resnet50", "resnet18"]
+FC_UNITS = {"vggface": 4096, "resnet50": 1500, "resnet18": 512}
+"""Units of the fully connected layer: Table 8, and as many as ResNet-18 has pooled features."""
+
+
+class RecurrentTrunk(nn.Module):
+    """A trunk on every frame, then recurrent layers over the frames of a window."""
+
+    def __init__(
+        self, frame_trunk: nn.Module, cell: Literal["gru", "lstm"], units: int, layers: int, dropout: float
+    ) -> None:
+        """Put recurrent layers on a trunk.
+
+        Args:
+            frame_trunk: Has ``feature_dim`` and ``landmarks``.
+            cell: ``gru`` or ``lstm`` (without the paper's peepholes, which torch has not).
+            units: Units of each recurrent layer.
+            layers: How many recurrent layers.
+            dropout: Share of their inputs dropped in training, except the first layer's, whose input the
+                trunk's own dropout covers.
+        """
+        super().__init__()
+        self.frames = frame_trunk
+        self.landmarks: int = cast(int, frame_trunk.landmarks)
+        kind = nn.GRU if cell == "gru" else nn.LSTM
+        self.rnn = kind(
+            cast(int, frame_trunk.feature_dim),
+            units,
+            layers,
+            batch_first=True,
+            dropout=dropout if layers > 1 else 0.0,
+        )
+        self.feature_dim = units
+
+    def forward(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
+        """Features of each frame, from the frames before and at it.
+
+        Args:
+            image: Shape (B, T, C, H, W); (B, C, H, W) is taken for windows of one frame.
+            landmarks: Shape (B, T, landmarks, 2) or (B, landmarks, 2), likewise.
+
+        Returns:
+            Shape (B, T, units) or (B, units).
+        """
+        if image.ndim == 4:
+            alone = None if landmarks is None else landmarks[:, None]
+            return self(image[:, None], alone)[:, 0]  # type: ignore[no-any-return]
+        points = None if landmarks is None else landmarks.flatten(0, 1)
+        frames = image.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+        features = self.frames(frames, points).unflatten(0, image.shape[:2])
+        output: torch.Tensor = self.rnn(features)[0]
+        return output
+
+
+class CNNGRU(AffectModel):
+    """CNN-GRU with landmark fusion: AffWildNet."""
+
+    arch = "cnn_gru"
+    default_preprocess = Preprocess(size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    cell: Literal["gru", "lstm"] = "gru"
+
+    def __init__(
+        self,
+        *,
+        backbone: Backbone = "resnet50",
+        landmarks: bool = True,
+        units: int = 128,
+        layers: int = 2,
+        dropout: float = 0.5,
+        pretrained: bool = False,
+        **common: Any,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            backbone: What sees each frame.
+            landmarks: Whether the 68 landmarks join the backbone's pooled features.
+            units: Units of each recurrent layer (100, 128 and 150 in the paper).
+            layers: Recurrent layers, 1 or 2.
+            dropout: Share of units dropped after the fully connected and the first recurrent layer.
+            pretrained: Start the backbone from ImageNet weights; ``weights`` go before them.
+            **common: As for every model.
+        """
+        points = POINTS * landmarks
+        trunk: nn.Module
+        if backbone == "vggface":
+            trunk = VGGTrunk(LAYOUT_16, (FC_UNITS[backbone],), dropout=dropout, landmarks=points)
+        else:
+            trunk = ResNetTrunk(
+                backbone,
+                (FC_UNITS[backbone],),
+                dropout=dropout,
+                landmarks=points,
+                pretrained=imagenet_name(backbone, pretrained, common) is not None,
+            )
+        super().__init__(
+            trunk=RecurrentTrunk(trunk, self.cell, units, layers, dropout),
+            arguments={
+                "backbone": backbone,
+                "landmarks": landmarks,
+                "units": units,
+                "layers": layers,
+                "dropout": dropout,
+            },
+            **common,
+        )
+
+
+class CNNLSTM(CNNGRU):
+    """CNN-LSTM: the paper's comparison."""
+
+    arch = "cnn_lstm"
+    cell = "lstm"

@@ -1,0 +1,280 @@
+"""The VGG family: VGG-Face and VGG-16 of Aff-Wild, VGG-11 of AFEW-VA, a small one of AffectNet.
+
+The layout is Simonyan and Zisserman's, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
+ICLR 2015; the classes name the papers that put it to faces.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from affectzoo.models.base import AffectModel
+from affectzoo.models.fusion import POINTS, join_landmarks
+from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, imagenet_name, timm_network
+from affectzoo.models.layers import fully_connected, init_msra
+from affectzoo.preprocess import Preprocess
+
+Blocks = tuple[tuple[int, ...], ...]
+
+LAYOUT_11: Blocks = ((64,), (128,), (256, 256), (512, 512), (512, 512))
+"""Channels of each convolution; a 2 x 2 max pooling ends each block."""
+LAYOUT_16: Blocks = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+
+GRID = 7
+"""Height and width of the last pooling's output for 224 px."""
+
+
+def conv_blocks(blocks: Blocks, batch_norm: bool) -> nn.Sequential:
+    """The convolutions, 3 x 3 with ReLU; (B, 3, H, W) to (B, 512, H // 32, W // 32)."""
+    layers: list[nn.Module] = []
+    previous = 3
+    for block in blocks:
+        for channels in block:
+            layers.append(nn.Conv2d(previous, channels, 3, padding=1))
+            if batch_norm:
+                layers.append(nn.BatchNorm2d(channels))
+            layers.append(nn.ReLU(inplace=True))
+            previous = channels
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
+
+
+class VGGTrunk(nn.Module):
+    """VGG's convolutions and fully connected layers, the first of which also takes landmarks."""
+
+    def __init__(
+        self,
+        blocks: Blocks,
+        units: tuple[int, ...],
+        *,
+        batch_norm: bool = False,
+        dropout: float = 0.5,
+        landmarks: int = 0,
+        imagenet: str | None = None,
+    ) -> None:
+        """Initialise.
+
+        Args:
+            blocks: ``LAYOUT_11`` or ``LAYOUT_16``.
+            units: Units of each fully connected layer; without any, what they would take are the features.
+            batch_norm: Whether batch norm follows each convolution.
+            dropout: Share of units dropped after each fully connected layer in training.
+            landmarks: How many landmarks join the last pooling's output.
+            imagenet: Start from the ImageNet weights of this network of timm.
+        """
+        super().__init__()
+        self.landmarks = landmarks
+        joined = blocks[-1][-1] * GRID**2 + 2 * landmarks
+        self.feature_dim = units[-1] if units else joined
+        self.features = conv_blocks(blocks, batch_norm)
+        self.grid = nn.AdaptiveAvgPool2d(GRID)
+        self.fc = fully_connected(joined, units, dropout)
+        init_msra(self)
+        if imagenet is not None:
+            self._start_from(timm_network(imagenet, pretrained=True))
+
+    @torch.no_grad()
+    def _start_from(self, network: Any) -> None:
+        """Take the convolutions of timm's VGG and, where of the same size, its fully connected layers.
+
+        Columns of landmarks keep their initialisation.
+        """
+        self.features.load_state_dict(network.features.state_dict())
+        layers = [layer for layer in self.fc if isinstance(layer, nn.Linear)]
+        for own, theirs in zip(layers, (network.pre_logits.fc1, network.pre_logits.fc2), strict=False):
+            weight = theirs.weight.flatten(1)  # a convolution over the whole grid, channels first
+            if len(own.weight) != len(weight) or own.in_features < weight.shape[1]:
+                break  # and what stands on it was trained for other inputs
+            own.weight[:, : weight.shape[1]] = weight
+            own.bias.copy_(theirs.bias)
+
+    def forward(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
+        """Features, not negative.
+
+        Args:
+            image: RGB faces, shape (B, 3, H, W); the papers' have 224 px, others (at least 32 px) are brought
+                to the same 7 x 7 grid behind the last pooling.
+            landmarks: Shape (B, landmarks, 2), -1 to 1 from the image's one edge to the other.
+
+        Returns:
+            Shape (B, feature_dim).
+        """
+        pooled = self.grid(self.features(image)).flatten(1)
+        features: torch.Tensor = self.fc(join_landmarks(pooled, landmarks, self.landmarks))
+        return features
+
+
+class VGGSmallTrunk(nn.Module):
+    """Four convolutions and fully connected layers of 128 and 64 units, batch norm behind each ReLU."""
+
+    feature_dim = 64
+
+    def __init__(self, conv_dropout: float = 0.3, dropout: float = 0.25) -> None:
+        """Initialise.
+
+        Args:
+            conv_dropout: Share of values dropped behind the second convolution in training.
+            dropout: Share of units dropped between the fully connected layers in training.
+        """
+        super().__init__()
+        eps, momentum = 1e-3, 0.01  # Keras's defaults, in torch's terms
+
+        def block(inputs: int, outputs: int, dropout: float = 0.0) -> list[nn.Module]:
+            drop = [nn.Dropout(dropout)] if dropout else []
+            norm = nn.BatchNorm2d(outputs, eps, momentum)
+            return [nn.Conv2d(inputs, outputs, 3), *drop, nn.ReLU(inplace=True), norm, nn.MaxPool2d(2)]
+
+        self.conv = nn.Sequential(
+            *block(3, 64), *block(64, 128, conv_dropout), *block(128, 256), *block(256, 256)
+        )
+        self.fc = nn.Sequential(
+            *(nn.Linear(256 * 14 * 14, 128), nn.ReLU(inplace=True), nn.BatchNorm1d(128, eps, momentum)),
+            nn.Dropout(dropout),
+            *(nn.Linear(128, 64), nn.ReLU(inplace=True), nn.BatchNorm1d(64, eps, momentum)),
+        )
+        init_msra(self)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Features, shape (B, 64), of RGB faces, shape (B, 3, 256, 256)."""
+        features: torch.Tensor = self.fc(self.conv(image).flatten(1))
+        return features
+
+
+class VGGFace(AffectModel):
+    """The VGG-Face CNN of Aff-Wild: VGG-16's convolutions, 4096 and 2048 units, with or without landmarks.
+
+    Kollias et al., "Deep Affect Prediction in-the-wild: Aff-Wild Database and Challenge, Deep Architectures,
+    and Beyond", IJCV 2019, section 4.2.1 and Table 7. The paper starts from weights trained on the VGG-Face
+    data set, which are not part of this zoo.
+    """
+
+    arch = "vggface"
+    default_preprocess = Preprocess(size=224, mean=(0.5,), std=(0.5,))
+
+    def __init__(
+        self,
+        *,
+        units: tuple[int, int] = (4096, 2048),
+        landmarks: bool = False,
+        dropout: float = 0.5,
+        **common: Any,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            units: Units of the two fully connected layers.
+            landmarks: Whether the first of them also takes the 68 landmarks.
+            dropout: Share of units dropped after each fully connected layer, in [0, 1).
+            **common: As for every model.
+        """
+        super().__init__(
+            trunk=VGGTrunk(LAYOUT_16, units, dropout=dropout, landmarks=POINTS * landmarks),
+            arguments={"units": list(units), "landmarks": landmarks, "dropout": dropout},
+            **common,
+        )
+
+
+class VGG16(AffectModel):
+    """VGG-16 as for ImageNet, 4096 and 4096 units; with 4096 and 2048 units it is Aff-Wild's (Table 7)."""
+
+    arch = "vgg16"
+    default_preprocess = Preprocess(size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+    def __init__(
+        self,
+        *,
+        units: tuple[int, int] = (4096, 4096),
+        landmarks: bool = False,
+        dropout: float = 0.5,
+        pretrained: bool = False,
+        **common: Any,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            units: Units of the two fully connected layers.
+            landmarks: Whether the first of them also takes the 68 landmarks.
+            dropout: Share of units dropped after each fully connected layer, in [0, 1).
+            pretrained: Start from ImageNet weights, which are fetched once; ``weights`` go before them.
+            **common: As for every model.
+        """
+        super().__init__(
+            trunk=VGGTrunk(
+                LAYOUT_16,
+                units,
+                dropout=dropout,
+                landmarks=POINTS * landmarks,
+                imagenet=imagenet_name("vgg16", pretrained, common),
+            ),
+            arguments={"units": list(units), "landmarks": landmarks, "dropout": dropout},
+            **common,
+        )
+
+
+class VGG11BN(AffectModel):
+    """VGG-11 with batch norm and 4096 and 4096 units, as fine-tuned on AFEW-VA and SEMAINE.
+
+    Ulloa Rodriguez, "Deep affective computing", bachelor's thesis, UPF Barcelona 2019, section 4.1.1.
+    """
+
+    arch = "vgg11_bn"
+    default_preprocess = Preprocess(size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+
+    def __init__(
+        self,
+        *,
+        units: tuple[int, int] = (4096, 4096),
+        landmarks: bool = False,
+        dropout: float = 0.5,
+        pretrained: bool = False,
+        **common: Any,
+    ) -> None:
+        """Build the network.
+
+        Args:
+            units: Units of the two fully connected layers.
+            landmarks: Whether the first of them also takes the 68 landmarks.
+            dropout: Share of units dropped after each fully connected layer, in [0, 1).
+            pretrained: Start from ImageNet weights, which are fetched once; ``weights`` go before them.
+            **common: As for every model.
+        """
+        super().__init__(
+            trunk=VGGTrunk(
+                LAYOUT_11,
+                units,
+                batch_norm=True,
+                dropout=dropout,
+                landmarks=POINTS * landmarks,
+                imagenet=imagenet_name("vgg11_bn", pretrained, common),
+            ),
+            arguments={"units": list(units), "landmarks": landmarks, "dropout": dropout},
+            **common,
+        )
+
+
+class VGGSmall(AffectModel):
+    """A small VGG for AffectNet: four valid convolutions, 128 and 64 units, 256 px RGB faces.
+
+    Giguere, "Emotion Classification Using AffectNet", student report, appendix C. The report does not say how
+    pixels are scaled; here they lie in [-1, 1].
+    """
+
+    arch = "vgg_small"
+    default_preprocess = Preprocess(size=256, mean=(0.5,), std=(0.5,))
+
+    def __init__(self, *, conv_dropout: float = 0.3, dropout: float = 0.25, **common: Any) -> None:
+        """Build the network.
+
+        Args:
+            conv_dropout: Share of values dropped behind the second convolution, in [0, 1).
+            dropout: Share of units dropped between the fully connected layers, in [0, 1).
+            **common: As for every model.
+        """
+        super().__init__(
+            trunk=VGGSmallTrunk(conv_dropout, dropout),
+            arguments={"conv_dropout": conv_dropout, "dropout": dropout},
+            **common,
+        )
