@@ -6,7 +6,7 @@ ICLR 2015; the classes name the papers that put it to faces.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
@@ -182,6 +182,8 @@ class VGG16(AffectModel):
 
     arch = "vgg16"
     default_preprocess = Preprocess(size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD)
+    blocks: ClassVar[Blocks] = LAYOUT_16
+    batch_norm: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -203,56 +205,27 @@ class VGG16(AffectModel):
         """
         super().__init__(
             trunk=VGGTrunk(
-                LAYOUT_16,
+                self.blocks,
                 units,
+                batch_norm=self.batch_norm,
                 dropout=dropout,
                 landmarks=POINTS * landmarks,
-                imagenet=imagenet_name("vgg16", pretrained, common),
+                imagenet=imagenet_name(self.arch, pretrained, common),
             ),
             arguments={"units": list(units), "landmarks": landmarks, "dropout": dropout},
             **common,
         )
 
 
-class VGG11BN(AffectModel):
+class VGG11BN(VGG16):
     """VGG-11 with batch norm and 4096 and 4096 units, as fine-tuned on AFEW-VA and SEMAINE.
 
     Ulloa Rodriguez, "Deep affective computing", bachelor's thesis, UPF Barcelona 2019, section 4.1.1.
     """
 
     arch = "vgg11_bn"
-    default_preprocess = Preprocess(size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD)
-
-    def __init__(
-        self,
-        *,
-        units: tuple[int, int] = (4096, 4096),
-        landmarks: bool = False,
-        dropout: float = 0.5,
-        pretrained: bool = False,
-        **common: Any,
-    ) -> None:
-        """Build the network.
-
-        Args:
-            units: Units of the two fully connected layers.
-            landmarks: Whether the first of them also takes the 68 landmarks.
-            dropout: Share of units dropped after each fully connected layer, in [0, 1).
-            pretrained: Start from ImageNet weights, which are fetched once; ``weights`` go before them.
-            **common: As for every model.
-        """
-        super().__init__(
-            trunk=VGGTrunk(
-                LAYOUT_11,
-                units,
-                batch_norm=True,
-                dropout=dropout,
-                landmarks=POINTS * landmarks,
-                imagenet=imagenet_name("vgg11_bn", pretrained, common),
-            ),
-            arguments={"units": list(units), "landmarks": landmarks, "dropout": dropout},
-            **common,
-        )
+    blocks = LAYOUT_11
+    batch_norm = True
 
 
 class VGGSmall(AffectModel):
