@@ -1,7 +1,7 @@
 """What the bundled weights are worth on few pictures of one's own: fine-tuned against trained from scratch.
 
-Cuts faces of three classes out of a copy of AffectNet in its newer layout (or of any data so laid out), writes
-them as a folder per class and runs ``recipes/dlp_cnn_s/folder.yaml`` with and without the weights.
+Cuts faces of three classes out of a copy of AffectNet in its newer layout (or of any data so laid out),
+writes them as a folder per class and runs ``recipes/dlp_cnn_s/folder.yaml`` with and without the weights.
 
     python benchmarks/fine_tuning.py --root DIR [--per-class 25] [--seeds 3]
 """
