@@ -6,6 +6,7 @@ Every run has one folder: its recipe, checkpoints, logs, the exported weights an
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import sys
 import warnings
@@ -204,7 +205,8 @@ class ZooCLI(LightningCLI):
         resumed = config.get("ckpt_path")
         if resumed is not None and Path(resumed).parent.name == "checkpoints":
             return Path(resumed).parent.parent
-        arch = config.model.class_path.rpartition(".")[2].lower()
+        module, _, name = config.model.class_path.rpartition(".")
+        arch = getattr(importlib.import_module(module), name).arch
         data = config.data.class_path.rpartition(".")[2].lower()
         base = Path("runs") / f"{arch}-{data}"
         number, folder = 1, base

@@ -127,7 +127,7 @@ def test_evaluation_is_the_same_in_two_processes(trained: tuple[Path, Path], tmp
 def test_resumed_training_goes_on_in_its_folder(tmp_path: Path) -> None:
     root = write_ferplus(tmp_path / "data")
     assert fit(FERPLUS, root, "--trainer.max_epochs", "1") == 0
-    run = tmp_path / "runs" / "dlpcnnsmall-ferplus"
+    run = tmp_path / "runs" / "dlp_cnn_s-ferplus"
     last = run / "checkpoints" / "last.ckpt"
     before = torch.load(last, weights_only=True)
     first_log = (run / "csv" / "version_0" / "metrics.csv").read_text()
@@ -156,7 +156,7 @@ def test_second_run_gets_a_number(tmp_path: Path) -> None:
     for _ in range(2):
         assert fit(FERPLUS, root, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1") == 0
     names = {p.name for p in (tmp_path / "runs").iterdir()}
-    assert names == {"dlpcnnsmall-ferplus", "dlpcnnsmall-ferplus-2"}
+    assert names == {"dlp_cnn_s-ferplus", "dlp_cnn_s-ferplus-2"}
 
 
 def test_class_weights_come_from_the_training_part(tmp_path: Path) -> None:
