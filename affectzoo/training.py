@@ -137,7 +137,7 @@ class RunReport(Callback):
         write_evaluation(record, folder, title)
         console = Console()
         console.print(evaluation_table(record, title))
-        console.print(f"metrics and confusion matrix: {folder}", highlight=False)
+        console.print(f"results: {folder}", highlight=False)
 
 
 def _data_facts(trainer: pl.Trainer) -> dict[str, Any]:

@@ -85,6 +85,8 @@ class TestDLPCNNSmall(ModelTester):
         assert [layer.p for layer in layers(model, nn.Dropout)] == [0.1]
         weights.write(tmp_path / "model.safetensors", model.network.state_dict(), model.describe())
         assert weights.read_meta(tmp_path / "model.safetensors").arguments == {"dropout": 0.1}
+        again = self.build(dropout=0.3, weights=str(tmp_path / "model.safetensors"))
+        assert again.describe().arguments == {"dropout": 0.3}  # its own, not those it started from
 
 
 class TestAlexNet(ModelTester):

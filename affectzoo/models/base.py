@@ -195,7 +195,7 @@ class AffectModel(pl.LightningModule):
     def describe(self) -> WeightsMeta:
         """What weights of this model would say of themselves; training facts are not known here."""
         if self.meta is not None:
-            return replace(self.meta, preprocess=self.preprocess)
+            return replace(self.meta, preprocess=self.preprocess, arguments=self.arguments)
         names = () if self.labels is None else self.labels.names
         return WeightsMeta(self.arch, names, self.preprocess, self.arguments, task=self.task_name)
 
