@@ -26,6 +26,7 @@ train and evaluate (options by LightningCLI, see: affectzoo fit --help):
   fit       train a model by a recipe
   validate  evaluate on the validation part
   test      evaluate on the test part, with a confusion matrix
+  cross-validate  fit and test on every fold, then mean and spread per metric
 
 examples:
   affectzoo demo
@@ -34,6 +35,17 @@ examples:
   affectzoo predict faces/ --detector none --out faces.csv
   affectzoo fit --config recipes/dlp_cnn_s/ferplus.yaml --data.root DIR
   affectzoo test --config recipes/dlp_cnn_s/ferplus.yaml --data.root DIR --model.weights ferplus
+"""
+
+CONVERT_EPILOG = """\
+examples:
+  affectzoo convert vggface vgg_face.mat --out vggface.safetensors
+  affectzoo convert vggface vgg_face_dag.pth --color rgb --landmarks --out vggface_landmarks.safetensors
+  affectzoo fit --config recipes/vggface/rafdb.yaml --data.root DIR \\
+    --model.weights vggface.safetensors --model.new_head true
+
+What the file has no values for (second fully connected layer, head, landmarks) starts at random, so the
+result is to be trained, not to predict with.
 """
 
 
@@ -89,6 +101,26 @@ def build_parser() -> argparse.ArgumentParser:
     )
     demo.add_argument("--out", type=Path, default=Path("affectzoo_demo"), help="(default: %(default)s)")
     demo.set_defaults(run=_demo)
+
+    convert = commands.add_parser(
+        "convert",
+        help="turn published weights into weights to start from",
+        description="Turn a published VGG-Face file that you fetched (Parkhi et al., BMVC 2015; for\n"
+        "non-commercial research) into weights that vggface, cnn_gru and cnn_lstm start from.",
+        epilog=CONVERT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    convert.add_argument("kind", choices=("vggface",), help="what the file is")
+    convert.add_argument("file", type=Path, metavar="FILE", help=".mat of MatConvNet, or .pth state dict")
+    convert.add_argument("--out", type=Path, required=True, metavar="FILE", help="result, .safetensors")
+    convert.add_argument("--landmarks", action="store_true", help="for models that also take 68 landmarks")
+    convert.add_argument(
+        "--color",
+        choices=("auto", "rgb", "bgr"),
+        default="auto",
+        help="colours as the file's network reads them; auto: as the file tells, else ask (default: auto)",
+    )
+    convert.set_defaults(run=_convert)
     return parser
 
 
@@ -107,6 +139,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from affectzoo.training import run
 
             run(given)
+            return 0
+        if given and given[0] == "cross-validate":
+            from affectzoo.crossvalidation import run
+
+            run(given[1:])
             return 0
         parser = build_parser()
         args = parser.parse_args(given)
@@ -210,3 +247,12 @@ def _demo(args: argparse.Namespace) -> None:
     from affectzoo.demo import demo
 
     demo(args.out, _console())
+
+
+def _convert(args: argparse.Namespace) -> None:
+    from affectzoo.conversion import convert_vggface
+    from affectzoo.weights import read_meta
+
+    out = convert_vggface(args.file, args.out, args.landmarks, color=args.color)
+    print(f"written: {out}; freshly initialised: {'; '.join(read_meta(out).training['fresh'])}")
+    print(f"start from it: affectzoo fit ... --model.weights {out} --model.new_head true")

@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pandas as pd
 import torch
 from torch.utils.data import DataLoader
 
 from affectzoo import __version__
+from affectzoo.datasets.clips import ClipDataset
 from affectzoo.datasets.dataset import FaceDataset, collate
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.metrics.expression import recalls
@@ -21,65 +23,97 @@ from affectzoo.transforms import FaceTransform
 if TYPE_CHECKING:
     from rich.table import Table
 
+    from affectzoo.metrics.predictions import Predicted
     from affectzoo.models.base import AffectModel
 
 
-def evaluate(model: AffectModel, index: FaceIndex, batch_size: int = 64) -> dict[str, Any]:
+def evaluate(
+    model: AffectModel, index: FaceIndex, batch_size: int = 64, *, window: int = 0, stride: int | None = None
+) -> dict[str, Any]:
     """Measure a model on every face of an index.
 
     Args:
         model: In evaluation mode.
         index: Faces of one split, in any label space that maps into the model's.
-        batch_size: Faces per forward pass.
+        batch_size: Faces, or windows, per forward pass.
+        window: Frames per window for a recurrent model; 0 for single faces.
+        stride: Frames from one window's start to the next's; by default ``window``. Where windows overlap, a
+            frame has the mean of its predictions.
 
     Returns:
         A record, see ``evaluation_record``.
     """
     if model.labels is not None:
         index = index.conform(model.labels)
-    dataset = FaceDataset(index, FaceTransform(model.preprocess))
-    metrics = [task.metrics().to(model.device) for task in model.tasks]
+    faces = FaceDataset(index.with_landmarks(model.landmarks), FaceTransform(model.preprocess))
+    data = ClipDataset(faces, window, stride or window) if window else faces
+    gathered = model.predictions().to(model.device)
     with torch.inference_mode():
-        for batch in DataLoader(dataset, batch_size, collate_fn=collate):
+        for batch in DataLoader(data, batch_size, collate_fn=collate):
             batch = model.transfer_batch_to_device(batch, model.device, 0)
-            output, batch = model.predict_batch(batch)
-            for task, metric in zip(model.tasks, metrics, strict=True):
-                task.update(metric, getattr(output, task.head), batch)
-    values: dict[str, torch.Tensor] = {}
-    for metric in metrics:
-        values |= metric.compute()
-    return evaluation_record(model, values, len(dataset)) | {"data": index.dataset}
+            gathered.update(*model.predict_batch(batch))
+    return evaluation_record(model, gathered.compute()) | {"data": index.dataset}
 
 
-def evaluation_record(model: AffectModel, values: Mapping[str, torch.Tensor], faces: int) -> dict[str, Any]:
+def evaluation_record(model: AffectModel, predicted: Predicted) -> dict[str, Any]:
     """Results as JSON-ready values.
 
     Args:
         model: What was measured.
-        values: What its tasks' metrics computed.
-        faces: How many faces it was measured on.
+        predicted: Its predictions, each face once.
 
     Returns:
         ``model``, ``task``, ``faces``, each scalar metric and ``versions``; with classes also ``recall`` and
-        ``support`` by class and ``confusion`` counts (true class by predicted class).
+        ``support`` by class and ``confusion`` counts (true class by predicted class). Where faces belong to
+        clips, ``per_clip`` has the same over clips, with their number ``clips``.
     """
+    values = model.score(predicted)
     record: dict[str, Any] = {
         "model": model.arch,
         "task": model.task_name,
-        "faces": faces,
-        **{name: float(value) for name, value in values.items() if value.ndim == 0},
+        "faces": len(predicted.row),
+        **_results(model, {name: v for name, v in values.items() if not name.startswith("clip_")}),
     }
+    clips = {name.removeprefix("clip_"): v for name, v in values.items() if name.startswith("clip_")}
+    if clips:
+        number = int(predicted.clip.unique().ge(0).sum())  # type: ignore[no-untyped-call]
+        rule = {"rule": model.clip_rule} if model.labels is not None else {}
+        record["per_clip"] = {"clips": number, **rule, **_results(model, clips)}
+    versions = {"affectzoo": __version__, "torch": torch.__version__, "python": platform.python_version()}
+    return record | {"versions": versions}
+
+
+def _results(model: AffectModel, values: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+    results: dict[str, Any] = {name: float(value) for name, value in values.items() if value.ndim == 0}
     if model.labels is not None:
         confusion = values["confusion"].cpu()
         names = model.labels.names
         per_class = zip(names, recalls(confusion).tolist(), strict=True)
-        record |= {
+        results |= {
             "recall": {name: None if value != value else value for name, value in per_class},
             "support": dict(zip(names, confusion.sum(dim=1).tolist(), strict=True)),
             "confusion": confusion.tolist(),
         }
-    versions = {"affectzoo": __version__, "torch": torch.__version__, "python": platform.python_version()}
-    return record | {"versions": versions}
+    return results
+
+
+def predictions_table(model: AffectModel, predicted: Predicted, index: FaceIndex) -> pd.DataFrame:
+    """Predictions beside the truth, one row per face, for the next tool.
+
+    Args:
+        model: What predicted.
+        predicted: Its predictions of the faces of ``index``.
+        index: What they were made on.
+
+    Returns:
+        ``path``, ``subject``, ``clip``, ``frame``; for classes ``label``, ``predicted_label`` and
+        ``p_<class>``; for values ``valence``, ``predicted_valence``, ``arousal``, ``predicted_arousal``.
+    """
+    rows = index.table.iloc[predicted.row.numpy()]
+    columns: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "subject", "clip", "frame")}
+    for task in model.tasks:
+        columns |= task.columns(predicted)
+    return pd.DataFrame(columns)
 
 
 def evaluation_table(record: Mapping[str, Any], title: str) -> Table:
@@ -97,13 +131,31 @@ def evaluation_table(record: Mapping[str, Any], title: str) -> Table:
     for name, value in record.get("recall", {}).items():
         shown = "-" if value is None else f"{value:.4f}"
         table.add_row(f"recall {name}", shown, f"{record['support'][name]:,}")
+    per_clip = record.get("per_clip", {})
+    table.add_section()
+    for name, value in per_clip.items():
+        if isinstance(value, float):
+            table.add_row(
+                f"{name.replace('_', ' ')} per clip", f"{value:.4f}", f"{per_clip['clips']:,} clips"
+            )
     return table
 
 
-def write_evaluation(record: Mapping[str, Any], folder: Path, title: str) -> None:
-    """Write ``metrics.json`` and, with classes, ``confusion_matrix.png`` into a folder."""
+def write_evaluation(
+    record: Mapping[str, Any], folder: Path, title: str, predictions: pd.DataFrame | None = None
+) -> None:
+    """Write an evaluation into a folder.
+
+    Args:
+        record: Becomes ``metrics.json`` and, with classes, ``confusion_matrix.png``.
+        folder: Made where it does not exist.
+        title: Over the picture.
+        predictions: Becomes ``predictions.csv``.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if predictions is not None:
+        predictions.to_csv(folder / "predictions.csv", index=False)
     if "confusion" not in record:
         return
     confusion_figure(

@@ -115,6 +115,19 @@ SPACES: Mapping[str, LabelSpace] = MappingProxyType(
             _space("ferplus8", "neutral happiness surprise sadness anger disgust fear contempt"),
             _space("fer2013", "anger disgust fear happiness sadness surprise neutral"),
             _space("rafdb7", "surprise fear disgust happiness sadness anger neutral"),
+            _space(
+                "rafdb11",
+                "happily_surprised happily_disgusted sadly_fearful sadly_angry sadly_surprised "
+                "sadly_disgusted fearfully_angry fearfully_surprised angrily_surprised angrily_disgusted "
+                "disgustedly_surprised",
+            ),
+            _space("afew7", "anger disgust fear happiness neutral sadness surprise"),
+            _space("ckplus8", "neutral anger contempt disgust fear happiness sadness surprise"),
+            _space("ckplus7", "anger contempt disgust fear happiness sadness surprise"),
+            _space("ckplus6", "anger disgust fear happiness sadness surprise"),
+            _space("expw7", "anger disgust fear happiness sadness surprise neutral"),
+            _space("jaffe7", "anger disgust fear happiness neutral sadness surprise"),
+            _space("mmi6", "anger disgust fear happiness sadness surprise"),
         )
     }
 )
@@ -130,9 +143,13 @@ CODES: Mapping[str, Mapping[int, str]] = MappingProxyType(
         "affectnet": _codes(
             "neutral happiness sadness surprise fear disgust anger contempt none uncertain non-face"
         ),
+        "ckplus": _codes("neutral anger contempt disgust fear happiness sadness surprise"),
+        "expw": _codes("anger disgust fear happiness sadness surprise neutral"),
         "fer2013": _codes("anger disgust fear happiness sadness surprise neutral"),
         "ferplus": _codes("neutral happiness surprise sadness anger disgust fear contempt unknown non-face"),
+        "mmi": _codes("anger disgust fear happiness sadness surprise", first=1),
         "rafdb": _codes("surprise fear disgust happiness sadness anger neutral", first=1),
+        "rafdb_compound": _codes(" ".join(SPACES["rafdb11"].names), first=1),
     }
 )
 """What each data set's integer codes mean (FER+: what its vote columns mean)."""

@@ -9,8 +9,9 @@ import torch
 Batch = dict[str, Any]
 """One batch of faces: ``image`` (B, C, H, W) float32; ``label`` (B,) class index, -1 for none; ``target``
 (B, classes), a distribution, NaN where unknown; ``va`` (B, 2), valence and arousal in [-1, 1], NaN where
-unknown; ``index`` (B,) row of the index table; ``path``, a list; ``landmarks`` (B, N, 2), pixels of the
-input, where the data has them; ``unreadable``, messages of faces left out.
+unknown; ``index`` (B,) row of the index table; ``path``, a list; ``clip`` (B,) number of the clip, -1 for
+none, where the data has clips; ``landmarks`` (B, N, 2), pixels of the input, where the data has them;
+``unreadable``, messages of faces left out.
 
 A batch of clips has (B, T, ...) instead, and ``mask`` (B, T), False for frames that only fill a window up."""
 

@@ -29,7 +29,12 @@ from rich.console import Console
 from affectzoo import weights
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.errors import AffectZooError
-from affectzoo.evaluation import evaluation_record, evaluation_table, write_evaluation
+from affectzoo.evaluation import (
+    evaluation_record,
+    evaluation_table,
+    predictions_table,
+    write_evaluation,
+)
 from affectzoo.models.base import AffectModel
 
 MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy"}
@@ -130,11 +135,16 @@ class RunReport(Callback):
 
     def _report(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str, split: str) -> None:
         assert isinstance(pl_module, AffectModel)
-        record = evaluation_record(pl_module, pl_module.results[stage], pl_module.evaluated[stage])
+        predicted = pl_module.predicted[stage]
+        record = evaluation_record(pl_module, predicted)
         record |= {"split": split} | _data_facts(trainer)
         folder = Path(trainer.default_root_dir) / stage
         title = f"{pl_module.arch} on {record['data']} {split}"
-        write_evaluation(record, folder, title)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        table = None
+        if isinstance(data, FaceDataModule):
+            table = predictions_table(pl_module, predicted, data.part(split))
+        write_evaluation(record, folder, title, table)
         console = Console()
         console.print(evaluation_table(record, title))
         console.print(f"results: {folder}", highlight=False)

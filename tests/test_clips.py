@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,15 @@ from fakes import picture
 from model_tester import ModelTester
 from torch import nn
 
+from affectzoo import weights as weights_files
 from affectzoo.datamodules import FaceDataModule
+from affectzoo.datamodules.imbalance import resample_quadrants
 from affectzoo.datasets.clips import ClipDataset, windows
 from affectzoo.datasets.dataset import FaceDataset, collate
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.errors import AffectZooError, DataError
-from affectzoo.models import CNNGRU, CNNLSTM
+from affectzoo.errors import AffectZooError, DataError, WeightsError
+from affectzoo.evaluation import evaluate
+from affectzoo.models import CNNGRU, CNNLSTM, ResNet18
 from affectzoo.preprocess import Preprocess
 from affectzoo.transforms import FaceTransform
 
@@ -152,10 +156,57 @@ def test_evaluation_sees_each_frame_once_whatever_the_stride() -> None:
     assert held and training and not held & training  # no person on both sides
 
 
+def test_overlapping_windows_are_stitched_to_one_value_per_frame() -> None:
+    model = CNNGRU(task="va", backbone="resnet18", landmarks=False, preprocess=Preprocess(size=32)).eval()
+    index = clips(5)
+    record = evaluate(model, index, batch_size=2, window=4, stride=1)
+    assert record["faces"] == 5 and record["per_clip"]["clips"] == 1
+    data = module(window=4, eval_stride=1)
+    data._index = replace(index, table=index.table.assign(split="test"))
+    data.setup("test")
+    metric = model.predictions()
+    with torch.inference_mode():
+        for batch in data.test_dataloader():
+            metric.update(*model.predict_batch(batch))
+        rows = windows(index, 4, 1)
+        assert [len(window) for window in rows] == [4, 4]
+        pictures = [model.preprocess(pixels) for pixels in index.table["pixels"]]
+        outputs = [model(torch.stack([pictures[row] for row in window])[None]).va[0] for window in rows]
+    found = metric.compute()
+    for row in range(5):
+        seen = [outputs[i][window.index(row)] for i, window in enumerate(rows) if row in window]
+        expected = torch.stack(seen).mean(dim=0).double()
+        torch.testing.assert_close(found.va[row], expected, rtol=1e-4, atol=1e-5)
+    assert record["ccc_valence"] == pytest.approx(model.score(found)["ccc_valence"].item(), abs=1e-4)
+
+
+def test_quadrants_are_duplicated_to_their_shares() -> None:
+    va = np.repeat([[0.5, 0.5], [-0.5, 0.5], [0.5, -0.5], [-0.5, -0.5]], [430, 400, 40, 7], axis=0)
+    rows = resample_quadrants(np.concatenate([va, [[np.nan, np.nan]]]))
+    counts = np.unique(rows, return_counts=True)[1]
+    assert len(counts) == 878  # nothing is left out
+    total = 400 / 0.24  # what exceeds its share most stays as it is
+    quadrants = np.split(counts, [430, 830, 870, 877])
+    assert [int(q.sum()) for q in quadrants] == [*(round(total * s) for s in (0.43, 0.24, 0.19, 0.14)), 1]
+    assert all(q.max() - q.min() <= 1 for q in quadrants)
+
+
+def test_windows_of_rare_quadrants_are_duplicated() -> None:
+    data = module(window=4, imbalance="quadrants")
+    data.setup("fit")
+    dataset = data._part("train")
+    means = dataset.mean_va()
+    assert means.shape == (len(dataset), 2) and np.isfinite(means).all()
+    batches = list(data.train_dataloader())
+    served = sum(len(batch["image"]) for batch in batches)
+    assert served >= len(resample_quadrants(means)) - data.batch_size
+    assert len(resample_quadrants(means)) > len(dataset) or len({tuple(np.sign(m)) for m in means}) == 1
+
+
 def test_windows_take_no_resampling() -> None:
     data = module(window=4, imbalance="up")
     data.setup("fit")
-    with pytest.raises(AffectZooError, match="imbalance up is for single faces"):
+    with pytest.raises(AffectZooError, match="imbalance up goes by the class of single faces"):
         data.train_dataloader()
 
 
@@ -212,6 +263,30 @@ class RecurrentTester(ModelTester):
         torch.testing.assert_close(
             terms["va"], model.tasks[0].loss(output.va[known], {"va": frames["va"][known]})
         )
+
+
+@pytest.mark.parametrize("landmarks", [False, True])
+def test_backbone_starts_from_a_frame_models_weights(tmp_path: Path, landmarks: bool) -> None:
+    common = {"landmarks": landmarks, "preprocess": RGB32, "task": "va"}
+    frames = ResNet18(head_units=(512, 32), **common)
+    path = tmp_path / "frames.safetensors"
+    weights_files.write(path, frames.network.state_dict(), frames.describe(), half=False)
+    model = CNNGRU(backbone="resnet18", weights=str(path), new_head=True, landmarks=landmarks, task="va")
+    assert model.preprocess == RGB32 and model.meta is None
+    for name, tensor in model.network.trunk.frames.state_dict().items():
+        assert torch.equal(tensor, frames.network.trunk.state_dict()[name]), name
+    with pytest.raises(WeightsError, match="its trunk can start from them with new_head"):
+        CNNGRU(backbone="resnet18", weights=str(path), landmarks=landmarks, task="va")
+    with pytest.raises(WeightsError, match=r"weights of resnet18, not of cnn_gru"):
+        CNNGRU(backbone="resnet50", weights=str(path), new_head=True, landmarks=landmarks, task="va")
+
+
+def test_backbone_refuses_weights_without_its_layer(tmp_path: Path) -> None:
+    frames = ResNet18(landmarks=False, preprocess=RGB32, task="va")
+    path = tmp_path / "frames.safetensors"
+    weights_files.write(path, frames.network.state_dict(), frames.describe())
+    with pytest.raises(WeightsError, match=r"frames\.fc\.0\.weight is missing"):
+        CNNGRU(backbone="resnet18", weights=str(path), new_head=True, landmarks=False, task="va")
 
 
 class TestCNNGRU(RecurrentTester):

@@ -10,6 +10,8 @@ from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_s
 
 from affectzoo.labels import label_space
 from affectzoo.metrics.expression import expression_metrics, recalls
+from affectzoo.metrics.predictions import Predictions
+from affectzoo.sample import AffectOutput
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
 
 SPACE = label_space("rafdb7")
@@ -70,11 +72,16 @@ def test_recalls_leave_out_classes_without_faces() -> None:
 
 def test_task_counts_only_labelled_faces() -> None:
     task = ExpressionTask(SPACE, ExpressionLoss())
-    metrics = task.metrics()
-    logits = torch.eye(CLASSES)[[0, 1, 2]]
-    task.update(metrics, logits, {"label": torch.tensor([0, -1, 1])})
-    task.update(metrics, logits, {"label": torch.tensor([-1, -1, -1])})
-    found = metrics.compute()
+    gathered = Predictions(CLASSES, 0)
+    for labels, rows in (((0, -1, 1), (0, 1, 2)), ((-1, -1, -1), (3, 4, 5))):
+        logits = torch.eye(CLASSES)[[0, 1, 2]]
+        batch = {
+            "label": torch.tensor(labels),
+            "index": torch.tensor(rows),
+            "va": torch.full((3, 2), torch.nan),
+        }
+        gathered.update(AffectOutput(logits, logits), batch)
+    found = task.score(gathered.compute())
     assert found["confusion"].sum() == 2
     assert found["accuracy"] == 0.5
 

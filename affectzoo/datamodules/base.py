@@ -22,7 +22,7 @@ from torch.utils.data import (
     get_worker_info,
 )
 
-from affectzoo.datamodules.imbalance import Imbalance, resample, sample_weights
+from affectzoo.datamodules.imbalance import Imbalance, resample, resample_quadrants, sample_weights
 from affectzoo.datasets.clips import ClipDataset
 from affectzoo.datasets.dataset import FaceDataset, OnUnreadable, Targets, collate
 from affectzoo.datasets.index import FaceIndex
@@ -52,6 +52,7 @@ class FaceDataModule(pl.LightningDataModule):
         augment: Augment = "modern",
         window: int = 0,
         stride: int | None = None,
+        eval_stride: int | None = None,
         imbalance: Imbalance = "as_is",
         cap: int = 15_000,
         valid_fraction: float = 0.1,
@@ -73,11 +74,12 @@ class FaceDataModule(pl.LightningDataModule):
             num_workers: Loading processes; by default one per core, four at most.
             augment: Augmentation of the training part.
             window: Frames per sample for models that read sequences; 0 serves single faces.
-            stride: Frames from one training window's start to the next's; by default ``window``. Evaluation
-                always sees each frame once.
-            imbalance: Strategy for rare classes in the training part: as it is, down-sampled to
-                ``cap`` per class, up-sampled to the largest class, or drawn with equal class
-                chances.
+            stride: Frames from one training window's start to the next's; by default ``window``.
+            eval_stride: The same for evaluation; where windows overlap, a frame has the mean of its
+                predictions. Each frame counts once.
+            imbalance: Strategy for rare classes in the training part: as it is, down-sampled to ``cap`` per
+                class, up-sampled to the largest class, drawn with equal class chances, or, for faces as
+                well as windows, ``quadrants`` of valence and arousal duplicated to Aff-Wild's shares.
             cap: Most training faces per class when ``imbalance`` is ``down``.
             valid_fraction: Share of the training part held out, class by class, where the data set
                 has no validation part of its own.
@@ -98,6 +100,7 @@ class FaceDataModule(pl.LightningDataModule):
         self.augment = augment
         self.window = window
         self.stride = window if stride is None else stride
+        self.eval_stride = window if eval_stride is None else eval_stride
         self.imbalance = imbalance
         self.cap = cap
         self.valid_fraction = valid_fraction
@@ -130,7 +133,7 @@ class FaceDataModule(pl.LightningDataModule):
 
     def train_class_counts(self) -> np.ndarray:
         """Faces per class of the training part before resampling, shape (C,)."""
-        return self._part("train").index.class_counts()
+        return self.part("train").class_counts()
 
     def setup(self, stage: str) -> None:
         """Read the parts that a stage needs.
@@ -141,6 +144,10 @@ class FaceDataModule(pl.LightningDataModule):
         needed = {"fit": ("train", "valid"), "validate": ("valid",), "test": (self.test_split,)}
         for split in needed.get(stage, ()):
             self._part(split)
+
+    def part(self, split: str) -> FaceIndex:
+        """The faces of one part as the loaders serve them: row ``i`` is the face with ``index`` ``i``."""
+        return self._part(split).index
 
     def _part(self, split: str) -> FaceDataset | ClipDataset:
         if split not in self._parts:
@@ -159,7 +166,7 @@ class FaceDataModule(pl.LightningDataModule):
                 on_unreadable=self.on_unreadable,
                 targets=self.train_targets if training else "distribution",
             )
-            stride = self.stride if training else self.window
+            stride = self.stride if training else self.eval_stride
             self._parts[split] = ClipDataset(faces, self.window, stride) if self.window else faces
         return self._parts[split]
 
@@ -168,14 +175,20 @@ class FaceDataModule(pl.LightningDataModule):
         dataset = self._part("train")
         dataset.transform.seed(torch.initial_seed())
         sampler: Sampler[int] | None = None
-        if isinstance(dataset, ClipDataset):
-            if self.imbalance != "as_is":
-                raise AffectZooError(f"imbalance {self.imbalance} is for single faces, not windows of clips")
-            return self._loader(dataset, shuffle=True, sampler=None, drop_last=len(dataset) > self.batch_size)
-        if self.imbalance == "weighted":
-            weights = sample_weights(dataset.labels).tolist()
-            sampler = WeightedRandomSampler(weights, len(dataset))
-        rows = resample(dataset.labels, self.imbalance, self.cap, self.seed)
+        if isinstance(dataset, ClipDataset) and self.imbalance not in ("as_is", "quadrants"):
+            raise AffectZooError(
+                f"imbalance {self.imbalance} goes by the class of single faces; windows of clips take "
+                "as_is or quadrants"
+            )
+        if self.imbalance == "quadrants":
+            rows = resample_quadrants(dataset.mean_va())
+        elif isinstance(dataset, ClipDataset):
+            rows = np.arange(len(dataset))
+        else:
+            rows = resample(dataset.labels, self.imbalance, self.cap, self.seed)
+            if self.imbalance == "weighted":
+                weights = sample_weights(dataset.labels).tolist()
+                sampler = WeightedRandomSampler(weights, len(dataset))
         chosen = dataset if len(rows) == len(dataset) else Subset(dataset, rows.tolist())
         return self._loader(
             chosen,

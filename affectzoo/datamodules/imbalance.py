@@ -11,7 +11,11 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-Imbalance = Literal["as_is", "down", "up", "weighted"]
+Imbalance = Literal["as_is", "down", "up", "weighted", "quadrants"]
+
+QUADRANT_SHARES = {(1, 1): 0.43, (-1, 1): 0.24, (1, -1): 0.19, (-1, -1): 0.14}
+"""Signs of valence and arousal to the share of Aff-Wild's training frames after over-sampling (Kollias et
+al., IJCV 2019, section 4.2)."""
 
 IntArray = npt.NDArray[np.int64]
 
@@ -54,3 +58,30 @@ def sample_weights(labels: npt.ArrayLike) -> npt.NDArray[np.float64]:
     _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
     weights: npt.NDArray[np.float64] = 1.0 / (len(counts) * counts[inverse])
     return weights
+
+
+def resample_quadrants(va: npt.ArrayLike) -> IntArray:
+    """Duplicate samples of rare quadrants until the quadrants have Aff-Wild's shares.
+
+    Nothing is left out: the quadrant that exceeds its share most stays as it is, each of the others is
+    repeated in order, whole rounds first.
+
+    Args:
+        va: Valence and arousal of each face or window, shape (N, 2). 0 counts as positive; samples without
+            annotation (NaN) are kept once.
+
+    Returns:
+        Row numbers in ascending order, shape (M,), M >= N.
+    """
+    va = np.asarray(va)
+    known = np.isfinite(va).all(axis=1)
+    signs = np.where(va < 0, -1, 1)
+    members = {q: np.flatnonzero(known & (signs == q).all(axis=1)) for q in QUADRANT_SHARES}
+    total = max(len(rows) / QUADRANT_SHARES[q] for q, rows in members.items())
+    chosen = [np.flatnonzero(~known)]
+    chosen += [
+        np.resize(rows, max(len(rows), round(total * QUADRANT_SHARES[q])))
+        for q, rows in members.items()
+        if len(rows)
+    ]
+    return np.sort(np.concatenate(chosen))

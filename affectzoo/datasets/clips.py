@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
+
+import numpy as np
 import torch
 from torch.utils.data import Dataset
 
@@ -72,6 +75,13 @@ class ClipDataset(Dataset[Batch]):
         """The frames' transform."""
         return self.faces.transform
 
+    def mean_va(self) -> np.ndarray:
+        """Mean valence and arousal of each window's annotated frames, shape (N, 2), NaN where unknown."""
+        faces = self.faces.mean_va()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # windows without annotation are NaN on purpose
+            return np.stack([np.nanmean(faces[rows], axis=0) for rows in self.windows])
+
     def __getitem__(self, i: int) -> Batch:
         """One window, all its frames augmented alike."""
         rows = self.windows[i]
@@ -86,7 +96,7 @@ class ClipDataset(Dataset[Batch]):
         order = [*range(len(rows)), *[len(rows) - 1] * padding]
         sample = {
             key: torch.stack([torch.as_tensor(frame[key]) for frame in frames])[order]
-            for key in ("label", "target", "va", "index")
+            for key in ("label", "target", "va", "index", "clip")
         }
         if padding:
             sample["label"][-padding:] = -1

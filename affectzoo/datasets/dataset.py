@@ -5,15 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import pandas as pd
 import torch
 from torch.utils.data import Dataset, default_collate
 
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, UnreadableImageError
-from affectzoo.images import read_image
 from affectzoo.preprocess import Preprocess
 from affectzoo.sample import Batch
 from affectzoo.transforms import FaceTransform
+from affectzoo.videos import read_picture
 
 if TYPE_CHECKING:
     from affectzoo.preprocess import Image, Points
@@ -54,10 +55,12 @@ class FaceDataset(Dataset[Batch]):
         unknown = np.full(len(names), np.nan)
         targets_known = [unknown if target is None else target for target in table["target"]]
         self._distributions = np.stack(targets_known).astype(np.float32)
+        clips = pd.factorize(table["clip"], sort=True)[0]  # -1 for faces of no clip
+        self._clips: list[int] | None = clips.tolist() if (clips >= 0).any() else None
         self._va = torch.from_numpy(table[["valence", "arousal"]].to_numpy(np.float32, na_value=np.nan))
-        self._rows: list[dict[str, Any]] = table[["path", "box", "landmarks", "pixels", "source"]].to_dict(
-            "records"
-        )  # type: ignore[assignment]
+        self._rows: list[dict[str, Any]] = table[
+            ["path", "frame", "box", "landmarks", "pixels", "source"]
+        ].to_dict("records")  # type: ignore[assignment]
         known = next((row["landmarks"] for row in self._rows if row["landmarks"] is not None), None)
         self._no_landmarks = None if known is None else torch.full(known.shape, torch.nan)
 
@@ -69,6 +72,10 @@ class FaceDataset(Dataset[Batch]):
     def labels(self) -> np.ndarray:
         """Class index of each face, shape (N,), -1 for none."""
         return np.array(self._labels)
+
+    def mean_va(self) -> np.ndarray:
+        """Valence and arousal of each face, shape (N, 2), NaN where unknown."""
+        return self._va.numpy()
 
     def __getitem__(self, i: int) -> Batch:
         """One face, augmented and normalised, or under ``unreadable`` why there is none."""
@@ -103,13 +110,14 @@ class FaceDataset(Dataset[Batch]):
             "va": self._va[i],
             "index": i,
             "path": row["path"],
+            **({} if self._clips is None else {"clip": self._clips[i]}),
         }
 
     def _face(self, row: dict[str, Any]) -> tuple[Image, Points | None]:
         preprocess: Preprocess = self.transform.preprocess
         picture = row["pixels"]
         if picture is None:
-            picture = read_image(self.index.root / row["path"])
+            picture = read_picture(self.index.root / row["path"], row["frame"])
         landmarks = row["landmarks"]
         if landmarks is not None:
             landmarks = preprocess.points(landmarks, picture, row["box"])

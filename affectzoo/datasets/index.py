@@ -3,7 +3,7 @@
 One row is one face. Columns a data set cannot fill are ``None`` in every row:
 
 =============  =====================================================================
-``path``       picture, relative to the root (or the table that holds its pixels)
+``path``       picture, relative to the root, or the video or table that holds it
 ``split``      ``train``, ``valid`` or ``test``
 ``label``      class name; ``None`` where the rules give no single class
 ``target``     float array, a distribution over ``FaceIndex.labels``
@@ -12,7 +12,7 @@ One row is one face. Columns a data set cannot fill are ``None`` in every row:
 ``arousal``    in [-1, 1]
 ``subject``    who is shown
 ``clip``       which clip the picture is a frame of
-``frame``      its number there
+``frame``      its number there; in a video's file, from 0 on
 ``box``        x0, y0, x1, y1 of the face in the picture; ``None``: a ready crop
 ``landmarks``  float32 array (N, 2), x and y in pixels of the picture
 ``pixels``     uint8 array (H, W), for data sets whose pictures are in a table

@@ -1,19 +1,25 @@
-"""RAF-DB, basic part: 15,339 real-world faces in seven classes.
+"""RAF-DB: real-world faces, 15,339 in seven basic classes and 3,954 in eleven compound ones.
 
 Li, Deng, Du, "Reliable Crowdsourcing and Deep Locality-Preserving Learning for Expression
 Recognition in the Wild", CVPR 2017; Li and Deng, TIP 28(1), 2019. Access: on request,
 non-commercial research.
 
-Layout (``root`` may be ``basic`` or its parent; unpacked folders may be doubled)::
+Layout (``root`` may be ``basic`` or its parent; unpacked folders may be doubled; ``compound`` has
+the same files)::
 
     basic/
       EmoLabel/list_patition_label.txt            train_00001.jpg 5
+      EmoLabel/distribution_basic.txt             train_00001.jpg 0.02 0.00 ... (7 shares); also
+                                                  read from basic/ and from a folder inside either
       Image/aligned/train_00001_aligned.jpg       100 x 100
       Image/original/train_00001.jpg
       Annotation/boundingbox/train_00001_boundingbox.txt    x0 y0 x1 y1
       Annotation/manual/train_00001_manu_attri.txt          5 points, gender, race, age group
+      Annotation/auto/train_00001_auto_attri.txt            37 points of a detector
 
-Boxes and points are in pixels of the original picture, never of the aligned one.
+Names are read as they are, whatever their number of digits, and with or without ``_aligned`` in the
+lists. Boxes and points are in pixels of the original picture, never of the aligned one. What the 37
+points are is not documented: they cannot be mirrored.
 """
 
 from __future__ import annotations
@@ -22,49 +28,96 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.errors import DataError, DataNotFoundError
-from affectzoo.labels import SPACES, decode
+from affectzoo.errors import AffectZooError, DataError, DataNotFoundError
+from affectzoo.labels import SPACES, LabelSpace, decode
 
 Pictures = Literal["aligned", "original"]
-LABELS = SPACES["rafdb7"]
+Part = Literal["basic", "compound"]
+Points = Literal["manual", "auto"]
+Target = Literal["label", "distribution"]
+
+
+class PartOf(NamedTuple):
+    """One part of the data set: what it is called in the zoo, and its classes."""
+
+    dataset: str
+    labels: LabelSpace
+
+
+PARTS: dict[Part, PartOf] = {
+    "basic": PartOf("rafdb", SPACES["rafdb7"]),
+    "compound": PartOf("rafdb_compound", SPACES["rafdb11"]),
+}
 LISTS = ("EmoLabel/list_patition_label.txt", "EmoLabel/list_partition_label.txt")
+DISTRIBUTIONS = "distribution_basic.txt"
+POINTS: dict[Points, tuple[str, int]] = {"manual": ("_manu_attri.txt", 5), "auto": ("_auto_attri.txt", 37)}
 
 
-def read_rafdb(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
-    """Index RAF-DB's basic part.
+def read_rafdb(
+    root: Path,
+    pictures: Pictures = "aligned",
+    part: Part = "basic",
+    *,
+    points: Points = "manual",
+    target: Target = "label",
+) -> FaceIndex:
+    """Index one part of RAF-DB.
 
     Args:
-        root: ``basic``, or the folder that holds it.
+        root: The part's folder, ``basic`` or ``compound``, or the folder that holds it.
         pictures: ``aligned``: the authors' 100 x 100 faces; ``original``: whole pictures, with the
-            face box and, where annotated, the five manual landmarks.
+            face box and, where annotated, landmarks.
+        part: ``basic``: seven classes; ``compound``: eleven pairs of classes.
+        points: Landmarks of original pictures: the 5 ``manual`` or the 37 ``auto`` ones.
+        target: What training aims at: the ``label``, or the crowd's ``distribution`` over the basic
+            classes. Training faces without one, or whose label is not its highest class, are left
+            out and counted. Test faces keep their label.
 
     Raises:
-        DataNotFoundError: The partition list or the pictures' folder is not there.
-        LabelError: A label is outside 1..7; file and line are named.
-        DataError: A line of the list or of an annotation file is not as described.
+        DataNotFoundError: The partition list, the pictures' folder or an annotation that was asked
+            for is not there.
+        LabelError: A label is outside 1..7 or 1..11; file and line are named.
+        DataError: A line of a list or of an annotation file is not as described, a picture is listed
+            twice, or the distributions do not go with the labels.
+        AffectZooError: The options do not go together.
     """
-    root = Path(root)
-    base = root / "basic" if (root / "basic").is_dir() else root
+    base = _base(Path(root), part)
+    if points == "auto" and pictures == "aligned":
+        raise AffectZooError("rafdb: landmarks are those of the originals; choose --data.pictures original")
+    if target == "distribution" and part == "compound":
+        raise AffectZooError(
+            "rafdb: the crowd's distributions are over the seven basic classes, which part compound lacks; "
+            "choose --data.target label"
+        )
     partition = next((base / name for name in LISTS if (base / name).is_file()), None)
     if partition is None:
-        raise DataNotFoundError("rafdb", base, LISTS)
+        raise DataNotFoundError(PARTS[part].dataset, base, LISTS)
     suffix = "_aligned.jpg" if pictures == "aligned" else ".jpg"
     folder = _unpacked(base, f"Image/{pictures}", f"*{suffix}")
-    rows = list(_read_list(partition, base, folder, suffix))
+    rows = _read_list(partition, part)
+    left_out: Counter[str] = Counter()
+    if target == "distribution":
+        rows = _with_distributions(rows, base, left_out)
+    for stem, row in rows.items():
+        row["path"] = (folder / f"{stem}{suffix}").relative_to(base).as_posix()
     if pictures == "original":
-        boxes = _unpacked(base, "Annotation/boundingbox", "*_boundingbox.txt")
-        points = _search(base / "Annotation/manual", "*_manu_attri.txt")
-        for row in rows:
-            stem = Path(row["path"]).stem
-            row["box"] = _read_box(boxes / f"{stem}_boundingbox.txt")
-            if points is not None and (points / f"{stem}_manu_attri.txt").is_file():
-                row["landmarks"] = _read_manual(points / f"{stem}_manu_attri.txt")
-    return FaceIndex.from_rows("rafdb", base, LABELS, rows, Counter())
+        _annotate(rows, base, points)
+    return FaceIndex.from_rows(PARTS[part].dataset, base, PARTS[part].labels, rows.values(), left_out)
+
+
+def _base(root: Path, part: Part) -> Path:
+    if (root / part).is_dir():
+        return root / part
+    name = root.resolve().name
+    if name in PARTS and name != part:  # else its codes would be taken for classes of the other part
+        raise DataNotFoundError(f"{PARTS[part].dataset} ({root} is part {name})", root, [part])
+    return root
 
 
 def _unpacked(base: Path, place: str, pattern: str) -> Path:
@@ -81,45 +134,106 @@ def _search(folder: Path, pattern: str) -> Path | None:
     return next((path for path in folders if any(path.glob(pattern))), None)
 
 
-def _read_list(partition: Path, base: Path, folder: Path, suffix: str) -> Iterator[dict[str, Any]]:
-    lines = partition.read_text(encoding="utf-8-sig").splitlines()
-    for number, line in enumerate(lines, start=1):
-        source = f"{partition}, line {number}"
-        fields = line.split()
-        if not fields:
-            continue
+def _lines(path: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """The lines that are not empty: file and line for messages, the line, and its fields."""
+    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
+        if line.strip():
+            yield f"{path}, line {number}", line, line.split()
+
+
+def _add(found: dict[str, Any], name: str, entry: Any, source: str) -> None:
+    """Take an entry in under its picture's stem, as the original is called."""
+    stem = Path(name).stem.removesuffix("_aligned")
+    if stem in found:
+        raise DataError(f"{source}: {name} is listed twice")
+    found[stem] = entry
+
+
+def _read_list(partition: Path, part: Part) -> dict[str, dict[str, Any]]:
+    rows: dict[str, dict[str, Any]] = {}
+    for source, line, fields in _lines(partition):
         split = fields[0].partition("_")[0]
         if split not in ("train", "test") or not re.fullmatch(r"\S+ -?[0-9]+", " ".join(fields)):
             raise DataError(f"{source}: '{line}', expected a line such as 'train_00001.jpg 5'")
-        label = decode("rafdb", int(fields[1]), source)
-        yield {
-            "path": (folder / f"{Path(fields[0]).stem}{suffix}").relative_to(base).as_posix(),
-            "split": split,
-            "label": label,
-            "target": one_hot(LABELS, label),
-            "source": source,
-        }
+        dataset, labels = PARTS[part]
+        label = decode(dataset, int(fields[1]), source)
+        row = {"split": split, "label": label, "target": one_hot(labels, label), "source": source}
+        _add(rows, fields[0], row, source)
+    return rows
 
 
-def _numbers(path: Path, line: str, number: int, count: int) -> list[float]:
+def _with_distributions(
+    rows: dict[str, dict[str, Any]], base: Path, left_out: Counter[str]
+) -> dict[str, dict[str, Any]]:
+    """Training faces with the crowd's distribution as target, and the test faces as they are."""
+    folder = _search(base, DISTRIBUTIONS) or _unpacked(base, "EmoLabel", DISTRIBUTIONS)
+    shares = _read_distributions(folder / DISTRIBUTIONS)
+    labels = PARTS["basic"].labels
+    kept, fits = {}, Counter[bool]()
+    for stem, row in rows.items():
+        if row["split"] == "train":
+            if stem not in shares:
+                left_out["without a distribution"] += 1
+                continue
+            row["target"] = shares[stem]
+            fit = row["target"][labels.index(row["label"])] == row["target"].max()
+            fits[bool(fit)] += 1
+            if not fit:
+                left_out["label is not its distribution's highest class"] += 1
+                continue
+        kept[stem] = row
+    if fits[False] > fits[True]:
+        raise DataError(
+            f"{folder / DISTRIBUTIONS}: the highest class is not the label for {fits[False]} of "
+            f"{fits.total()} training faces; expected the columns {', '.join(labels.names)}"
+        )
+    return kept
+
+
+def _read_distributions(path: Path) -> dict[str, npt.NDArray[np.float32]]:
+    found: dict[str, npt.NDArray[np.float32]] = {}
+    for source, line, fields in _lines(path):
+        values = np.array(_numbers(source, " ".join(fields[1:]), 7))
+        if values.min() < 0 or values.sum() <= 0:
+            raise DataError(f"{source}: '{line}', expected shares from 0 on, not all 0")
+        _add(found, fields[0], (values / values.sum()).astype(np.float32), source)
+    return found
+
+
+def _annotate(rows: dict[str, dict[str, Any]], base: Path, points: Points) -> None:
+    """Add box and landmarks; the manual points may be lacking, for one picture or for all."""
+    boxes = _unpacked(base, "Annotation/boundingbox", "*_boundingbox.txt")
+    suffix, count = POINTS[points]
+    place = f"Annotation/{points}"
+    pattern = f"*{suffix}"
+    folder = _search(base / place, pattern) if points == "manual" else _unpacked(base, place, pattern)
+    for stem, row in rows.items():
+        row["box"] = _read_box(boxes / f"{stem}_boundingbox.txt")
+        if folder is not None and (folder / f"{stem}{suffix}").is_file():
+            row["landmarks"] = _read_points(folder / f"{stem}{suffix}", count)
+
+
+def _numbers(source: str, line: str, count: int) -> list[float]:
     try:
         values = [float(field) for field in line.split()]
     except ValueError:
         values = []
     if len(values) != count or not np.isfinite(values).all():
-        raise DataError(f"{path}, line {number}: '{line}', expected {count} numbers")
+        raise DataError(f"{source}: '{line}', expected {count} numbers")
     return values
 
 
 def _read_box(path: Path) -> tuple[float, ...]:
     if not path.is_file():
         raise DataError(f"{path}: the face box is missing; --data.pictures aligned needs none")
-    return tuple(_numbers(path, path.read_text(encoding="utf-8").strip(), 1, 4))
+    return tuple(_numbers(f"{path}, line 1", path.read_text(encoding="utf-8").strip(), 4))
 
 
-def _read_manual(path: Path) -> np.ndarray:
-    lines = path.read_text(encoding="utf-8").splitlines()[:5]
-    if len(lines) < 5:
-        raise DataError(f"{path}: {len(lines)} lines, expected 5 landmarks first")
-    points = [_numbers(path, line, number, 2) for number, line in enumerate(lines, start=1)]
-    return np.array(points, dtype=np.float32)
+def _read_points(path: Path, count: int) -> npt.NDArray[np.float32]:
+    """So many lines of x and y; single numbers, such as gender, may follow."""
+    lines = list(_lines(path))
+    if len(lines) < count:
+        raise DataError(f"{path}: {len(lines)} lines, expected {count} landmarks first")
+    if any(len(fields) > 1 for _, _, fields in lines[count:]):
+        raise DataError(f"{path}: more than {count} landmarks")
+    return np.array([_numbers(source, line, 2) for source, line, _ in lines[:count]], dtype=np.float32)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torchmetrics import MetricCollection
 from torchmetrics.classification import (
@@ -44,12 +46,13 @@ def expression_metrics(labels: LabelSpace) -> MetricCollection:
         labels: The classes; scores and labels are indices into it.
     """
     classes = len(labels)
+    alone: dict[str, Any] = {"sync_on_compute": False}  # predictions are gathered before they are scored
     return MetricCollection(
         {
-            "accuracy": MulticlassAccuracy(classes, average="micro"),
-            "mean_diagonal": MeanDiagonal(classes),
-            "f1": MulticlassF1Score(classes, average="macro"),
-            "confusion": MulticlassConfusionMatrix(classes),
+            "accuracy": MulticlassAccuracy(classes, average="micro", **alone),
+            "mean_diagonal": MeanDiagonal(classes, **alone),
+            "f1": MulticlassF1Score(classes, average="macro", **alone),
+            "confusion": MulticlassConfusionMatrix(classes, **alone),
         },
         compute_groups=False,
     )

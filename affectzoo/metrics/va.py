@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torchmetrics import Metric
@@ -21,13 +22,14 @@ class VAMetrics(Metric):
     sums: torch.Tensor
     agreed: torch.Tensor
 
-    def __init__(self, names: Sequence[str] = ("valence", "arousal")) -> None:
+    def __init__(self, names: Sequence[str] = ("valence", "arousal"), **options: Any) -> None:
         """Start at nothing seen.
 
         Args:
             names: What the columns are.
+            **options: As for every metric of torchmetrics.
         """
-        super().__init__()
+        super().__init__(**options)
         self.names = tuple(names)
         zeros = torch.zeros(6, len(self.names), dtype=torch.float64)
         self.add_state("sums", zeros, dist_reduce_fx="sum")

@@ -5,6 +5,7 @@ An architecture's module names its trunk and its defaults; nothing of the step i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol, Self, cast
@@ -12,12 +13,12 @@ from typing import Any, ClassVar, Protocol, Self, cast
 import lightning.pytorch as pl
 import torch
 from torch import nn
-from torchmetrics import Metric, MetricCollection, SumMetric
 
 from affectzoo import weights as weights_files
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.labels import label_space
 from affectzoo.losses.features import FeatureLoss
+from affectzoo.metrics.predictions import ClipRule, Predicted, Predictions
 from affectzoo.models.freezing import Freeze, freeze, frozen_batch_norm_to_eval
 from affectzoo.models.layers import init_msra
 from affectzoo.optim import OptimizerSettings, Schedule
@@ -33,7 +34,9 @@ class Trunk(Protocol):
     """A plain network from pictures to features.
 
     One that also takes landmarks says how many in an attribute ``landmarks`` and gets them as second
-    argument, shape (B, N, 2), -1 to 1 from the input's one edge to the other.
+    argument, shape (B, N, 2), -1 to 1 from the input's one edge to the other. One that contains another
+    architecture's trunk says so in ``starts_from``: that architecture's name to the part's name, so that its
+    weights can start the part.
     """
 
     feature_dim: int
@@ -87,7 +90,7 @@ class AffectModel(pl.LightningModule):
         landmarks: How many landmarks it takes with each face, 0 or 68.
         meta: What its weights say of themselves, where it was loaded from some.
         results: Metrics of the latest evaluation by stage, ``valid`` and ``test``.
-        evaluated: How many faces each of these counted.
+        predicted: The predictions that each of these scored.
     """
 
     arch: ClassVar[str]
@@ -108,6 +111,7 @@ class AffectModel(pl.LightningModule):
         loss: ExpressionLoss = ExpressionLoss(),
         va_loss: VALoss = VALoss(),
         va_weight: float = 1.0,
+        clip_rule: ClipRule = "probabilities",
         feature_loss: FeatureLoss | None = None,
         optimizer: OptimizerSettings = OptimizerSettings(),
         schedule: Schedule = Schedule(),
@@ -122,13 +126,16 @@ class AffectModel(pl.LightningModule):
             labels: A label space's name (ferplus8, rafdb7, ...) or class names in order, for expression
                 and multitask.
             weights: Start from these: a tag of this architecture, a file, a run.
-            new_head: Take only the trunk from ``weights``, for other labels or another task.
+            new_head: Take only the trunk from ``weights``, for other labels or another task. A recurrent
+                model then also takes its backbone's weights.
             frozen: What is not trained: none, trunk, or all of the trunk but this share of its last layers.
             preprocess: How faces are prepared; by default as the architecture's paper does, or as
                 ``weights`` say.
             loss: How class scores are judged.
             va_loss: How valence and arousal are judged.
             va_weight: Factor of the valence/arousal loss beside the expression's.
+            clip_rule: How the class scores of frames become their clip's, where data have clips: mean of
+                the logits or of the probabilities, or vote.
             feature_loss: A loss on the features; by default as the architecture's paper does.
             optimizer: Optimiser and rates.
             schedule: How the learning rate moves.
@@ -144,6 +151,7 @@ class AffectModel(pl.LightningModule):
         self.optimizer = optimizer
         self.schedule = schedule
         self.va_weight = va_weight
+        self.clip_rule: ClipRule = clip_rule
         self._tasks = nn.ModuleList(build_tasks(task, self.labels, loss, va_loss))
         self.network = AffectNetwork(trunk, {part.head: part.outputs for part in self.tasks})
         self.landmarks = self.network.landmarks
@@ -154,9 +162,8 @@ class AffectModel(pl.LightningModule):
         self.feature_term = self.feature_loss.build(len(self.labels or ()), dim)
         self.meta: WeightsMeta | None = None
         self.results: dict[str, dict[str, torch.Tensor]] = {}
-        self.evaluated: dict[str, int] = {}
-        self._metrics: dict[str, list[Metric | MetricCollection]] = {}
-        self._seen: dict[str, SumMetric] = {}
+        self.predicted: dict[str, Predicted] = {}
+        self._predictions: dict[str, Predictions] = {}
         if weights is not None:
             location = weights_files.locate(weights, self.arch)
             weights_files.verify(location)
@@ -204,7 +211,9 @@ class AffectModel(pl.LightningModule):
 
         Args:
             path: Written by affectzoo, for this architecture.
-            new_head: Load the trunk alone and keep this model's heads.
+            new_head: Load the trunk alone and keep this model's heads. The file may then also be of the
+                architecture that is a part of this one's trunk (a recurrent model's backbone), whose last
+                layers are left out where this one has none such.
 
         Returns:
             What the file says of itself.
@@ -218,8 +227,15 @@ class AffectModel(pl.LightningModule):
         tensors = weights_files.read_tensors(path)
         own = self.network.state_dict()
         if new_head:
-            own = {name: tensor for name, tensor in own.items() if not name.startswith("heads.")}
-            tensors = {name: t for name, t in tensors.items() if not name.startswith("heads.")}
+            part = "" if meta.arch == self.arch else f"{self._starts_from[meta.arch]}."
+            own = {name: tensor for name, tensor in own.items() if name.startswith(f"trunk.{part}")}
+            tensors = {
+                name.replace("trunk.", f"trunk.{part}", 1): tensor
+                for name, tensor in tensors.items()
+                if name.startswith("trunk.")
+            }
+            if part:
+                tensors = {name: tensor for name, tensor in tensors.items() if name in own}
         faults = [f"{name} is missing" for name in own if name not in tensors]
         faults += [f"{name} is unknown" for name in tensors if name not in own]
         faults += [
@@ -251,11 +267,16 @@ class AffectModel(pl.LightningModule):
         meta = WeightsMeta.from_dict(checkpoint["affectzoo"], "the checkpoint")
         self._check(meta, "the checkpoint")
 
+    @property
+    def _starts_from(self) -> Mapping[str, str]:
+        return getattr(self.network.trunk, "starts_from", {})
+
     def _check(self, meta: WeightsMeta, where: str, *, new_head: bool = False) -> None:
-        if meta.arch != self.arch:
-            raise WeightsError(f"{where}: weights of {meta.arch}, not of {self.arch}")
-        if new_head:
+        if new_head and meta.arch in (self.arch, *self._starts_from):
             return
+        if meta.arch != self.arch:
+            hint = " (its trunk can start from them with new_head)" if meta.arch in self._starts_from else ""
+            raise WeightsError(f"{where}: weights of {meta.arch}, not of {self.arch}{hint}")
         if meta.task != self.task_name:
             raise WeightsError(
                 f"{where}: weights for task {meta.task}, but the model is for {self.task_name}"
@@ -279,10 +300,7 @@ class AffectModel(pl.LightningModule):
             for task in self.tasks:
                 if isinstance(task, ExpressionTask):
                     task.use_class_counts(data.train_class_counts())
-        self._seen = {stage: SumMetric() for stage in ("valid", "test")}
-        self._metrics = {
-            stage: [task.metrics().to(self.device) for task in self.tasks] for stage in ("valid", "test")
-        }
+        self._predictions = {stage: self.predictions() for stage in ("valid", "test")}
 
     def loss_terms(self, output: AffectOutput, batch: Batch) -> dict[str, torch.Tensor]:
         """The losses of a batch by name, each with its factor; their sum is what training lowers."""
@@ -306,13 +324,30 @@ class AffectModel(pl.LightningModule):
         output: AffectOutput = self(batch["image"], batch.get("landmarks") if self.landmarks else None)
         if batch["image"].ndim == 4:
             return output, batch
-        frames = {key: batch[key].flatten(0, 1) for key in ("label", "target", "va", "index", "mask")}
+        per_frame = ("label", "target", "va", "index", "clip", "mask")
+        frames = {key: batch[key].flatten(0, 1) for key in per_frame}
         flat = AffectOutput(
             output.features.flatten(0, 1),
             None if output.expression is None else output.expression.flatten(0, 1),
             None if output.va is None else output.va.flatten(0, 1),
         )
         return flat, frames
+
+    def predictions(self) -> Predictions:
+        """What gathers this model's predictions over an evaluation."""
+        outputs = {task.head: task.outputs for task in self.tasks}
+        return Predictions(outputs.get("expression", 0), outputs.get("va", 0))
+
+    def score(self, predicted: Predicted) -> dict[str, torch.Tensor]:
+        """The metrics of each task by name and, where there are clips, per clip as ``clip_<name>``."""
+        values: dict[str, torch.Tensor] = {}
+        for task in self.tasks:
+            values |= task.score(predicted)
+        if (predicted.clip >= 0).any():
+            clips = predicted.by_clip(self.clip_rule)
+            for task in self.tasks:
+                values |= {f"clip_{name}": value for name, value in task.score(clips).items()}
+        return values
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """One step; logs the loss and, when there are several, its terms."""
@@ -338,10 +373,7 @@ class AffectModel(pl.LightningModule):
         size = int(batch["mask"].sum()) if "mask" in batch else len(batch["label"])
         total = torch.stack(list(terms.values())).sum()
         self.log(f"{stage}/loss", total, batch_size=size, sync_dist=True)
-        self._seen[stage].to(self.device).update(size)
-        for task, metrics in zip(self.tasks, self._metrics[stage], strict=True):
-            metrics.to(self.device)
-            task.update(metrics, getattr(output, task.head), batch)
+        self._predictions[stage].to(self.device).update(output, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the validation part."""
@@ -352,14 +384,10 @@ class AffectModel(pl.LightningModule):
         self._conclude("test")
 
     def _conclude(self, stage: str) -> None:
-        values: dict[str, torch.Tensor] = {}
-        for metrics in self._metrics[stage]:
-            values |= {name: value.cpu() for name, value in metrics.compute().items()}
-            metrics.reset()
-        self.results[stage] = values
-        self.evaluated[stage] = int(self._seen[stage].compute())
-        self._seen[stage].reset()
-        scalars = {f"{stage}/{name}": value for name, value in values.items() if value.ndim == 0}
+        self.predicted[stage] = self._predictions[stage].compute()
+        self._predictions[stage].reset()
+        self.results[stage] = values = self.score(self.predicted[stage])
+        scalars = {f"{stage}/{name}": value.float() for name, value in values.items() if value.ndim == 0}
         self.log_dict(scalars, prog_bar=True)
 
     def configure_optimizers(self) -> Any:

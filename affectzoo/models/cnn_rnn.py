@@ -28,12 +28,19 @@ class RecurrentTrunk(nn.Module):
     """A trunk on every frame, then recurrent layers over the frames of a window."""
 
     def __init__(
-        self, frame_trunk: nn.Module, cell: Literal["gru", "lstm"], units: int, layers: int, dropout: float
+        self,
+        frame_trunk: nn.Module,
+        arch: str,
+        cell: Literal["gru", "lstm"],
+        units: int,
+        layers: int,
+        dropout: float,
     ) -> None:
         """Put recurrent layers on a trunk.
 
         Args:
             frame_trunk: Has ``feature_dim`` and ``landmarks``.
+            arch: The architecture that it is the trunk of.
             cell: ``gru`` or ``lstm`` (without the paper's peepholes, which torch has not).
             units: Units of each recurrent layer.
             layers: How many recurrent layers.
@@ -42,6 +49,7 @@ class RecurrentTrunk(nn.Module):
         """
         super().__init__()
         self.frames = frame_trunk
+        self.starts_from = {arch: "frames"}
         self.landmarks: int = cast(int, frame_trunk.landmarks)
         kind = nn.GRU if cell == "gru" else nn.LSTM
         self.rnn = kind(
@@ -115,7 +123,7 @@ class CNNGRU(AffectModel):
                 pretrained=imagenet_name(backbone, pretrained, common) is not None,
             )
         super().__init__(
-            trunk=RecurrentTrunk(trunk, self.cell, units, layers, dropout),
+            trunk=RecurrentTrunk(trunk, backbone, self.cell, units, layers, dropout),
             arguments={
                 "backbone": backbone,
                 "landmarks": landmarks,

@@ -8,13 +8,13 @@ from typing import Literal, get_args
 import numpy as np
 import torch
 from torch import nn
-from torchmetrics import Metric, MetricCollection
 
 from affectzoo.errors import AffectZooError, UnknownNameError
 from affectzoo.labels import LabelSpace
 from affectzoo.losses.class_weights import ClassWeights, class_weights
 from affectzoo.losses.expression import max_target, soft_cross_entropy
 from affectzoo.metrics.expression import expression_metrics
+from affectzoo.metrics.predictions import Predicted
 from affectzoo.sample import Batch
 
 ExpressionLossName = Literal["cross_entropy", "max_target"]
@@ -83,12 +83,20 @@ class ExpressionTask(nn.Module):
             return max_target(logits, batch["target"])
         return soft_cross_entropy(logits, batch["target"], self.class_weights if self.training else None)
 
-    def metrics(self) -> MetricCollection:
-        """Fresh metrics of one evaluation."""
-        return expression_metrics(self.labels)
+    def columns(self, predicted: Predicted) -> dict[str, np.ndarray]:
+        """Predictions beside the truth as columns of a table."""
+        names = np.array([*self.labels.names, None], dtype=object)  # the last is that of label -1
+        shares = predicted.expression.softmax(dim=1).numpy()
+        return {
+            "label": names[predicted.label.numpy()],
+            "predicted_label": names[shares.argmax(axis=1)],
+            **{f"p_{name}": shares[:, i] for i, name in enumerate(self.labels.names)},
+        }
 
-    def update(self, metrics: Metric | MetricCollection, logits: torch.Tensor, batch: Batch) -> None:
-        """Count a batch; faces without a single label do not count."""
-        known = batch["label"] >= 0
+    def score(self, predicted: Predicted) -> dict[str, torch.Tensor]:
+        """The metrics of an evaluation; faces without a single label do not count."""
+        known = predicted.label >= 0
+        metrics = expression_metrics(self.labels)
         if known.any():
-            metrics.update(logits[known].float(), batch["label"][known])
+            metrics.update(predicted.expression[known], predicted.label[known])
+        return dict(metrics.compute())

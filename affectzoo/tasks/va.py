@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+import numpy as np
 import torch
 from torch import nn
-from torchmetrics import Metric, MetricCollection
 
 from affectzoo.errors import AffectZooError, UnknownNameError
 from affectzoo.losses.va import ccc_loss, mse_loss
+from affectzoo.metrics.predictions import Predicted
 from affectzoo.metrics.va import VAMetrics
 from affectzoo.sample import Batch
 
@@ -75,10 +76,16 @@ class VATask(nn.Module):
         share = self.settings.ccc_weight
         return share * ccc_loss(prediction, target) + (1 - share) * mse_loss(prediction, target)
 
-    def metrics(self) -> Metric:
-        """Fresh metrics of one evaluation."""
-        return VAMetrics(self.dimensions)
+    def columns(self, predicted: Predicted) -> dict[str, np.ndarray]:
+        """Predictions beside the truth as columns of a table."""
+        found: dict[str, np.ndarray] = {}
+        for i, name in enumerate(self.dimensions):
+            found[name] = predicted.target[:, self._columns[i]].numpy()
+            found[f"predicted_{name}"] = predicted.va[:, i].numpy()
+        return found
 
-    def update(self, metrics: Metric | MetricCollection, output: torch.Tensor, batch: Batch) -> None:
-        """Count a batch."""
-        metrics.update(output.float().reshape(-1, self.outputs), self._target(batch))
+    def score(self, predicted: Predicted) -> dict[str, torch.Tensor]:
+        """The metrics of an evaluation; values that are not annotated do not count."""
+        metrics = VAMetrics(self.dimensions, sync_on_compute=False)  # predictions are gathered already
+        metrics.update(predicted.va, predicted.target[:, self._columns])
+        return metrics.compute()

@@ -1,0 +1,166 @@
+"""``affectzoo cross-validate``: fit and test one recipe on every fold, then mean and spread per metric."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from affectzoo.errors import AffectZooError
+from affectzoo.weights import FILE_NAME
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SUMMARY = "cross_validation.json"
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The command's own options; what it does not know goes to ``affectzoo fit`` and ``test``."""
+    parser = argparse.ArgumentParser(
+        prog="affectzoo cross-validate",
+        description="Fit and test one recipe on every fold of a data set with folds, such as AFEW-VA, then "
+        "report mean and standard deviation of each metric.",
+        epilog="All other options are those of affectzoo fit; '{fold}' in them becomes the fold's number. "
+        "Stopped half-way, the same command goes on where it was.\n\nexample:\n  affectzoo cross-validate "
+        "--config recipes/resnet18/afewva.yaml --data.root DIR",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--config", type=Path, required=True, metavar="YAML", help="the recipe")
+    parser.add_argument("--folds", type=int, default=5, help="how many (default: %(default)s)")
+    parser.add_argument(
+        "--run_dir", type=Path, help="a folder for all folds (default: runs/ARCH-RECIPE-folds)"
+    )
+    return parser
+
+
+def cross_validate(config: Path, options: Sequence[str], folds: int = 5, folder: Path | None = None) -> Path:
+    """Fit and test a recipe on every fold; folds that are done already are not run again.
+
+    Each fold is a run of its own, ``fold_0`` to ``fold_<folds - 1>``, with weights and predictions.
+
+    Args:
+        config: The recipe; its data module has ``fold`` and ``folds``.
+        options: Further options of ``affectzoo fit``; ``{fold}`` in them becomes the fold's number.
+        folds: How many.
+        folder: Where the runs go; by default ``runs/<arch>-<recipe>-folds``.
+
+    Returns:
+        The folder, with ``cross_validation.json`` and ``cross_validation.csv`` in it.
+
+    Raises:
+        AffectZooError: A fold failed, the folder holds the folds of other options, or folds < 2.
+    """
+    if folds < 2:
+        raise AffectZooError(f"cross-validation over {folds} folds: at least 2 are needed")
+    folder = folder or Path("runs") / f"{config.parent.name}-{config.stem}-folds"
+    plan = {"config": config.read_text(encoding="utf-8"), "options": list(options), "folds": folds}
+    _claim(folder / "plan.json", plan)
+    records = [_fold(folder / f"fold_{fold}", config, options, folds, fold) for fold in range(folds)]
+    table = summary(records)
+    table.to_csv(folder / "cross_validation.csv")
+    written = {**plan, "metrics": table.to_dict("index"), "records": records}
+    (folder / SUMMARY).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    return folder
+
+
+def _claim(path: Path, plan: Mapping[str, Any]) -> None:
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
+    before = json.loads(path.read_text(encoding="utf-8"))
+    changed = [name for name, value in plan.items() if before.get(name) != value]
+    if changed:
+        raise AffectZooError(
+            f"{path.parent} holds a cross-validation with other {' and '.join(changed)}: were {path.name} "
+            "ignored, results would mix. Choose another --run_dir, or delete the folder"
+        )
+
+
+def _fold(run: Path, config: Path, options: Sequence[str], folds: int, fold: int) -> dict[str, Any]:
+    """Fit and test one fold, as far as that is not done yet; its record."""
+    results = run / "test" / "metrics.json"
+    if not results.is_file():
+        given = [option.replace("{fold}", str(fold)) for option in options]
+        common = ["--config", str(config), *given, "--data.folds", str(folds), "--data.fold", str(fold)]
+        common += ["--run_dir", str(run)]
+        if not (run / FILE_NAME).is_file():
+            last = run / "checkpoints" / "last.ckpt"
+            _affectzoo("fit", *common, *(["--ckpt_path", str(last)] if last.is_file() else []))
+        _affectzoo("test", *common, "--model.weights", str(run), "--model.new_head", "false")
+    record: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
+    return record | {"fold": fold}
+
+
+def _affectzoo(*arguments: str) -> None:
+    """Run a command in a process of its own, so that one fold leaves nothing to the next."""
+    done = subprocess.run([sys.executable, "-m", "affectzoo", *arguments], check=False)
+    if done.returncode:
+        raise AffectZooError(
+            f"affectzoo {' '.join(arguments)} failed; once that is mended, the same cross-validation goes on"
+        )
+
+
+def summary(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Mean and sample standard deviation of each metric over folds.
+
+    Args:
+        records: One per fold, as ``affectzoo test`` writes them.
+
+    Returns:
+        A row per metric (``<metric>`` over faces, ``clip_<metric>`` over clips) with ``mean``, ``sd`` and
+        each fold's value, ``fold_0`` and so on.
+    """
+    values = pd.DataFrame([_scalars(record) for record in records]).T
+    values.columns = [f"fold_{record['fold']}" for record in records]
+    values.insert(0, "mean", values.mean(axis=1))
+    values.insert(1, "sd", values.iloc[:, 1:].std(axis=1, ddof=1))
+    return values.rename_axis("metric")
+
+
+def _scalars(record: Mapping[str, Any]) -> dict[str, float]:
+    per_clip = record.get("per_clip", {})
+    return {name: value for name, value in record.items() if isinstance(value, float)} | {
+        f"clip_{name}": value for name, value in per_clip.items() if isinstance(value, float)
+    }
+
+
+def summary_table(metrics: pd.DataFrame, title: str) -> Table:
+    """``summary`` as a table for people."""
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left", min_width=len(title))
+    table.add_column("metric")
+    for name in metrics.columns:
+        table.add_column(str(name).replace("_", " "), justify="right")
+    for metric, row in metrics.iterrows():
+        table.add_row(str(metric).replace("_", " "), *(f"{value:.4f}" for value in row))
+    return table
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run the command line.
+
+    Args:
+        arguments: What follows ``affectzoo cross-validate``.
+
+    Raises:
+        AffectZooError: See ``cross_validate``.
+        SystemExit: With 2 when the arguments are wrong.
+    """
+    from rich.console import Console
+
+    args, options = build_parser().parse_known_args(list(arguments))
+    if not args.config.is_file():
+        raise AffectZooError(f"{args.config}: no such recipe")
+    folder = cross_validate(args.config, options, args.folds, args.run_dir)
+    metrics = pd.read_csv(folder / "cross_validation.csv", index_col="metric")
+    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console.print(summary_table(metrics, f"{folder.name}: {args.folds} folds"))
+    console.print(f"results: {folder / SUMMARY}", highlight=False)

@@ -1,0 +1,49 @@
+"""CK+ as a DataModule."""
+
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_info
+
+from affectzoo.datamodules.base import FaceDataModule
+from affectzoo.datasets.ckplus import Classes, ckplus_folds, read_ckplus
+from affectzoo.datasets.folds import folds_hash
+from affectzoo.datasets.index import FaceIndex
+
+
+class CKPlus(FaceDataModule):
+    """CK+ (Lucey et al., CVPRW 2010): posed expressions, the last pictures of sequences.
+
+    Folds hold whole subjects. Their hash tells whether two results were measured on the same ones.
+    """
+
+    def __init__(
+        self,
+        root: str,
+        *,
+        fold: int = 0,
+        folds: int = 10,
+        classes: Classes = 7,
+        frames: int = 3,
+        **common: Any,
+    ) -> None:
+        """Say which data and how to serve it.
+
+        Args:
+            root: The folder that holds the unpacked archives.
+            fold: The test fold, 0 to ``folds - 1``.
+            folds: Number of subject-independent folds.
+            classes: 7; 8 adds neutral, the first picture of each sequence; 6 leaves contempt out.
+            frames: How many of a sequence's last pictures are used; 1 is the peak alone.
+            **common: As for every data set.
+        """
+        super().__init__(root, **common)
+        self.fold = fold
+        self.folds = folds
+        self.classes: Classes = classes
+        self.frames = frames
+
+    def read_index(self) -> FaceIndex:
+        """Read the labelled sequences and name the folds' hash."""
+        digest = folds_hash(ckplus_folds(self.root, self.folds))
+        rank_zero_info(f"ckplus: test fold {self.fold} of {self.folds}, folds {digest}")
+        return read_ckplus(self.root, self.fold, folds=self.folds, classes=self.classes, frames=self.frames)

@@ -1,0 +1,33 @@
+"""ExpW as a DataModule."""
+
+from typing import Any
+
+from affectzoo.datamodules.base import FaceDataModule
+from affectzoo.datasets.expw import read_expw
+from affectzoo.datasets.index import FaceIndex
+
+
+class ExpW(FaceDataModule):
+    """ExpW (Zhang et al., ICCV 2015): faces from web searches, seven classes.
+
+    The test part is drawn by the pictures' names, as there is no official one.
+    """
+
+    def __init__(
+        self, root: str, *, test_fraction: float = 0.1, min_confidence: float = 0.0, **common: Any
+    ) -> None:
+        """Say which data and how to serve it.
+
+        Args:
+            root: The folder ``data``, or the one that holds it.
+            test_fraction: Share of the pictures drawn as test part.
+            min_confidence: Least confidence of the face detector.
+            **common: As for every data set.
+        """
+        super().__init__(root, **common)
+        self.test_fraction = test_fraction
+        self.min_confidence = min_confidence
+
+    def read_index(self) -> FaceIndex:
+        """Read the list."""
+        return read_expw(self.root, test_fraction=self.test_fraction, min_confidence=self.min_confidence)

@@ -1,0 +1,38 @@
+"""JAFFE as a DataModule."""
+
+from typing import Any
+
+from lightning.pytorch.utilities import rank_zero_info
+
+from affectzoo.datamodules.base import FaceDataModule
+from affectzoo.datasets.folds import folds_hash
+from affectzoo.datasets.index import FaceIndex
+from affectzoo.datasets.jaffe import jaffe_folds, read_jaffe
+
+
+class JAFFE(FaceDataModule):
+    """JAFFE (Lyons et al., FG 1998): posed expressions of ten women, seven classes.
+
+    By default, folds leave one subject out, in alphabetical order. The folds' hash tells whether two
+    results were measured on the same ones.
+    """
+
+    def __init__(self, root: str, *, fold: int = 0, folds: int | None = None, **common: Any) -> None:
+        """Say which data and how to serve it.
+
+        Args:
+            root: The folder with the pictures, or one that holds it.
+            fold: The test fold, 0 to ``folds - 1``.
+            folds: Number of subject-independent folds; by default one per subject.
+            **common: As for every data set.
+        """
+        super().__init__(root, **common)
+        self.fold = fold
+        self.folds = folds
+
+    def read_index(self) -> FaceIndex:
+        """List the pictures and name the folds' hash."""
+        folds = jaffe_folds(self.root, self.folds)
+        number = len(set(folds.values()))
+        rank_zero_info(f"jaffe: test fold {self.fold} of {number}, folds {folds_hash(folds)}")
+        return read_jaffe(self.root, self.fold, folds=self.folds)

@@ -1,0 +1,165 @@
+"""AFEW, the video clips of the EmotiW challenges: films, seven classes, one label per clip.
+
+Dhall, Goecke, Lucey, Gedeon, "Collecting Large, Richly Annotated Facial-Expression Databases from
+Movies", IEEE MultiMedia 19(3), 2012; EmotiW, ICMI 2013 to 2019. Access: signed agreement, research only.
+
+Layout (parts are folders whose names begin with Train, Val or Test, in any case, such as ``train_afew``)::
+
+    root/Train_AFEW/
+      Angry/000046280.avi                                               the folder is the label
+      AlignedFaces_LBPTOP_Points/Faces/000046280/001.jpg                the organisers' face crops
+    root/Val_AFEW/
+      Angry/...
+      AlignedFaces_LBPTOP_Points_Val/Faces/...
+    root/Test_AFEW/...                                                  without labels
+
+A clip's crops are in the folder of its number, wherever that lies below its part. Where it lies in a
+class's folder (``Train_AFEW/Angry/000046280/001.jpg``), the videos need not be there.
+
+The validation part is what papers report: 383 clips, of which 381 have face crops. A crop may show
+another person than the one that was labelled.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.errors import DataError, DataNotFoundError, UnreadableImageError
+from affectzoo.images import SUFFIXES
+from affectzoo.labels import SPACES, canonical
+from affectzoo.videos import SUFFIXES as VIDEO_SUFFIXES
+from affectzoo.videos import Video
+
+Pictures = Literal["aligned", "video"]
+LABELS = SPACES["afew7"]
+SPLITS = {"train": "train", "val": "valid", "test": "test"}
+"""How the names of the parts' folders begin, and which part each is."""
+
+
+class Part(NamedTuple):
+    """What one part holds, by clip: classes, videos and folders of face crops."""
+
+    labels: dict[str, str]
+    videos: dict[str, Path]
+    faces: dict[str, Path]
+
+
+def read_afew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
+    """Index AFEW: every frame has its clip's label.
+
+    Clips without a label (the test part), without a video or without face crops are left out and
+    counted, and so are videos that cannot be opened. Clips are named with their part, for the same
+    number can stand for another clip there.
+
+    Args:
+        root: The folder that holds the parts. Parts that are not there are left out.
+        pictures: ``aligned``: the organisers' face crops; ``video``: whole film frames, without boxes.
+
+    Raises:
+        DataNotFoundError: There is no labelled clip, or none with the pictures asked for.
+        DataError: A clip is in two places of one part, or a frame is there twice or has no number.
+    """
+    root = Path(root)
+    parts = {split: _read_part(root, prefix) for prefix, split in SPLITS.items()}
+    if not any(part.labels for part in parts.values()):
+        raise DataNotFoundError("afew", root, ["Train_AFEW/Angry/000046280.avi", "Val_AFEW/Angry/..."])
+    left_out: Counter[str] = Counter()
+    rows = []
+    for split, part in parts.items():
+        left_out["clip without label"] += len((part.videos.keys() | part.faces) - part.labels.keys())
+        for clip, label in sorted(part.labels.items()):
+            found = _frames(part, clip, pictures)
+            if isinstance(found, str):
+                left_out[found] += 1
+                continue
+            rows += [
+                {
+                    "path": path.relative_to(root).as_posix(),
+                    "split": split,
+                    "label": label,
+                    "target": one_hot(LABELS, label),
+                    "clip": f"{split}/{clip}",
+                    "frame": number,
+                    "source": str(part.videos.get(clip) or part.faces[clip]),
+                }
+                for number, path in found
+            ]
+    if not rows and pictures == "aligned":
+        hint = "afew (no face crops; --data.pictures video takes whole film frames)"
+        raise DataNotFoundError(hint, root, ["Train_AFEW/AlignedFaces_LBPTOP_Points/Faces/000046280/001.jpg"])
+    if not rows:
+        raise DataNotFoundError("afew (no readable video)", root, ["Train_AFEW/Angry/000046280.avi"])
+    return FaceIndex.from_rows("afew", root, LABELS, rows, +left_out)
+
+
+def walk_part(root: Path, prefix: str) -> Iterator[tuple[Path, list[str], list[str]]]:
+    """Folders of a part, by name: each with the names of folders and files in it, hidden ones left out.
+
+    Args:
+        root: Holds the parts' folders.
+        prefix: How the names of the part's folders begin, in lower case.
+
+    Yields:
+        A folder, and lists of names; folders taken out of the list are not entered.
+    """
+    tops = [path for path in root.glob("*/") if path.name.lower().startswith(prefix)]
+    for top in sorted(tops):
+        for folder, folders, files in os.walk(top, followlinks=True):
+            folders[:] = sorted(name for name in folders if not name.startswith("."))
+            yield Path(folder), folders, sorted(name for name in files if not name.startswith("."))
+
+
+def expression(folder: Path) -> str | None:
+    """The class that a folder stands for by its name, ``None`` for another folder."""
+    name = canonical(folder.name)
+    return name if name in LABELS.names else None
+
+
+def _read_part(root: Path, prefix: str) -> Part:
+    part = Part({}, {}, {})
+
+    def note(clips: dict[str, Path], clip: str, path: Path) -> None:
+        if clips.setdefault(clip, path) != path:
+            raise DataError(f"{path}: the clip is also in {clips[clip]}")
+        label = expression(path.parent)
+        if label is not None and part.labels.setdefault(clip, label) != label:
+            raise DataError(f"{path}: the clip is also labelled {part.labels[clip]}")
+
+    for folder, folders, files in walk_part(root, prefix):
+        for name in [name for name in folders if re.fullmatch("[0-9]+", name)]:
+            folders.remove(name)
+            note(part.faces, name, folder / name)
+        for path in (folder / name for name in files):
+            if path.suffix.lower() in VIDEO_SUFFIXES:
+                note(part.videos, path.stem, path)
+    return part
+
+
+def _frames(part: Part, clip: str, pictures: Pictures) -> list[tuple[int, Path]] | str:
+    """Number and file of each frame, in order, or why there are none."""
+    if pictures == "video":
+        path = part.videos.get(clip)
+        if path is None:
+            return "clip without video"
+        try:
+            count = Video(path).frames
+        except UnreadableImageError:
+            return "video that cannot be opened"
+        return [(number, path) for number in range(count)] or "video without frames"
+    folder = part.faces.get(clip)
+    frames: dict[int, Path] = {}
+    for path in [] if folder is None else sorted(folder.iterdir()):
+        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+            continue
+        number = re.search("[0-9]+$", path.stem)
+        if number is None:
+            raise DataError(f"{path}: expected a frame's number at the end, such as 001.jpg")
+        if frames.setdefault(int(number[0]), path) != path:
+            raise DataError(f"{path}: the frame is also in {frames[int(number[0])].name}")
+    return sorted(frames.items()) or "clip without faces"

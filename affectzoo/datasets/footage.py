@@ -1,0 +1,190 @@
+"""What readers of filmed data sets share: numbered frames, videos, ``.pts`` files, folds of recordings."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from affectzoo import videos
+from affectzoo.datasets.fields import points
+from affectzoo.errors import DataError
+from affectzoo.images import SUFFIXES as PICTURES
+
+
+class Footage(NamedTuple):
+    """The frames of one recording.
+
+    Attributes:
+        paths: The picture, or the video, of each frame, by its number from 0 on; relative to the root.
+        rate: Frames per second; 0 where no video says.
+    """
+
+    paths: Mapping[int, str]
+    rate: float
+
+    @property
+    def length(self) -> int:
+        """Frames up to the last one."""
+        return max(self.paths, default=-1) + 1
+
+
+def find_footage(root: Path, pictures: Path, video: Path | None) -> Footage:
+    """The frames of one recording: extracted pictures where there are some, else those of the video.
+
+    Args:
+        root: The data set's folder.
+        pictures: Folder of extracted frames, numbered from 1 on as in the video; need not be there.
+        video: The video, or ``None``.
+
+    Raises:
+        UnreadableImageError: The video cannot be opened.
+        DataError: A picture's number is 0, or two have the same.
+    """
+    film = None if video is None else videos.Video(video)
+    rate = 0.0 if film is None else film.rate
+    names = numbered(pictures, PICTURES)
+    if names:
+        folder = pictures.relative_to(root).as_posix()
+        return Footage({number - 1: f"{folder}/{name}" for number, name in names.items()}, rate)
+    if film is None:
+        return Footage({}, rate)
+    return Footage(dict.fromkeys(range(film.frames), film.path.relative_to(root).as_posix()), rate)
+
+
+def numbered(folder: Path, suffixes: Collection[str]) -> dict[int, str]:
+    """Names of the files whose stem is a whole number, by that number in rising order.
+
+    Args:
+        folder: Where to look; need not be there.
+        suffixes: Endings to accept, lower case, with the dot.
+
+    Raises:
+        DataError: A number is 0 or occurs twice.
+    """
+    found: dict[int, str] = {}
+    for name in sorted(entry.name for entry in os.scandir(folder)) if folder.is_dir() else []:
+        stem, dot, ending = name.rpartition(".")
+        if not re.fullmatch("[0-9]+", stem) or (dot + ending).lower() not in suffixes:
+            continue
+        number = int(stem)
+        if number == 0:
+            raise DataError(f"{folder / name}: numbers begin with 1, the first frame")
+        if found.setdefault(number, name) != name:
+            raise DataError(f"{folder / name}: {found[number]} has the same number")
+    return dict(sorted(found.items()))
+
+
+def find_videos(folders: Iterable[Path]) -> dict[str, Path]:
+    """Videos in these folders by stem; folders need not be there.
+
+    Raises:
+        DataError: Two videos have the same stem.
+    """
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.*")):
+            if path.suffix.lower() in videos.SUFFIXES and found.setdefault(path.stem, path) != path:
+                raise DataError(f"{path}: {found[path.stem]} is a video of the same recording")
+    return found
+
+
+def unpacked(folder: Path) -> Path:
+    """The folder, or the one of its name inside it, as some archives unpack."""
+    inner = folder / folder.name
+    return inner if inner.is_dir() else folder
+
+
+def read_pts(path: Path, *counts: int) -> npt.NDArray[np.float32]:
+    """Points of a ``.pts`` file: header lines, then x and y of each point in braces.
+
+    Args:
+        path: The file.
+        counts: How many points there may be.
+
+    Returns:
+        Shape (N, 2), x and y in pixels.
+
+    Raises:
+        DataError: There are no braces, another number of points, or something else than numbers.
+    """
+    body, closed, _ = path.read_text(encoding="utf-8", errors="replace").partition("{")[2].partition("}")
+    if not closed:
+        raise DataError(f"{path}: no points in braces {{ }}")
+    return points(body.split(), str(path), *counts)
+
+
+def around(marks: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
+    """The box around points of shape (N, 2), as x0, y0, x1, y1."""
+    x0, y0, x1, y1 = np.concatenate([marks.min(0), marks.max(0)]).tolist()
+    return x0, y0, x1, y1
+
+
+def annotated_rows(
+    footage: Footage,
+    affect: npt.NDArray[np.float64],
+    landmarks: Path,
+    common: Mapping[str, Any],
+    left_out: Counter[str],
+    every: int,
+) -> list[dict[str, Any]]:
+    """Index rows of one recording: each ``every``-th frame that is annotated.
+
+    Args:
+        footage: The frames.
+        affect: Valence and arousal of all frames up to the last one, shape (``footage.length``, 2); NaN
+            where not annotated.
+        landmarks: Folder of 68 landmarks per frame, ``.pts`` files numbered from 1 on. Where there are
+            some, frames without are left out, and the box is the one around them.
+        common: The recording's own columns.
+        left_out: Counts frames that are left out.
+        every: One in so many frames is taken, the first one on.
+    """
+    marks = numbered(landmarks, (".pts",))
+    rows = []
+    for frame, path in footage.paths.items():
+        if frame % every:
+            continue
+        valence, arousal = affect[frame].tolist()
+        if math.isnan(valence) or math.isnan(arousal):
+            left_out["not annotated"] += 1
+            continue
+        row = {**common, "path": path, "frame": frame, "valence": valence + 0.0, "arousal": arousal + 0.0}
+        row["source"] = f"{common['source']}, frame {frame}"
+        if marks:
+            if frame + 1 not in marks:
+                left_out["no landmarks"] += 1
+                continue
+            row["landmarks"] = read_pts(landmarks / marks[frame + 1], 68)
+            row["box"] = around(row["landmarks"])
+        rows.append(row)
+    return rows
+
+
+def fold_splits(dataset: str, assignment: Mapping[str, int], fold: int) -> dict[str, str]:
+    """``test`` for the subjects of one fold, ``train`` for the others.
+
+    Raises:
+        DataError: There is no such fold.
+    """
+    last = max(assignment.values())
+    if not 0 <= fold <= last:
+        raise DataError(f"{dataset}: fold is {fold}, expected 0 to {last}")
+    return {subject: "test" if number == fold else "train" for subject, number in assignment.items()}
+
+
+def check_every(dataset: str, every: int) -> None:
+    """Refuse a share of frames that makes no sense.
+
+    Raises:
+        DataError: ``every`` is below 1.
+    """
+    if every < 1:
+        raise DataError(f"{dataset}: every is {every}, expected one in 1 or more frames")

@@ -1,0 +1,34 @@
+"""From annotators' answers to labels: who is reliable, what the crowd says, and how far people agree.
+
+===============  ==================================================================================
+``reliability``  reliability of annotators by expectation maximisation (Li and Deng, RAF-DB)
+``subsets``      single-label and two-tab subsets from the crowd's distributions (Li and Deng, RAF-DB)
+``fusion``       one trace out of several annotators' valence or arousal (Kollias et al., Aff-Wild)
+``agreement``    tables of how far two annotators agree (Mollahosseini et al., AffectNet)
+===============  ==================================================================================
+
+Answers are tables with one row per picture and one column per annotator; a missing answer is NaN or
+``None``. From a list with one line per answer::
+
+    answers = lines.pivot(index="picture", columns="annotator", values="label")
+"""
+
+from affectzoo.labeltools.agreement import CategoryAgreement, affect_agreement, category_agreement
+from affectzoo.labeltools.fusion import correlations, fuse, most_correlated
+from affectzoo.labeltools.reliability import Reliability, estimate_reliability
+from affectzoo.labeltools.subsets import compound_class, subsets, valid_labels, weighted_votes
+
+__all__ = [
+    "CategoryAgreement",
+    "Reliability",
+    "affect_agreement",
+    "category_agreement",
+    "compound_class",
+    "correlations",
+    "estimate_reliability",
+    "fuse",
+    "most_correlated",
+    "subsets",
+    "valid_labels",
+    "weighted_votes",
+]

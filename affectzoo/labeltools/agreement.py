@@ -1,0 +1,147 @@
+"""How far two annotators agree: the tables of AffectNet.
+
+Mollahosseini, Hasani, Mahoor, "AffectNet: A Database for Facial Expression, Valence, and Arousal Computing in
+the Wild", IEEE TAC 10(1), 2019, section 3.3, Tables 5 and 6.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+import torch
+
+from affectzoo.errors import DataError
+from affectzoo.labels import LabelSpace
+from affectzoo.labeltools.answers import class_indices
+from affectzoo.metrics.va import VAMetrics
+
+DIMENSIONS = ("valence", "arousal")
+METRICS = {"RMSE": "rmse", "CORR": "pcc", "SAGR": "sagr", "CCC": "ccc"}
+"""Rows of Table 6, and what ``VAMetrics`` calls them."""
+
+
+class CategoryAgreement(NamedTuple):
+    """How far two annotators agree on classes.
+
+    Attributes:
+        counts: Pictures by the first annotator's class (rows) and the second's (columns).
+        percent: The same in percent of each row; NaN for a class that the first one never gave.
+        overall: Percent of all pictures on which both agree.
+    """
+
+    counts: pd.DataFrame
+    percent: pd.DataFrame
+    overall: float
+
+
+def category_agreement(
+    first: pd.Series[str], second: pd.Series[str], labels: LabelSpace
+) -> CategoryAgreement:
+    """AffectNet's Table 5.
+
+    AffectNet's annotators may also answer that a face shows none of its eight expressions, that they
+    are uncertain, or that it is no face: ``LabelSpace(tuple(CODES["affectnet"].values()))``.
+
+    Args:
+        first: One annotator's class of each picture.
+        second: The other's, of the same pictures.
+        labels: All answers there are.
+
+    Raises:
+        LabelError: An answer is no class; picture and annotator are named.
+        DataError: The pictures are not the same, there are none, or one lacks an answer.
+    """
+    one, other = _indices(first, second, labels)
+    counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
+    np.add.at(counts, (one, other), 1)
+    total = counts.sum(axis=1, keepdims=True)
+    percent = np.divide(100 * counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+    names = list(labels.names)
+    return CategoryAgreement(
+        pd.DataFrame(counts, names, names),
+        pd.DataFrame(percent, names, names),
+        float(100 * (one == other).mean()),
+    )
+
+
+def affect_agreement(
+    first: pd.DataFrame, second: pd.DataFrame, labels: LabelSpace | None = None
+) -> pd.DataFrame:
+    """AffectNet's Table 6.
+
+    Args:
+        first: One annotator's ``valence`` and ``arousal`` of each picture, in [-1, 1], and, where
+            ``labels`` are named, ``label``.
+        second: The other's, of the same pictures.
+        labels: All classes there are, to look also at the pictures on whose class both agree.
+
+    Returns:
+        RMSE, CORR, SAGR and CCC by valence and arousal over ``all`` pictures, and over those of the
+        ``same category``. CORR and CCC are 0 where they are not defined.
+
+    Raises:
+        LabelError: A label is no class; picture and annotator are named.
+        DataError: The pictures are not the same, there are none (or none of the same category), a
+            column is not there, or a value is NaN or outside [-1, 1]; picture and annotator are named.
+    """
+    _same_pictures(first, second)
+    values = [_values(table, name) for table, name in ((first, "first"), (second, "second"))]
+    everything = np.ones(len(first), dtype=bool)
+    scenarios = {"all": everything}
+    if labels is not None:
+        one, other = _indices(_column(first, "label"), _column(second, "label"), labels)
+        scenarios = {"same category": one == other, "all": everything}
+        if not (one == other).any():
+            raise DataError("agreement: the annotators agree on no picture's class; leave labels out")
+    columns = {}
+    for scenario, chosen in scenarios.items():
+        metrics = VAMetrics(DIMENSIONS)
+        metrics.update(*(torch.from_numpy(table[chosen]) for table in values))
+        found = metrics.compute()
+        for name in DIMENSIONS:
+            columns[scenario, name] = [float(found[f"{key}_{name}"]) for key in METRICS.values()]
+    return pd.DataFrame(columns, index=list(METRICS))
+
+
+def _same_pictures(first: pd.Series[str] | pd.DataFrame, second: pd.Series[str] | pd.DataFrame) -> None:
+    if len(first) == 0 or not first.index.equals(second.index) or not first.index.is_unique:
+        raise DataError(
+            f"agreement: {len(first)} pictures of the first annotator, {len(second)} of the second; expected "
+            "the same ones in the same order, each once, as the index"
+        )
+
+
+def _indices(
+    first: pd.Series[str], second: pd.Series[str], labels: LabelSpace
+) -> tuple[np.ndarray, np.ndarray]:
+    _same_pictures(first, second)
+    both = pd.DataFrame({"first": first, "second": second})
+    codes = class_indices(both, labels)
+    missing = np.argwhere(codes < 0)
+    if len(missing):
+        row, column = missing[0]
+        raise DataError(
+            f"agreement: picture {both.index[row]} has no label of the {both.columns[column]} annotator; "
+            "leave such pictures out"
+        )
+    return codes[:, 0], codes[:, 1]
+
+
+def _column(table: pd.DataFrame, name: str) -> pd.Series[str]:
+    if name not in table.columns:
+        raise DataError(f"agreement: no column {name}, only {', '.join(map(str, table.columns))}")
+    return table[name]
+
+
+def _values(table: pd.DataFrame, annotator: str) -> np.ndarray:
+    values = np.stack([_column(table, name).to_numpy(np.float64, na_value=np.nan) for name in DIMENSIONS], 1)
+    faulty = np.argwhere(~(np.abs(values) <= 1))
+    if len(faulty):
+        row, column = faulty[0]
+        raise DataError(
+            f"agreement: picture {table.index[row]}, {annotator} annotator: {DIMENSIONS[column]} is "
+            f"{values[row, column]}, expected a number in [-1, 1]; leave such pictures out"
+        )
+    return values

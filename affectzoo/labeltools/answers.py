@@ -1,0 +1,42 @@
+"""Annotators' answers as class indices."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from affectzoo.errors import DataError, LabelError
+from affectzoo.labels import LabelSpace
+
+
+def class_indices(answers: pd.DataFrame, labels: LabelSpace) -> npt.NDArray[np.int64]:
+    """The index of each answer's class.
+
+    Args:
+        answers: Class names, one row per picture and one column per annotator; NaN or ``None`` where
+            there is no answer.
+        labels: The classes.
+
+    Returns:
+        Shape (pictures, annotators), -1 where there is no answer.
+
+    Raises:
+        DataError: There are no pictures or no annotators, or one of either is there twice.
+        LabelError: An answer is no class; picture and annotator are named.
+    """
+    if answers.empty:
+        raise DataError(f"answers: {answers.shape[0]} pictures, {answers.shape[1]} annotators; expected some")
+    for names, kind in ((answers.index, "picture"), (answers.columns, "annotator")):
+        if not names.is_unique:
+            raise DataError(f"answers: {kind} {names[names.duplicated()][0]} is there twice")
+    codes, found = pd.factorize(answers.to_numpy(dtype=object).ravel())
+    index = np.full(len(found) + 1, -1)  # the last one is for -1, a missing answer
+    for place, name in enumerate(found):
+        try:
+            index[place] = labels.index(str(name))
+        except LabelError as error:
+            row, column = divmod(int(np.flatnonzero(codes == place)[0]), answers.shape[1])
+            where = f"answers: picture {answers.index[row]}, annotator {answers.columns[column]}"
+            raise LabelError(f"{where}: {error}") from None
+    return index[codes].reshape(answers.shape)
