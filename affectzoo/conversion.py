@@ -278,7 +278,7 @@ def read(path: Path) -> Source:
 
 
 def _read_mat(path: Path) -> Source:
-    from scipy.io import loadmat  # type: ignore[import-untyped]
+    from scipy.io import loadmat
 
     wanted = ("net", "layers", "meta", "normalization")
     try:
@@ -297,7 +297,7 @@ def _read_mat(path: Path) -> Source:
         given = _field(layer, "weights")
         if given is None:
             given = (_field(layer, "filters"), _field(layer, "biases"))
-        parts = [part for part in given if part is not None]
+        parts = [part for part in given if part is not None] if np.iterable(given) else []
         if len(parts) == 2:
             name = _field(layer, "name")
             tensors[f"{name}.weight"] = _tensor(parts[0], path, name)
@@ -333,9 +333,9 @@ def _tensor(values: Any, path: Path, name: str) -> torch.Tensor:
 
 def _mean(values: Any, path: Path) -> tuple[float, ...] | None:
     """A mean colour or the average of a mean picture."""
-    if values is None:
+    array = np.asarray(() if values is None else values)
+    if not array.size:
         return None
-    array = np.asarray(values)
     if array.dtype.kind not in "fiu" or array.ndim not in (1, 3) or array.shape[-1] != 3:
         raise WeightsError(
             f"{path}: averageImage has shape {array.shape}, expected (3,) or (height, width, 3); {_FETCH}"

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 import torch
 
+from affectzoo.errors import AffectZooError
 from affectzoo.landmarks import MIRROR
 from affectzoo.preprocess import Preprocess
 
@@ -27,18 +28,19 @@ Augment = Literal["none", "five_crops", "random_crop", "modern"]
 
 
 class Flip(A.HorizontalFlip):  # type: ignore[misc]
-    """Mirror picture and landmarks, so that each landmark keeps its name (left eye stays left)."""
+    """Mirror picture and landmarks, so that each landmark keeps its name (left eye stays left).
+
+    Attributes:
+        points: Landmarks per face; several faces' follow one another.
+    """
+
+    points = 68
 
     def apply_to_keypoints(self, keypoints: np.ndarray, **params: object) -> np.ndarray:
-        """Mirror faces of 68 or 5 points each; several faces may follow one another."""
+        """Mirror each face's landmarks, and let left and right change places."""
         flipped: np.ndarray = super().apply_to_keypoints(keypoints, **params)
-        for points, order in sorted(MIRROR.items(), reverse=True):
-            if len(flipped) and len(flipped) % points == 0:
-                faces = flipped.reshape(-1, points, flipped.shape[-1])
-                return faces[:, list(order)].reshape(flipped.shape)
-        if len(flipped):
-            raise ValueError(f"cannot mirror {len(flipped)} landmarks; known sets: {list(MIRROR)}")
-        return flipped
+        faces = flipped.reshape(-1, self.points, flipped.shape[-1])
+        return faces[:, list(MIRROR[self.points])].reshape(flipped.shape)
 
 
 def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransform | A.BaseCompose]:
@@ -95,6 +97,7 @@ class FaceTransform:
         steps = augmentation(augment, preprocess)
         keep_all = A.KeypointParams(format="xy", remove_invisible=False)
         self._augment = A.Compose(steps, keypoint_params=keep_all) if steps else None
+        self._flips = [step for step in steps if isinstance(step, Flip)]
 
     def seed(self, seed: int) -> None:
         """Restart the random draws; every data loading process needs a seed of its own."""
@@ -130,17 +133,25 @@ class FaceTransform:
             The inputs, shape (T, channels, size, size), and the landmarks in their pixels, shape (T, N, 2),
             NaN for frames without; ``None`` when no frame has any.
         """
-        shape = next((points.shape for points in landmarks if points is not None), None)
+        count = max((len(points) for points in landmarks if points is not None), default=0)
         frames = np.stack(faces).reshape(len(faces), *faces[0].shape[:2], -1)
         known = [i for i, points in enumerate(landmarks) if points is not None]
         points = np.concatenate([np.empty((0, 2), np.float32), *(landmarks[i] for i in known)])
+        if count and self._flips:
+            if count not in MIRROR:
+                raise AffectZooError(
+                    f"{count} landmarks cannot be mirrored (known: {', '.join(map(str, MIRROR))}); choose an "
+                    "augmentation without flips: none or random_crop"
+                )
+            for flip in self._flips:
+                flip.points = count
         if self._augment is not None:
             result = self._augment(images=frames, keypoints=points)
             frames, points = result["images"], np.asarray(result["keypoints"], np.float32)
         images = torch.stack([self.preprocess.tensor(frame) for frame in frames])
-        if shape is None:
+        if not count:
             return images, None
         offset = (frames.shape[1] - self.preprocess.size) // 2  # the central cut still to come
-        moved = torch.full((len(faces), *shape), torch.nan)
-        moved[known] = torch.from_numpy(points.reshape(len(known), *shape) - np.float32(offset))
+        moved = torch.full((len(faces), count, 2), torch.nan)
+        moved[known] = torch.from_numpy(points.reshape(len(known), count, 2) - np.float32(offset))
         return images, moved

@@ -128,6 +128,8 @@ def test_gold_standard_of_raters_who_never_agree_or_never_move() -> None:
     np.testing.assert_allclose(gold_standard([[1.0, 0.0], [0.0, 1.0]]), [0.5, 0.5])
     np.testing.assert_allclose(gold_standard([[0.2, 0.4], [0.2, 0.4]]), [0.3, 0.3])
     np.testing.assert_allclose(gold_standard([[0.2], [0.6]]), [0.2, 0.6])
+    apart = np.random.default_rng(1).uniform(-0.9, 0.9, (6, 4)).round(1)  # their weighted level is 1.32
+    np.testing.assert_allclose(gold_standard(apart), apart.mean(axis=1), atol=1e-12)
 
 
 def test_text_must_be_utf8(tmp_path: Path) -> None:

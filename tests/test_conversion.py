@@ -23,6 +23,7 @@ from fakes.vggface import (
     state,
     write_mat,
 )
+from scipy.io import savemat
 
 import affectzoo
 from affectzoo import conversion, weights
@@ -196,6 +197,7 @@ def test_a_turned_mean_leaves_the_order_open(tmp_path: Path) -> None:
         (np.array([120, 100, 90], np.uint8).reshape(1, 1, 3), (120, 100, 90)),
         (np.stack([np.full((4, 5, 3), 130.0), np.full((4, 5, 3), [90, 70, 50])]).mean(0), (110, 100, 90)),
         (None, MEAN),
+        (np.zeros((0, 0)), MEAN),
     ],
 )
 def test_mean_of_a_matconvnet_file(tmp_path: Path, mean: Any, expected: tuple[float, ...]) -> None:
@@ -409,6 +411,12 @@ def test_faults_of_a_matconvnet_file(tmp_path: Path, layers: Any, mean: Any, mes
         convert_vggface(
             write_mat(tmp_path / "f.mat", layers, mean=np.array(mean)), tmp_path / "o.safetensors"
         )
+
+
+def test_a_layer_with_a_number_for_weights(tmp_path: Path) -> None:
+    savemat(tmp_path / "f.mat", {"layers": {"name": "conv1_1", "weights": 1.0}})
+    with pytest.raises(WeightsError, match="no MatConvNet network"):
+        convert_vggface(tmp_path / "f.mat", tmp_path / "o.safetensors")
 
 
 def test_faults_of_the_call(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ LAYERS = (
     ("labels", "landmarks", "sample"),
     ("preprocess", "images", "registry", "losses", "plots", "optim", "fetch"),
     ("weights", "metrics", "transforms", "videos"),
-    ("tasks", "faces", "datasets"),
+    ("tasks", "faces", "datasets", "labeltools"),
     ("models", "datamodules"),
     ("zoo",),
     ("evaluation", "prediction", "listing"),

@@ -11,7 +11,21 @@ import cv2
 import pytest
 import torch
 import yaml
-from fakes import write_afewva, write_fer2013_csv, write_ferplus, write_folder, write_rafdb
+from fakes import (
+    write_afewva,
+    write_affectnet_npy,
+    write_fer2013_csv,
+    write_ferplus,
+    write_folder,
+    write_rafdb,
+)
+from fakes.afew import write_afew, write_sfew
+from fakes.affwild import write_affwild, write_affwild2
+from fakes.expw import write_expw
+from fakes.posed import write_ckplus, write_jaffe, write_mmi
+from fakes.rafdb_compound import write_rafdb_compound
+from fakes.recola import write_recola
+from fakes.semaine import write_semaine
 
 import affectzoo
 from affectzoo.cli import main
@@ -23,8 +37,19 @@ FERPLUS = REPOSITORY / "recipes" / "dlp_cnn_s" / "ferplus.yaml"
 WRITERS: dict[str, Callable[[Path], Path]] = {
     "FERPlus": write_ferplus,
     "FER2013": write_fer2013_csv,
-    "RAFDB": write_rafdb,
+    "RAFDB": lambda root: write_rafdb_compound(write_rafdb(root)),
+    "AffectNet": write_affectnet_npy,
     "AFEWVA": write_afewva,
+    "AffWild": write_affwild,
+    "AffWild2": write_affwild2,
+    "SEMAINE": write_semaine,
+    "RECOLA": write_recola,
+    "AFEW": write_afew,
+    "SFEW": write_sfew,
+    "CKPlus": write_ckplus,
+    "JAFFE": write_jaffe,
+    "MMI": write_mmi,
+    "ExpW": write_expw,
     "Folder": write_folder,
 }
 SMALL = ("--data.num_workers", "0", "--data.batch_size", "4", "--trainer.accelerator", "cpu")
@@ -55,12 +80,16 @@ def test_published_recipe_runs(recipe: Path, tmp_path: Path) -> None:
     root = WRITERS[data](tmp_path / "data")
     options = ["--trainer.fast_dev_run", "2"]
     text = recipe.read_text()
+    if "weights: runs/" in text:  # the run of another recipe, which it starts from
+        options += ["--model.weights", "null"]
     if "memory" in text:
         options += ["--model.feature_loss.memory", "16"]
     if "VGG16" in text or "VGGFace" in text or "VGG11BN" in text:  # their 120 M weights are tested elsewhere
         options += ["--model.units", "[64,32]"]
     if "CNNM" in text:
         options += ["--model.units", "64"]
+    if "window: 80" in text:
+        options += ["--data.window", "2", "--model.backbone", "resnet18", "--model.preprocess.size", "64"]
     assert fit(recipe, root, *options) == 0
     assert not [p for p in (tmp_path / "runs").rglob("*") if p.is_file()]  # a dry run leaves nothing
 

@@ -13,6 +13,7 @@ from fakes import Picture, picture
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datamodules.imbalance import Imbalance
 from affectzoo.datasets.index import FaceIndex
+from affectzoo.errors import AffectZooError
 from affectzoo.landmarks import MIRROR
 from affectzoo.preprocess import Preprocess
 from affectzoo.transforms import Augment, FaceTransform, Flip, augmentation
@@ -59,10 +60,16 @@ def test_mirrored_face_keeps_its_names(count: int) -> None:
     np.testing.assert_array_equal((face * (-1, 1))[order], face)
 
 
+def mirror(count: int) -> A.Compose:
+    flip = Flip(p=1)
+    flip.points = count
+    return A.Compose([flip], keypoint_params=A.KeypointParams("xy", remove_invisible=False))
+
+
 @pytest.mark.parametrize("count", FACES)
 def test_flip_swaps_left_and_right_and_twice_is_nothing(count: int) -> None:
     image, points = drawn(FACES[count])
-    flip = A.Compose([Flip(p=1)], keypoint_params=A.KeypointParams("xy", remove_invisible=False))
+    flip = mirror(count)
     once = flip(image=image, keypoints=points)
     np.testing.assert_array_equal(once["image"], image[:, ::-1])
     assert dots_at(once["image"], once["keypoints"]) == list(MIRROR[count])
@@ -71,17 +78,27 @@ def test_flip_swaps_left_and_right_and_twice_is_nothing(count: int) -> None:
     np.testing.assert_allclose(twice["keypoints"], points)
 
 
-def test_flip_takes_several_faces_and_refuses_unknown_sets() -> None:
-    flip = A.Compose([Flip(p=1)], keypoint_params=A.KeypointParams("xy", remove_invisible=False))
+def test_flip_takes_several_faces() -> None:
     image = np.zeros((10, 10), np.uint8)
     faces = np.arange(20, dtype=np.float32).reshape(10, 2) % 10
-    flipped = flip(image=image, keypoints=faces)["keypoints"]
+    flipped = mirror(5)(image=image, keypoints=faces)["keypoints"]
     rows = [1, 0, 2, 4, 3, 6, 5, 7, 9, 8]
     np.testing.assert_allclose(flipped, np.stack([9 - faces[rows, 0], faces[rows, 1]], -1))
-    five = flip(image=image, keypoints=np.tile(FACE68, (5, 1)))["keypoints"]
+    five = mirror(68)(image=image, keypoints=np.tile(FACE68, (5, 1)))["keypoints"]
     np.testing.assert_allclose(five, np.tile((FACE68 * (-1, 1) + (9, 0))[list(MIRROR[68])], (5, 1)))
-    with pytest.raises(ValueError, match=r"cannot mirror 7 landmarks; known sets: \[5, 68\]"):
-        flip(image=image, keypoints=faces[:7])
+
+
+def test_frames_are_mirrored_by_their_own_number_of_landmarks() -> None:
+    """68 frames of 5 points are as many as 5 of 68; 5 frames of 37 as many as 37 of 5."""
+    faces = [np.zeros((16, 16), np.uint8)] * 68
+    points = np.array([(2, 5), (13, 5), (8, 8), (4, 12), (12, 12)], np.float32)
+    transform = FaceTransform(Preprocess(size=16, color="gray"), "five_crops")
+    transform.seed(1)  # mirrors
+    _, moved = transform.clip(faces, [points] * 68)
+    assert moved is not None
+    np.testing.assert_allclose(moved[67], (points * (-1, 1) + (15, 0))[list(MIRROR[5])])
+    with pytest.raises(AffectZooError, match=r"37 landmarks cannot be mirrored \(known: 5, 68\)"):
+        transform.clip(faces[:5], [np.zeros((37, 2), np.float32)] * 5)
 
 
 @pytest.mark.parametrize("count", FACES)
@@ -94,6 +111,9 @@ def test_landmarks_stay_on_their_dots_under_the_modern_moves(count: int) -> None
         if isinstance(step, (A.HorizontalFlip, A.Affine, A.RandomCrop))
     ]
     assert len(moves) == 3
+    for step in moves:
+        if isinstance(step, Flip):
+            step.points = count
     keep_all = A.KeypointParams("xy", remove_invisible=False)
     move = A.Compose(moves, keypoint_params=keep_all, seed=0)
     orders = []

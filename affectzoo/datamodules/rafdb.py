@@ -5,7 +5,6 @@ from typing import Any
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.rafdb import Part, Pictures, Points, Target, read_rafdb
-from affectzoo.errors import AffectZooError
 
 
 class RAFDB(FaceDataModule):
@@ -37,20 +36,6 @@ class RAFDB(FaceDataModule):
         self.pictures: Pictures = pictures
         self.points: Points = points
         self.target: Target = target
-
-    def setup(self, stage: str) -> None:
-        """Read the parts that a stage needs.
-
-        Raises:
-            EmptySplitError: One of them holds no face.
-            AffectZooError: Training would mirror the automatic landmarks.
-        """
-        if stage == "fit" and self.points == "auto" and self.augment not in ("none", "random_crop"):
-            raise AffectZooError(
-                f"rafdb: augment {self.augment} mirrors faces, but which of the 37 automatic landmarks is "
-                "whose mirror image is not documented; choose --data.augment none or random_crop"
-            )
-        super().setup(stage)
 
     def read_index(self) -> FaceIndex:
         """Read the partition list and what else was asked for."""

@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -105,9 +105,9 @@ def read_affwild(
         if clip.subject not in splits:
             left_out["authors' test part"] += len(clip.valence)
             continue
-        footage = _footage(root, clip, films[clip.part].get(clip.video))
-        folder = _face_folder(root, clip, "bboxes", "bboxs")
-        boxes = numbered(folder, (".pts",))
+        pictures = unpacked(root / "frames" / clip.part) / clip.video
+        footage = find_footage(root, pictures, films[clip.part].get(clip.video))
+        boxes = _points_of(_face_folder(root, clip, "bboxes", "bboxs"))
         frames = _frames_of_lines(len(clip.valence), footage.length, boxes)
         if footage.paths and frames is None:
             unmatched.append(f"{clip.subject} ({len(clip.valence)}, {footage.length}, {len(boxes)})")
@@ -116,32 +116,9 @@ def read_affwild(
             left_out[reason] += len(clip.valence)
             continue
         left_out["box without annotation"] += len(boxes.keys() - {frame + 1 for frame in frames})
-        marks = _face_folder(root, clip, "landmarks") if landmarks else None
-        points = {} if marks is None else numbered(marks, (".pts",))
-        for line, frame in enumerate(frames):
-            if frame % every:
-                continue
-            if frame not in footage.paths or frame + 1 not in boxes:
-                left_out["no box" if frame in footage.paths else "no picture"] += 1
-                continue
-            box = around(read_pts(folder / boxes[frame + 1], 4))
-            if not (box[0] < box[2] and box[1] < box[3]):
-                left_out["box unusable"] += 1
-                continue
-            row = {
-                "path": footage.paths[frame],
-                "split": splits[clip.subject],
-                "valence": clip.valence[line],
-                "arousal": clip.arousal[line],
-                "subject": clip.subject,
-                "clip": f"{clip.part}/{clip.name}",
-                "frame": frame,
-                "box": box,
-                "source": f"{clip.source}, line {line + 1}",
-            }
-            if marks is not None and frame + 1 in points:
-                row["landmarks"] = read_pts(marks / points[frame + 1], 68)
-            rows.append(row)
+        marks = _points_of(_face_folder(root, clip, "landmarks")) if landmarks else {}
+        wanted = [(line, frame) for line, frame in enumerate(frames) if frame % every == 0]
+        rows += _rows(clip, splits[clip.subject], wanted, footage, boxes, marks, left_out)
     if unmatched:
         warnings.warn(
             f"affwild: {len(unmatched)} videos are left out, their lines fit neither frames nor boxes "
@@ -212,8 +189,41 @@ def _read_values(path: Path, name: str) -> list[float]:
     ]
 
 
-def _footage(root: Path, clip: Clip, video: Path | None) -> Footage:
-    return find_footage(root, unpacked(root / "frames" / clip.part) / clip.video, video)
+def _rows(
+    clip: Clip,
+    split: str,
+    wanted: Iterable[tuple[int, int]],
+    footage: Footage,
+    boxes: Mapping[int, Path],
+    marks: Mapping[int, Path],
+    left_out: Counter[str],
+) -> Iterator[dict[str, Any]]:
+    """Index rows of the wanted lines and their frames, both from 0 on; the files' numbers are from 1 on."""
+    for line, frame in wanted:
+        if frame not in footage.paths or frame + 1 not in boxes:
+            left_out["no box" if frame in footage.paths else "no picture"] += 1
+            continue
+        box = around(read_pts(boxes[frame + 1], 4))
+        if not (box[0] < box[2] and box[1] < box[3]):
+            left_out["box unusable"] += 1
+            continue
+        yield {
+            "path": footage.paths[frame],
+            "split": split,
+            "valence": clip.valence[line],
+            "arousal": clip.arousal[line],
+            "subject": clip.subject,
+            "clip": f"{clip.part}/{clip.name}",
+            "frame": frame,
+            "box": box,
+            "landmarks": read_pts(marks[frame + 1], 68) if frame + 1 in marks else None,
+            "source": f"{clip.source}, line {line + 1}",
+        }
+
+
+def _points_of(folder: Path) -> dict[int, Path]:
+    """The folder's ``.pts`` files by number."""
+    return {i: folder / name for i, name in numbered(folder, (".pts",)).items()}
 
 
 def _face_folder(root: Path, clip: Clip, *kinds: str) -> Path:
@@ -222,7 +232,7 @@ def _face_folder(root: Path, clip: Clip, *kinds: str) -> Path:
     return next((folder for folder in folders if folder.is_dir()), folders[0])
 
 
-def _frames_of_lines(lines: int, length: int, boxes: Mapping[int, str]) -> Sequence[int] | None:
+def _frames_of_lines(lines: int, length: int, boxes: Collection[int]) -> Sequence[int] | None:
     """The frame, from 0 on, that each line belongs to; ``None`` where no rule fits."""
     if lines == length:
         return range(lines)

@@ -169,12 +169,12 @@ def _times(root: Path, name: str, footage: Footage) -> Floats:
     path = unpacked(root / TIMINGS) / f"{name}.csv"
     if not path.is_file():
         return np.arange(footage.length) / (footage.rate or RATE)
-    header, table, lines = _semicolons(path)
+    header, rows = _semicolons(path)
     columns = [i for i, column in enumerate(header) if "time" in column.lower()]
     if len(columns) != 1:
         raise DataError(f"{path}, line 1: '{';'.join(header)}', expected one column of time in seconds")
-    times: Floats = table[:, columns[0]]
-    checked(times, np.zeros(0), path, lines)
+    times: Floats = number_table(path, rows, len(header))[:, columns[0]]
+    checked(times, np.zeros(0), path, [i for i, _ in rows])
     if len(times) < footage.length:
         raise DataError(f"{path}: {len(times)} times, but there are {footage.length} frames")
     return times[: footage.length]
@@ -189,19 +189,20 @@ def _read(path: Path) -> Trace:
 
 
 def _read_raters(path: Path) -> tuple[Floats, Floats, list[int]]:
-    header, table, lines = _semicolons(path)
+    header, rows = _semicolons(path)
     if header[0].lower() != "time" or len(header) < 2:
         raise DataError(f"{path}, line 1: '{';'.join(header)}', expected time and one column per rater")
-    return table[:, 0], table[:, 1:], lines
+    table = number_table(path, rows, len(header))
+    return table[:, 0], table[:, 1:], [i for i, _ in rows]
 
 
-def _semicolons(path: Path) -> tuple[list[str], Floats, list[int]]:
-    """Header, numbers and line numbers of a file with ``;`` between fields."""
+def _semicolons(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """Header, and line number and fields of each row, of a file with ``;`` between fields."""
     split = [(i, [field.strip() for field in line.split(";")]) for i, line in _lines(path) if line.strip(";")]
     if len(split) < 2:
         raise DataError(f"{path}: no header and values")
     (_, header), *rows = split
-    return header, number_table(path, rows, len(header)), [i for i, _ in rows]
+    return header, rows
 
 
 def _read_arff(path: Path) -> tuple[Floats, Floats, list[int]]:

@@ -94,7 +94,7 @@ def gold_standard(ratings: npt.ArrayLike) -> Floats:
 
     Each annotator's agreement is the mean of the concordance correlation coefficients (CCC) with the others.
     All are shifted to one common level, the mean of their levels weighted by agreement, then averaged.
-    Where the agreements' sum is not positive the level is the plain mean.
+    Where disagreement puts that level outside of theirs, it is their plain mean.
 
     Args:
         ratings: Shape (N, R), one column per annotator.
@@ -111,7 +111,9 @@ def gold_standard(ratings: npt.ArrayLike) -> Floats:
     ccc = np.divide(2 * covariance, apart, out=np.zeros_like(apart), where=apart > 0)
     np.fill_diagonal(ccc, 0.0)
     agreement = ccc.sum(axis=0)
-    common = (level * agreement).sum() / agreement.sum() if agreement.sum() > 0 else level.mean()
+    common = (level * agreement).sum() / agreement.sum() if agreement.sum() else math.nan
+    if not level.min() <= common <= level.max():  # too, where it is NaN
+        common = level.mean()
     fused: Floats = (given - level).mean(axis=1) + common
     return fused
 

@@ -24,8 +24,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from scipy.optimize import minimize  # type: ignore[import-untyped]
-from scipy.special import expit, logsumexp, xlogy  # type: ignore[import-untyped]
+from scipy.optimize import minimize
+from scipy.special import expit, logsumexp, xlogy
 
 from affectzoo.errors import AffectZooError, DataError
 from affectzoo.labels import LabelSpace

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from scipy.io import savemat  # type: ignore[import-untyped]
+from scipy.io import savemat
 from torch.nn import functional
 
 Array = npt.NDArray[np.float32]
