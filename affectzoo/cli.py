@@ -15,6 +15,8 @@ from affectzoo.errors import AffectZooError
 if TYPE_CHECKING:
     from rich.console import Console
 
+    Tools = argparse._SubParsersAction[argparse.ArgumentParser]
+
 TRAINING = {
     "fit": "train a model by a recipe",
     "validate": "evaluate on the validation part",
@@ -94,6 +96,17 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument("--json", action="store_true", help="print JSON instead of a table")
     predict.set_defaults(run=_predict)
 
+    data = commands.add_parser(
+        "data",
+        help="check, describe and prepare data sets",
+        description="Say what is wrong with a copy of a data set, describe it, prepare it for training.",
+    )
+    tools = data.add_subparsers(title="commands", dest="tool", metavar="COMMAND", required=True)
+    _data_check_options(tools)
+    _data_stats_options(tools)
+    _data_prepare_options(tools)
+    _data_protocol_options(tools)
+
     demo = commands.add_parser(
         "demo",
         help="the main job on what is bundled, offline",
@@ -122,6 +135,66 @@ def build_parser() -> argparse.ArgumentParser:
     )
     convert.set_defaults(run=_convert)
     return parser
+
+
+def _data_check_options(tools: Tools) -> None:
+    check = tools.add_parser("check", help="layout, labels, pictures, counts, duplicates")
+    _data_options(check)
+    check.set_defaults(run=_data_check)
+
+
+def _data_check(args: argparse.Namespace) -> None:
+    from affectzoo.datatools.check import command
+
+    command(args)
+
+
+def _data_stats_options(tools: Tools) -> None:
+    stats = tools.add_parser("stats", help="counts and plots")
+    _data_options(stats)
+    stats.set_defaults(run=_data_stats)
+
+
+def _data_stats(args: argparse.Namespace) -> None:
+    from affectzoo.datatools.stats import command
+
+    command(args)
+
+
+def _data_prepare_options(tools: Tools) -> None:
+    prepare = tools.add_parser("prepare", help="crop, align and shard once")
+    _data_options(prepare)
+    prepare.set_defaults(run=_data_prepare)
+
+
+def _data_prepare(args: argparse.Namespace) -> None:
+    from affectzoo.datatools.prepare import command
+
+    command(args)
+
+
+def _data_protocol_options(tools: Tools) -> None:
+    protocol = tools.add_parser("protocol", help="the exact faces of a published protocol")
+    protocol.set_defaults(run=_data_protocol)
+
+
+def _data_protocol(args: argparse.Namespace) -> None:
+    from affectzoo.datatools.protocol import command
+
+    command(args)
+
+
+def _data_options(parser: argparse.ArgumentParser) -> None:
+    """What the data commands share."""
+    parser.add_argument("name", metavar="NAME", help="the data set, such as ferplus")
+    parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="where its files are")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="option of its data module, such as part=compound; may be repeated",
+    )
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

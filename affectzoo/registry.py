@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from affectzoo.errors import UnknownNameError
 
 if TYPE_CHECKING:
+    from affectzoo.datamodules.base import FaceDataModule
     from affectzoo.models.base import AffectModel
 
 
@@ -45,6 +46,32 @@ class Architecture:
         """Import the architecture's LightningModule."""
         module, _, name = self.target.partition(":")
         loaded: type[AffectModel] = getattr(importlib.import_module(module), name)
+        return loaded
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """What the zoo knows of a data set before reading it.
+
+    Attributes:
+        name: What users type.
+        target: Module and class of its LightningDataModule, ``module:Class``.
+        title: Its name, authors, year and venue.
+        access: How it is had, and under which terms.
+        counts: Published number of faces by split, as its data module reads it by default; only counts that
+            an unchanged copy must have.
+    """
+
+    name: str
+    target: str
+    title: str
+    access: str
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+    def load_class(self) -> type[FaceDataModule]:
+        """Import the data set's LightningDataModule."""
+        module, _, name = self.target.partition(":")
+        loaded: type[FaceDataModule] = getattr(importlib.import_module(module), name)
         return loaded
 
 
@@ -170,3 +197,126 @@ def architecture(name: str) -> Architecture:
     if name not in ARCHITECTURES:
         raise UnknownNameError("architecture", name, ARCHITECTURES, "(see: affectzoo models)")
     return ARCHITECTURES[name]
+
+
+DATASETS: Mapping[str, DataSet] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            DataSet(
+                "affectnet",
+                "affectzoo.datamodules:AffectNet",
+                "AffectNet, Mollahosseini et al., TAC 2019",
+                "signed agreement, research only",
+            ),
+            DataSet(
+                "afew",
+                "affectzoo.datamodules:AFEW",
+                "AFEW (EmotiW), Dhall et al., IEEE MultiMedia 2012",
+                "signed agreement, research only",
+            ),
+            DataSet(
+                "afewva",
+                "affectzoo.datamodules:AFEWVA",
+                "AFEW-VA, Kossaifi et al., IVC 2017",
+                "on request, research only",
+            ),
+            DataSet(
+                "affwild",
+                "affectzoo.datamodules:AffWild",
+                "Aff-Wild, Kollias et al., IJCV 2019",
+                "signed agreement, research only",
+            ),
+            DataSet(
+                "affwild2",
+                "affectzoo.datamodules:AffWild2",
+                "Aff-Wild2, valence/arousal track, Kollias and Zafeiriou",
+                "signed agreement, research only",
+            ),
+            DataSet(
+                "ckplus",
+                "affectzoo.datamodules:CKPlus",
+                "CK+, Lucey et al., CVPRW 2010",
+                "signed agreement, research only",
+            ),
+            DataSet(
+                "expw",
+                "affectzoo.datamodules:ExpW",
+                "ExpW, Zhang et al., IJCV 2018",
+                "public download, non-commercial research",
+            ),
+            DataSet(
+                "fer2013",
+                "affectzoo.datamodules:FER2013",
+                "FER-2013, Goodfellow et al., ICONIP 2013",
+                "public download",
+            ),
+            DataSet(
+                "ferplus",
+                "affectzoo.datamodules:FERPlus",
+                "FER+, Barsoum et al., ICMI 2016",
+                "labels MIT; pictures as FER-2013",
+            ),
+            DataSet(
+                "jaffe",
+                "affectzoo.datamodules:JAFFE",
+                "JAFFE, Lyons et al., FG 1998",
+                "on request, non-commercial research",
+            ),
+            DataSet(
+                "mmi",
+                "affectzoo.datamodules:MMI",
+                "MMI, Pantic et al., ICME 2005; Valstar and Pantic, LREC-W 2010",
+                "account and agreement, research only",
+            ),
+            DataSet(
+                "rafdb",
+                "affectzoo.datamodules:RAFDB",
+                "RAF-DB, Li et al., CVPR 2017",
+                "on request, non-commercial research",
+            ),
+            DataSet(
+                "recola",
+                "affectzoo.datamodules:RECOLA",
+                "RECOLA, Ringeval et al., FGW 2013",
+                "signed agreement, research only",
+            ),
+            DataSet(
+                "semaine",
+                "affectzoo.datamodules:SEMAINE",
+                "SEMAINE, McKeown et al., TAC 2012",
+                "account and agreement, research only",
+            ),
+            DataSet(
+                "sfew",
+                "affectzoo.datamodules:SFEW",
+                "SFEW 2.0, Dhall et al., ICMI 2015",
+                "signed agreement, research only",
+            ),
+            DataSet(
+                "folder",
+                "affectzoo.datamodules:Folder",
+                "your own pictures, a folder per class",
+                "yours",
+            ),
+            DataSet(
+                "table",
+                "affectzoo.datamodules:Table",
+                "your own faces, listed in faces.csv",
+                "yours",
+            ),
+        )
+    }
+)
+"""The data sets by name."""
+
+
+def data_set(name: str) -> DataSet:
+    """Look a data set up.
+
+    Raises:
+        UnknownNameError: The zoo has none of that name; near matches are listed.
+    """
+    if name not in DATASETS:
+        raise UnknownNameError("data set", name, DATASETS)
+    return DATASETS[name]

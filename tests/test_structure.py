@@ -25,7 +25,7 @@ LAYERS = (
     ("tasks", "faces", "datasets", "labeltools"),
     ("models", "datamodules"),
     ("zoo",),
-    ("evaluation", "prediction", "listing"),
+    ("evaluation", "prediction", "listing", "datatools"),
     ("render",),
     ("training", "crossvalidation", "demo", "bundling", "conversion"),
     ("cli",),
