@@ -159,6 +159,8 @@ def _data_facts(trainer: pl.Trainer) -> dict[str, Any]:
         "left_out": dict(data.index.left_out),
         "unreadable": list(data.unreadable),
     }
+    if data.window:
+        facts["window"] = data.window
     rule = getattr(data, "rule", None)
     return facts if rule is None else facts | {"training_label_rule": rule}
 

@@ -105,6 +105,21 @@ def test_short_windows_are_padded_with_frames_that_do_not_count() -> None:
     assert (batch["label"][1, 1:] == -1).all()
 
 
+def test_an_unreadable_frame_costs_its_window_nothing_but_itself() -> None:
+    index = clips(5)
+    first = windows(index, 4, 4)[0]
+    index.table.at[first[1], "pixels"] = None  # and there is no such file
+    faces = FaceDataset(index, FaceTransform(RGB32), on_unreadable="skip")
+    dataset = ClipDataset(faces, length=4, stride=4)
+    batch = collate([dataset[i] for i in range(2)])
+    assert batch["mask"].tolist() == [[True] * 3 + [False], [True, False, False, False]]
+    torch.testing.assert_close(batch["va"][0, :3, 0], torch.tensor([0.0, 0.02, 0.03]))
+    assert len(batch["unreadable"]) == 1 and "0/1.png: No such file" in batch["unreadable"][0]
+    index.table.at[windows(index, 4, 4)[1][0], "pixels"] = None
+    lost = ClipDataset(FaceDataset(index, FaceTransform(RGB32), on_unreadable="skip"), length=4, stride=4)
+    assert collate([lost[0], lost[1]])["image"].shape == (1, 4, 3, 32, 32)
+
+
 def test_frames_of_a_window_are_augmented_alike() -> None:
     random = np.random.default_rng(0)
     face = picture(random, 32, 32, 3)

@@ -410,7 +410,7 @@ def test_face_boxes_outside_are_told_apart_by_their_line(rafdb: Path) -> None:
         (boxes / f"{stem}_boundingbox.txt").write_text("900 900 950 950", encoding="utf-8")
     index = read_rafdb(rafdb, "original")
     dataset = FaceDataset(index, FaceTransform(Preprocess(size=48)), on_unreadable="skip")
-    messages = [dataset[1]["unreadable"], dataset[2]["unreadable"]]
+    messages = [*dataset[1]["unreadable"], *dataset[2]["unreadable"]]
     for message, line in zip(messages, (2, 3), strict=True):
         assert message.startswith("face box 900, 900, 950, 950 has no area")
         assert message.endswith(f"list_patition_label.txt, line {line})")

@@ -45,8 +45,9 @@ def windows(index: FaceIndex, length: int, stride: int) -> list[list[int]]:
 class ClipDataset(Dataset[Batch]):
     """Windows of frames: each item is as of ``FaceDataset`` with a leading dimension of ``length``.
 
-    Shorter windows repeat their last frame; the repeated ones have no label (-1, NaN), so that neither loss
-    nor metrics count them, and ``mask`` is False there.
+    A frame that cannot be read is left out and its neighbours move up. Shorter windows repeat their last frame;
+    the repeated ones have no label (-1, NaN), so that neither loss nor metrics count them, and ``mask`` is
+    False there.
     """
 
     def __init__(self, faces: FaceDataset, length: int, stride: int) -> None:
@@ -84,16 +85,16 @@ class ClipDataset(Dataset[Batch]):
 
     def __getitem__(self, i: int) -> Batch:
         """One window, all its frames augmented alike."""
-        rows = self.windows[i]
-        frames = [self.faces.read(row) for row in rows]
-        unreadable = [frame["unreadable"] for frame in frames if "unreadable" in frame]
-        if unreadable:
-            return {"unreadable": unreadable[0]}
+        read = [self.faces.read(row) for row in self.windows[i]]
+        unreadable = [message for frame in read for message in frame.get("unreadable", ())]
+        frames = [frame for frame in read if "face" in frame]
+        if not frames:
+            return {"unreadable": unreadable}
         images, points = self.transform.clip(
             [frame["face"] for frame in frames], [frame["landmarks"] for frame in frames]
         )
-        padding = self.length - len(rows)
-        order = [*range(len(rows)), *[len(rows) - 1] * padding]
+        padding = self.length - len(frames)
+        order = [*range(len(frames)), *[len(frames) - 1] * padding]
         sample = {
             key: torch.stack([torch.as_tensor(frame[key]) for frame in frames])[order]
             for key in ("label", "target", "va", "index", "clip")
@@ -103,7 +104,8 @@ class ClipDataset(Dataset[Batch]):
             sample["target"][-padding:] = torch.nan
             sample["va"][-padding:] = torch.nan
         sample["image"] = images[order]
-        sample["mask"] = torch.arange(self.length) < len(rows)
+        sample["mask"] = torch.arange(self.length) < len(frames)
+        sample["unreadable"] = unreadable
         if points is not None:
             sample["landmarks"] = points[order]
         return sample

@@ -98,7 +98,7 @@ class FaceDataset(Dataset[Batch]):
         except AffectZooError as error:
             listed = f"listed in {row['source']}"
             if self.on_unreadable == "skip":
-                return {"unreadable": f"{error} ({listed})"}
+                return {"unreadable": [f"{error} ({listed})"]}
             raise UnreadableImageError(
                 f"{error} ({listed}; --data.on_unreadable skip leaves such faces out)"
             ) from None
@@ -141,8 +141,8 @@ def collate(samples: list[Batch]) -> Batch:
     Raises:
         UnreadableImageError: No sample of the batch could be read.
     """
-    unreadable = [sample["unreadable"] for sample in samples if "unreadable" in sample]
-    readable = [sample for sample in samples if "unreadable" not in sample]
+    unreadable = [message for sample in samples for message in sample.pop("unreadable", ())]
+    readable = [sample for sample in samples if sample]
     if not readable:
         raise UnreadableImageError(
             f"none of a batch's {len(samples)} pictures can be read; the first: {unreadable[0]}"
