@@ -45,9 +45,9 @@ def windows(index: FaceIndex, length: int, stride: int) -> list[list[int]]:
 class ClipDataset(Dataset[Batch]):
     """Windows of frames: each item is as of ``FaceDataset`` with a leading dimension of ``length``.
 
-    A frame that cannot be read is left out and its neighbours move up. Shorter windows repeat their last frame;
-    the repeated ones have no label (-1, NaN), so that neither loss nor metrics count them, and ``mask`` is
-    False there.
+    A frame that cannot be read is left out and its neighbours move up. Shorter windows repeat their last
+    frame; the repeated ones have no label (-1, NaN) and ``mask`` is False there, so that neither loss nor
+    metrics count them.
     """
 
     def __init__(self, faces: FaceDataset, length: int, stride: int) -> None:
