@@ -25,9 +25,9 @@ TRAINING = {
 
 EPILOG = """\
 train and evaluate (options by LightningCLI, see: affectzoo fit --help):
-  fit       train a model by a recipe
-  validate  evaluate on the validation part
-  test      evaluate on the test part, with a confusion matrix
+  fit             train a model by a recipe
+  validate        evaluate on the validation part
+  test            evaluate on the test part, with a confusion matrix
   cross-validate  fit and test on every fold, then mean and spread per metric
 
 examples:
@@ -48,6 +48,34 @@ examples:
 
 What the file has no values for (second fully connected layer, head, landmarks) starts at random, so the
 result is to be trained, not to predict with.
+"""
+
+PROTOCOL_EPILOG = """\
+examples:
+  affectzoo data protocol
+  affectzoo data protocol afewva_5fold --root DIR --out afewva_5fold.json
+  affectzoo data protocol afewva_5fold --root OTHER --compare afewva_5fold.json
+  affectzoo data protocol afewva_to_semaine --root afewva=DIR --root semaine=DIR
+"""
+
+
+PREPARE_EPILOG = """\
+examples:
+  affectzoo data prepare afewva --root DIR --out prepared/afewva
+  affectzoo data prepare rafdb --root DIR --set pictures=original --align five_points --size 112 --out OUT
+  affectzoo fit --config recipes/resnet18/afewva.yaml --data.root prepared/afewva
+"""
+
+CHECK_EPILOG = """\
+examples:
+  affectzoo data check ferplus --root DIR
+  affectzoo data check rafdb --root DIR --set pictures=original --json > findings.json
+  affectzoo data check table --root my_faces --against ferplus=DIR
+
+Faults are what makes training stop or learn wrong things: rows that cannot be read, labels outside the codes,
+pictures that are missing or damaged, a clip in two parts, boxes and landmarks outside of their pictures.
+Near duplicates look the same after scaling, compression or another brightness; frames of one clip are not
+compared with each other.
 """
 
 
@@ -138,8 +166,26 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _data_check_options(tools: Tools) -> None:
-    check = tools.add_parser("check", help="layout, labels, pictures, counts, duplicates")
+    check = tools.add_parser(
+        "check",
+        help="what is wrong with a copy: layout, labels, pictures, counts, duplicates",
+        description="Read all labels and open every picture of a data set, then list what is wrong with it\n"
+        "(faults: exit status 1) and what is good to know (notes), with file and line.",
+        epilog=CHECK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     _data_options(check)
+    check.add_argument(
+        "--against",
+        action="append",
+        default=[],
+        metavar="NAME=DIR",
+        help="also find pictures that are in another data set, such as fer2013=DIR; may be repeated",
+    )
+    check.add_argument(
+        "--no-pictures", action="store_true", help="do not open pictures: lists and labels only"
+    )
+    check.add_argument("--json", action="store_true", help="print all findings as JSON")
     check.set_defaults(run=_data_check)
 
 
@@ -162,8 +208,39 @@ def _data_stats(args: argparse.Namespace) -> None:
 
 
 def _data_prepare_options(tools: Tools) -> None:
-    prepare = tools.add_parser("prepare", help="crop, align and shard once")
+    prepare = tools.add_parser(
+        "prepare",
+        help="crop, align and shard once",
+        description="Cut every face out once and write small pictures with their index, which any recipe\n"
+        "takes in place of the original. Stopped at any moment, the same command goes on where it was.",
+        epilog=PREPARE_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     _data_options(prepare)
+    prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
+    prepare.add_argument("--size", type=_positive, default=256, help="longest edge of crops (default: 256)")
+    prepare.add_argument(
+        "--margin",
+        type=float,
+        default=0.5,
+        help="share beyond the face box, at least that of the models to train (default: 0.5)",
+    )
+    prepare.add_argument(
+        "--align",
+        choices=("none", "five_points"),
+        default="none",
+        help="five_points: turn faces upright by eyes, nose and mouth corners (default: none)",
+    )
+    prepare.add_argument(
+        "--format", choices=("loose", "shards"), default="loose", help="files, or tar files (default: loose)"
+    )
+    prepare.add_argument(
+        "--workers", type=int, metavar="N", help="processes (default: one per core, at most 4)"
+    )
+    prepare.add_argument(
+        "--chunk", type=_positive, default=1024, help="faces per shard, and per step of work (default: 1024)"
+    )
+    prepare.add_argument("--json", action="store_true", help="print prepared.json instead of a summary")
     prepare.set_defaults(run=_data_prepare)
 
 
@@ -174,7 +251,25 @@ def _data_prepare(args: argparse.Namespace) -> None:
 
 
 def _data_protocol_options(tools: Tools) -> None:
-    protocol = tools.add_parser("protocol", help="the exact faces of a published protocol")
+    protocol = tools.add_parser(
+        "protocol",
+        help="the exact faces of a published protocol",
+        description="List the published evaluation protocols; with NAME and --root, say which faces one "
+        "takes and compare a copy with the published numbers or with a shared list of ids.",
+        epilog=PROTOCOL_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    protocol.add_argument("name", nargs="?", metavar="NAME", help="the protocol; none: list all")
+    protocol.add_argument(
+        "--root",
+        action="append",
+        default=[],
+        metavar="[DATA=]DIR",
+        help="where the data set is; DATA=DIR once per data set for a protocol on two",
+    )
+    protocol.add_argument("--out", type=Path, metavar="FILE", help="write the ids as .json, to share")
+    protocol.add_argument("--compare", type=Path, metavar="FILE", help="ids to compare with; exit 1 if other")
+    protocol.add_argument("--json", action="store_true", help="print JSON instead of a table")
     protocol.set_defaults(run=_data_protocol)
 
 

@@ -25,9 +25,9 @@ def build_parser() -> argparse.ArgumentParser:
     """The command's own options; what it does not know goes to ``affectzoo fit`` and ``test``."""
     parser = argparse.ArgumentParser(
         prog="affectzoo cross-validate",
-        description="Fit and test one recipe on every fold of a data set with folds, such as AFEW-VA, then "
-        "report mean and standard deviation of each metric.",
-        epilog="All other options are those of affectzoo fit; '{fold}' in them becomes the fold's number. "
+        description="Fit and test one recipe on every fold of a data set with folds, such as AFEW-VA,\n"
+        "then report mean and standard deviation of each metric.",
+        epilog="All other options are those of affectzoo fit; '{fold}' in them becomes the fold's number.\n"
         "Stopped half-way, the same command goes on where it was.\n\nexample:\n  affectzoo cross-validate "
         "--config recipes/resnet18/afewva.yaml --data.root DIR",
         formatter_class=argparse.RawDescriptionHelpFormatter,
