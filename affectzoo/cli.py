@@ -196,8 +196,17 @@ def _data_check(args: argparse.Namespace) -> None:
 
 
 def _data_stats_options(tools: Tools) -> None:
-    stats = tools.add_parser("stats", help="counts and plots")
+    stats = tools.add_parser(
+        "stats",
+        help="counts and plots",
+        description="Say part by part what a data set holds: classes, valence and arousal, persons, clips,\n"
+        "boxes and landmarks, and sizes of a sample of 500 pictures.",
+        epilog="example:\n  affectzoo data stats ferplus --root DIR --out stats/ferplus",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     _data_options(stats)
+    stats.add_argument("--out", type=Path, metavar="DIR", help="write stats.json and plots here")
+    stats.add_argument("--json", action="store_true", help="print JSON instead of a table")
     stats.set_defaults(run=_data_stats)
 
 

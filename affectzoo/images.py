@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tarfile
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +14,36 @@ if TYPE_CHECKING:
 
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 """File name endings taken for pictures, lower case."""
+
+
+def read_bytes(path: Path) -> bytes:
+    """A file's content; ``faces.tar/0001.jpg`` is the file of that name in an uncompressed tar file.
+
+    Args:
+        path: The file, or a member of a tar file as if that were a folder.
+
+    Raises:
+        OSError: It cannot be read, or the tar file has no such member.
+    """
+    shard = path.parent
+    if shard.suffix != ".tar" or shard.is_dir():
+        return path.read_bytes()
+    place = _members(shard, shard.stat().st_mtime_ns).get(path.name)
+    if place is None:
+        raise FileNotFoundError(f"no such file in {shard.name}")
+    with shard.open("rb", buffering=0) as file:
+        file.seek(place[0])
+        return file.read(place[1])
+
+
+@cache
+def _members(shard: Path, changed: int) -> dict[str, tuple[int, int]]:
+    """Where each member's content begins and how long it is, by name; ``changed`` makes a new file new."""
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            return {member.name: (member.offset_data, member.size) for member in tar}
+    except tarfile.TarError as error:
+        raise OSError(f"{shard.name} is no tar file, or a damaged one ({error})") from None
 
 
 def read_image(path: Path) -> Image:
@@ -30,7 +62,7 @@ def read_image(path: Path) -> Image:
     import numpy as np
 
     try:
-        data = path.read_bytes()
+        data = read_bytes(path)
     except OSError as error:
         raise UnreadableImageError(f"{path}: {error.strerror or error}") from None
     if not data:

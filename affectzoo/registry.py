@@ -58,8 +58,8 @@ class DataSet:
         target: Module and class of its LightningDataModule, ``module:Class``.
         title: Its name, authors, year and venue.
         access: How it is had, and under which terms.
-        counts: Published number of faces by split, as its data module reads it by default; only counts that
-            an unchanged copy must have.
+        counts: Published number of faces by split, or ``total`` where splits are computed; as its data module
+            reads it by default, faces that it leaves out as unusable included. AffectNet: the newer release.
     """
 
     name: str
@@ -208,6 +208,7 @@ DATASETS: Mapping[str, DataSet] = MappingProxyType(
                 "affectzoo.datamodules:AffectNet",
                 "AffectNet, Mollahosseini et al., TAC 2019",
                 "signed agreement, research only",
+                {"train": 287_651, "valid": 3_999},
             ),
             DataSet(
                 "afew",
@@ -238,6 +239,7 @@ DATASETS: Mapping[str, DataSet] = MappingProxyType(
                 "affectzoo.datamodules:CKPlus",
                 "CK+, Lucey et al., CVPRW 2010",
                 "signed agreement, research only",
+                {"total": 981},
             ),
             DataSet(
                 "expw",
@@ -250,18 +252,21 @@ DATASETS: Mapping[str, DataSet] = MappingProxyType(
                 "affectzoo.datamodules:FER2013",
                 "FER-2013, Goodfellow et al., ICONIP 2013",
                 "public download",
+                {"train": 28_709, "valid": 3_589, "test": 3_589},
             ),
             DataSet(
                 "ferplus",
                 "affectzoo.datamodules:FERPlus",
                 "FER+, Barsoum et al., ICMI 2016",
                 "labels MIT; pictures as FER-2013",
+                {"train": 27_947, "valid": 3_191, "test": 3_137},
             ),
             DataSet(
                 "jaffe",
                 "affectzoo.datamodules:JAFFE",
                 "JAFFE, Lyons et al., FG 1998",
                 "on request, non-commercial research",
+                {"total": 213},
             ),
             DataSet(
                 "mmi",
@@ -274,6 +279,7 @@ DATASETS: Mapping[str, DataSet] = MappingProxyType(
                 "affectzoo.datamodules:RAFDB",
                 "RAF-DB, Li et al., CVPR 2017",
                 "on request, non-commercial research",
+                {"train": 12_271, "test": 3_068},
             ),
             DataSet(
                 "recola",

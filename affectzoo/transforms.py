@@ -48,7 +48,7 @@ def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransf
 
     Args:
         augment: ``none``; ``five_crops``: a corner or the centre, and flips (AffectNet, section
-            5.1); ``random_crop``: a random place (RAF-DB, section V-B); ``modern``: flip, small
+            4.2); ``random_crop``: a random place (RAF-DB, section V-B); ``modern``: flip, small
             rotation, zoom, shift and shear, light, and a covered patch.
         preprocess: Gives both sizes.
     """

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import lightning.pytorch as pl
 import numpy as np
@@ -26,6 +27,7 @@ from affectzoo.datamodules.imbalance import Imbalance, resample, resample_quadra
 from affectzoo.datasets.clips import ClipDataset
 from affectzoo.datasets.dataset import FaceDataset, OnUnreadable, Targets, collate
 from affectzoo.datasets.index import FaceIndex
+from affectzoo.datasets.prepared import is_prepared, read_prepared
 from affectzoo.errors import AffectZooError
 from affectzoo.labels import LabelSpace, label_space
 from affectzoo.preprocess import Preprocess
@@ -119,11 +121,28 @@ class FaceDataModule(pl.LightningDataModule):
         """Read the data set's files into an index table; each data set says how."""
         raise NotImplementedError
 
+    def read(self) -> FaceIndex:
+        """The index in the data set's own label space: as prepared, where ``root`` is such a folder."""
+        if is_prepared(self.root):
+            return read_prepared(self.root, type(self).__name__, self.reader_options())
+        return self.read_index()
+
+    def reader_options(self) -> dict[str, Any]:
+        """The arguments that only this data set has: what its reader goes by."""
+        common = inspect.signature(FaceDataModule.__init__).parameters
+        own = inspect.signature(type(self).__init__).parameters
+        kept = {"part": "portion"}  # ``part`` is a method
+        return {
+            name: vars(self)[kept.get(name, name)]
+            for name, parameter in own.items()
+            if name not in common and parameter.kind is not parameter.VAR_KEYWORD
+        }
+
     @property
     def index(self) -> FaceIndex:
         """The data set in the model's label space; read once."""
         if self._index is None:
-            index = self.read_index()
+            index = self.read()
             if self.labels is not None:
                 space = label_space(self.labels)
                 index = index.conform(space, drop_unmapped=self.drop_unmapped, merge=self.merge)

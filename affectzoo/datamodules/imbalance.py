@@ -1,6 +1,6 @@
 """Resampling the training part for rare classes, as AffectNet does.
 
-Mollahosseini, Hasani, Mahoor, TAC 10(1), 2019, section 5.1. Its fourth strategy, a weighted loss,
+Mollahosseini, Hasani, Mahoor, TAC 10(1), 2019, section 4.2. Its fourth strategy, a weighted loss,
 is ``affectzoo.losses.class_weights``.
 """
 

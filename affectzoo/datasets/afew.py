@@ -29,6 +29,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError, UnreadableImageError
 from affectzoo.images import SUFFIXES
@@ -125,11 +126,12 @@ def _read_part(root: Path, prefix: str) -> Part:
     part = Part({}, {}, {})
 
     def note(clips: dict[str, Path], clip: str, path: Path) -> None:
-        if clips.setdefault(clip, path) != path:
-            raise DataError(f"{path}: the clip is also in {clips[clip]}")
-        label = expression(path.parent)
-        if label is not None and part.labels.setdefault(clip, label) != label:
-            raise DataError(f"{path}: the clip is also labelled {part.labels[clip]}")
+        with one_row():
+            if clips.setdefault(clip, path) != path:
+                raise DataError(f"{path}: the clip is also in {clips[clip]}")
+            label = expression(path.parent)
+            if label is not None and part.labels.setdefault(clip, label) != label:
+                raise DataError(f"{path}: the clip is also labelled {part.labels[clip]}")
 
     for folder, folders, files in walk_part(root, prefix):
         for name in [name for name in folders if re.fullmatch("[0-9]+", name)]:
@@ -157,9 +159,10 @@ def _frames(part: Part, clip: str, pictures: Pictures) -> list[tuple[int, Path]]
     for path in [] if folder is None else sorted(folder.iterdir()):
         if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
             continue
-        number = re.search("[0-9]+$", path.stem)
-        if number is None:
-            raise DataError(f"{path}: expected a frame's number at the end, such as 001.jpg")
-        if frames.setdefault(int(number[0]), path) != path:
-            raise DataError(f"{path}: the frame is also in {frames[int(number[0])].name}")
+        with one_row():
+            number = re.search("[0-9]+$", path.stem)
+            if number is None:
+                raise DataError(f"{path}: expected a frame's number at the end, such as 001.jpg")
+            if frames.setdefault(int(number[0]), path) != path:
+                raise DataError(f"{path}: the frame is also in {frames[int(number[0])].name}")
     return sorted(frames.items()) or "clip without faces"

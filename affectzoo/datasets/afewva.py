@@ -24,6 +24,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import number, points
 from affectzoo.datasets.folds import assign_folds
 from affectzoo.datasets.index import FaceIndex
@@ -73,17 +74,18 @@ def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
         left_out["no picture"] += len(clip.frames.keys() - pictures)
         left_out["picture without annotation"] += len(pictures.keys() - clip.frames)
         for key in sorted(clip.frames.keys() & pictures):
-            rows.append(
-                {
-                    "path": (folder / pictures[key]).relative_to(root).as_posix(),
-                    "split": "test" if assignment[clip.subject] == fold else "train",
-                    **_affect(clip.frames[key], f"{clip.path}, frame {key}"),
-                    "subject": clip.subject,
-                    "clip": folder.name,
-                    "frame": int(key),
-                    "source": f"{clip.path}, frame {key}",
-                }
-            )
+            with one_row():
+                rows.append(
+                    {
+                        "path": (folder / pictures[key]).relative_to(root).as_posix(),
+                        "split": "test" if assignment[clip.subject] == fold else "train",
+                        **_affect(clip.frames[key], f"{clip.path}, frame {key}"),
+                        "subject": clip.subject,
+                        "clip": folder.name,
+                        "frame": int(key),
+                        "source": f"{clip.path}, frame {key}",
+                    }
+                )
     if not rows:
         raise DataNotFoundError("afewva (no pictures)", clips[0].path.parent, ["00000.png"])
     return FaceIndex.from_rows("afewva", root, None, rows, +left_out)
@@ -111,13 +113,18 @@ def _read_clips(root: Path, left_out: Counter[str]) -> list[Clip]:
     groups = [root, *(path for path in root.glob("[0-9][0-9]") if path.is_dir())]
     folders: dict[str, Path] = {}
     for folder in sorted(path for group in groups for path in group.glob("[0-9][0-9][0-9]") if path.is_dir()):
-        if folders.setdefault(folder.name, folder) != folder:
-            raise DataError(f"{folder}: the clip is also in {folders[folder.name]}")
+        with one_row():
+            if folders.setdefault(folder.name, folder) != folder:
+                raise DataError(f"{folder}: the clip is also in {folders[folder.name]}")
     files = [folder / f"{name}.json" for name, folder in sorted(folders.items())]
-    clips = [_read_clip(path) for path in files if path.is_file()]
+    annotated = [path for path in files if path.is_file()]
+    clips = []
+    for path in annotated:
+        with one_row():
+            clips.append(_read_clip(path))
     if not clips:
         raise DataNotFoundError("afewva", root, ["001/001.json", "01/001/001.json"])
-    left_out["clip without annotation"] = len(files) - len(clips)
+    left_out["clip without annotation"] = len(files) - len(annotated)
     left_out["clip without frames"] = sum(not clip.frames for clip in clips)
     return [clip for clip in clips if clip.frames]
 

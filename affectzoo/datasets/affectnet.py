@@ -35,6 +35,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import csv_rows, number, points
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
@@ -157,10 +158,11 @@ def _collect(
 ) -> list[dict[str, Any]]:
     rows = []
     for item in items:
-        try:
-            rows.append(parse(*item))
-        except _LeftOutError as reason:
-            left_out[str(reason)] += 1
+        with one_row():
+            try:
+                rows.append(parse(*item))
+            except _LeftOutError as reason:
+                left_out[str(reason)] += 1
     return rows
 
 

@@ -21,13 +21,15 @@ on. Else the video is left out, with a warning.
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.folds import assign_folds
 from affectzoo.datasets.footage import (
@@ -102,23 +104,24 @@ def read_affwild(
     rows: list[dict[str, Any]] = []
     unmatched = []
     for clip in clips:
-        if clip.subject not in splits:
-            left_out["authors' test part"] += len(clip.valence)
-            continue
-        pictures = unpacked(root / "frames" / clip.part) / clip.video
-        footage = find_footage(root, pictures, films[clip.part].get(clip.video))
-        boxes = _points_of(_face_folder(root, clip, "bboxes", "bboxs"))
-        frames = _frames_of_lines(len(clip.valence), footage.length, boxes)
-        if footage.paths and frames is None:
-            unmatched.append(f"{clip.subject} ({len(clip.valence)}, {footage.length}, {len(boxes)})")
-        if frames is None:
-            reason = "lines fit neither frames nor boxes" if footage.paths else "no video"
-            left_out[reason] += len(clip.valence)
-            continue
-        left_out["box without annotation"] += len(boxes.keys() - {frame + 1 for frame in frames})
-        marks = _points_of(_face_folder(root, clip, "landmarks")) if landmarks else {}
-        wanted = [(line, frame) for line, frame in enumerate(frames) if frame % every == 0]
-        rows += _rows(clip, splits[clip.subject], wanted, footage, boxes, marks, left_out)
+        with one_row():
+            if clip.subject not in splits:
+                left_out["authors' test part"] += len(clip.valence)
+                continue
+            pictures = unpacked(root / "frames" / clip.part) / clip.video
+            footage = find_footage(root, pictures, films[clip.part].get(clip.video))
+            boxes = _points_of(_face_folder(root, clip, "bboxes", "bboxs"))
+            frames = _frames_of_lines(len(clip.valence), footage.length, boxes)
+            if footage.paths and frames is None:
+                unmatched.append(f"{clip.subject} ({len(clip.valence)}, {footage.length}, {len(boxes)})")
+            if frames is None:
+                reason = "lines fit neither frames nor boxes" if footage.paths else "no video"
+                left_out[reason] += len(clip.valence)
+                continue
+            left_out["box without annotation"] += len(boxes.keys() - {frame + 1 for frame in frames})
+            marks = _points_of(_face_folder(root, clip, "landmarks")) if landmarks else {}
+            wanted = [(line, frame) for line, frame in enumerate(frames) if frame % every == 0]
+            rows += _rows(clip, splits[clip.subject], wanted, footage, boxes, marks, left_out)
     if unmatched:
         warnings.warn(
             f"affwild: {len(unmatched)} videos are left out, their lines fit neither frames nor boxes "
@@ -166,16 +169,19 @@ def _read_clips(root: Path) -> list[Clip]:
         }
         for name in sorted(files["valence"].keys() ^ files["arousal"].keys()):
             kind = "arousal" if name in files["valence"] else "valence"
-            raise DataError(f"{folder / kind / name}.txt: missing, but the other dimension is there")
-        for name, path in files["valence"].items():
-            valence = _read_values(path, "valence")
-            arousal = _read_values(files["arousal"][name], "arousal")
-            if not 0 < len(valence) == len(arousal):
-                raise DataError(
-                    f"{path}: {len(valence)} lines, and {len(arousal)} of arousal; "
-                    "expected as many, at least one"
-                )
-            clips.append(Clip(part, name, path, valence, arousal))
+            with one_row():
+                raise DataError(f"{folder / kind / name}.txt: missing, but the other dimension is there")
+        for name in [name for name in files["valence"] if name in files["arousal"]]:
+            with one_row():
+                path = files["valence"][name]
+                valence = _read_values(path, "valence")
+                arousal = _read_values(files["arousal"][name], "arousal")
+                if not 0 < len(valence) == len(arousal):
+                    raise DataError(
+                        f"{path}: {len(valence)} lines, and {len(arousal)} of arousal; "
+                        "expected as many, at least one"
+                    )
+                clips.append(Clip(part, name, path, valence, arousal))
     if not clips:
         expected = ["annotations/train/valence/105.txt", "annotations/train/train/valence/105.txt"]
         raise DataNotFoundError("affwild", root, expected)
@@ -183,10 +189,12 @@ def _read_clips(root: Path) -> list[Clip]:
 
 
 def _read_values(path: Path, name: str) -> list[float]:
-    return [
-        number(line, f"{path}, line {i}", name, -1, 1) + 0.0
-        for i, line in enumerate(text_lines(path), start=1)
-    ]
+    values = []
+    for i, line in enumerate(text_lines(path), start=1):
+        values.append(math.nan)  # a line at fault keeps its place
+        with one_row():
+            values[-1] = number(line, f"{path}, line {i}", name, -1, 1) + 0.0
+    return values
 
 
 def _rows(
@@ -197,28 +205,35 @@ def _rows(
     boxes: Mapping[int, Path],
     marks: Mapping[int, Path],
     left_out: Counter[str],
-) -> Iterator[dict[str, Any]]:
+) -> list[dict[str, Any]]:
     """Index rows of the wanted lines and their frames, both from 0 on; the files' numbers are from 1 on."""
+    rows = []
     for line, frame in wanted:
         if frame not in footage.paths or frame + 1 not in boxes:
             left_out["no box" if frame in footage.paths else "no picture"] += 1
             continue
-        box = around(read_pts(boxes[frame + 1], 4))
-        if not (box[0] < box[2] and box[1] < box[3]):
-            left_out["box unusable"] += 1
-            continue
-        yield {
-            "path": footage.paths[frame],
-            "split": split,
-            "valence": clip.valence[line],
-            "arousal": clip.arousal[line],
-            "subject": clip.subject,
-            "clip": f"{clip.part}/{clip.name}",
-            "frame": frame,
-            "box": box,
-            "landmarks": read_pts(marks[frame + 1], 68) if frame + 1 in marks else None,
-            "source": f"{clip.source}, line {line + 1}",
-        }
+        if math.isnan(clip.valence[line] + clip.arousal[line]):
+            continue  # at fault
+        with one_row():
+            box = around(read_pts(boxes[frame + 1], 4))
+            if not (box[0] < box[2] and box[1] < box[3]):
+                left_out["box unusable"] += 1
+                continue
+            rows.append(
+                {
+                    "path": footage.paths[frame],
+                    "split": split,
+                    "valence": clip.valence[line],
+                    "arousal": clip.arousal[line],
+                    "subject": clip.subject,
+                    "clip": f"{clip.part}/{clip.name}",
+                    "frame": frame,
+                    "box": box,
+                    "landmarks": read_pts(marks[frame + 1], 68) if frame + 1 in marks else None,
+                    "source": f"{clip.source}, line {line + 1}",
+                }
+            )
+    return rows
 
 
 def _points_of(folder: Path) -> dict[int, Path]:

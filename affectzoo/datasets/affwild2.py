@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.footage import check_every, numbered, unpacked
 from affectzoo.datasets.index import FaceIndex
@@ -63,7 +63,7 @@ def read_affwild2(root: Path, pictures: Pictures = "cropped_aligned", *, every: 
         folder = folders.get(path.stem)
         crops = {} if folder is None else numbered(folder, SUFFIXES)
         lines = 0
-        for lines, (valence, arousal) in enumerate(_read(path), start=1):
+        for lines, valence, arousal in _read(path):
             if (lines - 1) % every:
                 continue
             if UNKNOWN in (valence, arousal):
@@ -72,18 +72,19 @@ def read_affwild2(root: Path, pictures: Pictures = "cropped_aligned", *, every: 
                 left_out["no crop"] += 1
             else:
                 where = f"{path}, line {lines + 1}"
-                rows.append(
-                    {
-                        "path": (folder / crops[lines]).relative_to(root).as_posix(),
-                        "split": split,
-                        "valence": number(valence, where, "valence", -1, 1) + 0.0,
-                        "arousal": number(arousal, where, "arousal", -1, 1) + 0.0,
-                        "subject": re.sub("_(left|right)$", "", path.stem),
-                        "clip": path.stem,
-                        "frame": lines,
-                        "source": where,
-                    }
-                )
+                with one_row():
+                    rows.append(
+                        {
+                            "path": (folder / crops[lines]).relative_to(root).as_posix(),
+                            "split": split,
+                            "valence": number(valence, where, "valence", -1, 1) + 0.0,
+                            "arousal": number(arousal, where, "arousal", -1, 1) + 0.0,
+                            "subject": re.sub("_(left|right)$", "", path.stem),
+                            "clip": path.stem,
+                            "frame": lines,
+                            "source": where,
+                        }
+                    )
         left_out["crop without annotation"] += sum(crop > lines for crop in crops)
     if not rows:
         raise DataNotFoundError("affwild2 (no annotated crop)", root, [f"{pictures}/<name>/00001.jpg"])
@@ -105,9 +106,10 @@ def _files(root: Path) -> list[tuple[str, Path]]:
         if len(places) > 1:
             raise DataError(f"{places[1]}: {places[0]} is another edition's {split} part; keep one of them")
         for path in sorted(file for place in places for file in place.glob("[!.]*.txt")):
-            if path.stem in found:
-                raise DataError(f"{path}: the same name is in {found[path.stem][1]}")
-            found[path.stem] = split, path
+            with one_row():
+                if path.stem in found:
+                    raise DataError(f"{path}: the same name is in {found[path.stem][1]}")
+                found[path.stem] = split, path
     if not found:
         sets = [f"{track}/{name}" for track in TRACKS for names in FOLDERS.values() for name in names]
         expected = [f"{above}{name}/<name>.txt" for above in ("", "annotations/") for name in sets]
@@ -119,26 +121,30 @@ def _crop_folders(root: Path, pictures: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for place in (unpacked(root / pictures), unpacked(root / f"{pictures}_new_50_vids")):
         for folder in sorted(path for path in place.glob("*/") if path.is_dir()):
-            if found.setdefault(folder.name, folder) != folder:
-                raise DataError(f"{folder}: crops of the same name are in {found[folder.name]}")
+            with one_row():
+                if found.setdefault(folder.name, folder) != folder:
+                    raise DataError(f"{folder}: crops of the same name are in {found[folder.name]}")
     if not found:
         raise DataNotFoundError("affwild2 (no crops)", root, [f"{pictures}/<name>/00001.jpg"])
     return found
 
 
-def _read(path: Path) -> Iterator[tuple[float, float]]:
-    """Valence and arousal of each line, -5 included."""
+def _read(path: Path) -> list[tuple[int, float, float]]:
+    """Number from 1 on, valence and arousal of each line after the header, -5 included."""
     lines = text_lines(path)
     header = [name.strip().lower() for name in lines[0].split(",")] if lines else []
     if sorted(header) != sorted(COLUMNS):
         raise DataError(f"{path}, line 1: '{lines[0] if lines else ''}', expected valence,arousal")
     places = [header.index(name) for name in COLUMNS]
-    for i, line in enumerate(lines[1:], start=2):
-        fields = line.split(",")
-        if len(fields) != len(COLUMNS):
-            raise DataError(f"{path}, line {i}: '{line}', expected valence and arousal")
-        valence, arousal = (
-            number(fields[place], f"{path}, line {i}", name)
-            for place, name in zip(places, COLUMNS, strict=True)
-        )
-        yield valence, arousal
+    values = []
+    for i, line in enumerate(lines[1:], start=1):
+        with one_row():
+            fields = line.split(",")
+            if len(fields) != len(COLUMNS):
+                raise DataError(f"{path}, line {i + 1}: '{line}', expected valence and arousal")
+            valence, arousal = (
+                number(fields[place], f"{path}, line {i + 1}", name)
+                for place, name in zip(places, COLUMNS, strict=True)
+            )
+            values.append((i, valence, arousal))
+    return values

@@ -27,6 +27,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import number, points
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.datasets.subject_folds import check_fold, step_folds
@@ -110,13 +111,14 @@ def read_ckplus(
                 "frame": n,
                 "source": str(label.path),
             }
-            if landmarks is not None:
-                path = landmarks / sequence / f"{pictures[n].stem}_landmarks.txt"
-                if not path.is_file():
-                    left_out["picture without landmarks"] += 1
-                    continue
-                row |= _read_landmarks(path)
-            rows.append(row)
+            with one_row():
+                if landmarks is not None:
+                    path = landmarks / sequence / f"{pictures[n].stem}_landmarks.txt"
+                    if not path.is_file():
+                        left_out["picture without landmarks"] += 1
+                        continue
+                    row |= _read_landmarks(path)
+                rows.append(row)
     if not rows:
         raise DataNotFoundError(
             "ckplus (no picture of a labelled sequence)", base, ["S005/001/S005_001_*.png"]
@@ -154,14 +156,17 @@ def _read_labels(root: Path) -> dict[str, Label]:
     folder = _find(root, "emotions")
     labels: dict[str, Label] = {}
     for path in [] if folder is None else sorted(folder.glob(f"{SUBJECTS}/*/[!.]*_emotion.txt")):
-        sequence = f"{path.parts[-3]}/{path.parts[-2]}"
-        found = re.fullmatch(sequence.replace("/", "_") + "_([0-9]+)_emotion.txt", path.name)
-        if found is None:
-            raise DataError(f"{path}: expected a name such as S005_001_00000011_emotion.txt in S005/001")
-        if sequence in labels:
-            raise DataError(f"{path}: the sequence has another emotion file, {labels[sequence].path.name}")
-        code = number(path.read_text(encoding="utf-8").strip(), str(path), "emotion", whole=True)
-        labels[sequence] = Label(decode("ckplus", int(code), str(path)), int(found[1]), path)
+        with one_row():
+            sequence = f"{path.parts[-3]}/{path.parts[-2]}"
+            found = re.fullmatch(sequence.replace("/", "_") + "_([0-9]+)_emotion.txt", path.name)
+            if found is None:
+                raise DataError(f"{path}: expected a name such as S005_001_00000011_emotion.txt in S005/001")
+            if sequence in labels:
+                raise DataError(
+                    f"{path}: the sequence has another emotion file, {labels[sequence].path.name}"
+                )
+            code = number(path.read_text(encoding="utf-8").strip(), str(path), "emotion", whole=True)
+            labels[sequence] = Label(decode("ckplus", int(code), str(path)), int(found[1]), path)
     if not labels:
         raise DataNotFoundError("ckplus (no emotion files)", root, _expected("emotions", "_emotion.txt"))
     return labels
@@ -174,8 +179,9 @@ def _pictures(folder: Path) -> dict[int, Path]:
         found = re.fullmatch(f"{folder.parent.name}_{folder.name}_([0-9]+)", path.stem)
         if found is None or path.suffix.lower() not in SUFFIXES:
             continue
-        if pictures.setdefault(int(found[1]), path) != path:
-            raise DataError(f"{path}: the picture is also in {pictures[int(found[1])].name}")
+        with one_row():
+            if pictures.setdefault(int(found[1]), path) != path:
+                raise DataError(f"{path}: the picture is also in {pictures[int(found[1])].name}")
     return pictures
 
 

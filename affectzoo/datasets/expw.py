@@ -22,10 +22,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
@@ -122,24 +122,31 @@ def _pictures(base: Path) -> tuple[Path, set[str]]:
     return folder, {entry.name for entry in os.scandir(folder)}
 
 
-def _lines(path: Path) -> Iterator[Line]:
+def _lines(path: Path) -> list[Line]:
+    lines = []
     for place, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
         source = f"{path}, line {place}"
         if not text.strip():
             continue
-        fields = text.strip().rsplit(maxsplit=7)  # a name may hold blanks
-        if len(fields) != 8:
-            raise DataError(
-                f"{source}: '{text}', expected picture, face, top, left, right, bottom, confidence and label"
-            )
-        sides = ("top", "left", "right", "bottom")
-        top, left, right, bottom = (
-            number(field, source, side) for field, side in zip(fields[2:6], sides, strict=True)
+        with one_row():
+            lines.append(_line(text, source))
+    return lines
+
+
+def _line(text: str, source: str) -> Line:
+    fields = text.strip().rsplit(maxsplit=7)  # a name may hold blanks
+    if len(fields) != 8:
+        raise DataError(
+            f"{source}: '{text}', expected picture, face, top, left, right, bottom, confidence and label"
         )
-        code = number(fields[7], source, "label", whole=True)
-        yield Line(
-            face=Face(fields[0], fields[1], (left, top, right, bottom)),
-            confidence=number(fields[6], source, "confidence"),
-            label=decode("expw", int(code), source),
-            source=source,
-        )
+    sides = ("top", "left", "right", "bottom")
+    top, left, right, bottom = (
+        number(field, source, side) for field, side in zip(fields[2:6], sides, strict=True)
+    )
+    code = number(fields[7], source, "label", whole=True)
+    return Line(
+        face=Face(fields[0], fields[1], (left, top, right, bottom)),
+        confidence=number(fields[6], source, "confidence"),
+        label=decode("expw", int(code), source),
+        source=source,
+    )

@@ -19,12 +19,12 @@ from __future__ import annotations
 
 import csv
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError, LabelError
 from affectzoo.images import SUFFIXES
@@ -48,15 +48,16 @@ def read_fer2013(root: Path) -> FaceIndex:
     left_out: Counter[str] = Counter()
     table = next((root / name for name in TABLES if (root / name).is_file()), None)
     if table is not None:
-        rows = list(_read_table(table, left_out))
+        rows = _read_table(table, left_out)
     elif (root / "train").is_dir():
-        rows = list(_read_folders(root, left_out))
+        rows = _read_folders(root, left_out)
     else:
         raise DataNotFoundError("fer2013", root, [*TABLES, "train/<class>/Training_<n>.jpg"])
     return FaceIndex.from_rows("fer2013", root, LABELS, rows, left_out)
 
 
-def _read_table(path: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+def _read_table(path: Path, left_out: Counter[str]) -> list[dict[str, Any]]:
+    rows = []
     with path.open(newline="", encoding="utf-8-sig") as lines:
         reader = csv.reader(lines)
         header = [name.strip() for name in next(reader, [])]
@@ -66,49 +67,61 @@ def _read_table(path: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
             if not fields:
                 continue
             source = f"{path}, line {reader.line_num}"
-            if len(fields) != len(header):
-                raise DataError(f"{source}: {len(fields)} fields, the header has {len(header)}")
-            row = dict(zip(header, fields, strict=True))
-            usage = row.get("Usage", "Training").strip()
-            if usage not in SPLITS:
-                raise DataError(f"{source}: Usage is '{usage}', expected {', '.join(SPLITS)}")
-            try:
-                code = int(row["emotion"])
-                pixels = np.array(row["pixels"].split(), dtype=np.int64)
-            except ValueError as error:
-                raise DataError(f"{source}: not a whole number ({error})") from None
-            if pixels.size != SIDE * SIDE or pixels.min() < 0 or pixels.max() > 255:
-                raise DataError(f"{source}: {pixels.size} pixels, expected {SIDE * SIDE} values in 0..255")
-            if pixels.min() == pixels.max():
-                left_out["blank picture"] += 1
-                continue
-            label = decode("fer2013", code, source)
-            yield {
-                "path": path.name,
-                "split": SPLITS[usage],
-                "label": label,
-                "target": one_hot(LABELS, label),
-                "pixels": pixels.astype(np.uint8).reshape(SIDE, SIDE),
-                "source": source,
-            }
+            with one_row():
+                if len(fields) != len(header):
+                    raise DataError(f"{source}: {len(fields)} fields, the header has {len(header)}")
+                row = dict(zip(header, fields, strict=True))
+                usage = row.get("Usage", "Training").strip()
+                if usage not in SPLITS:
+                    raise DataError(f"{source}: Usage is '{usage}', expected {', '.join(SPLITS)}")
+                try:
+                    code = int(row["emotion"])
+                    pixels = np.array(row["pixels"].split(), dtype=np.int64)
+                except ValueError as error:
+                    raise DataError(f"{source}: not a whole number ({error})") from None
+                if pixels.size != SIDE * SIDE or pixels.min() < 0 or pixels.max() > 255:
+                    raise DataError(
+                        f"{source}: {pixels.size} pixels, expected {SIDE * SIDE} values in 0..255"
+                    )
+                if pixels.min() == pixels.max():
+                    left_out["blank picture"] += 1
+                    continue
+                label = decode("fer2013", code, source)
+                rows.append(
+                    {
+                        "path": path.name,
+                        "split": SPLITS[usage],
+                        "label": label,
+                        "target": one_hot(LABELS, label),
+                        "pixels": pixels.astype(np.uint8).reshape(SIDE, SIDE),
+                        "source": source,
+                    }
+                )
+    return rows
 
 
-def _read_folders(root: Path, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+def _read_folders(root: Path, left_out: Counter[str]) -> list[dict[str, Any]]:
+    rows = []
     for folder in sorted(path for part in ("train", "test") for path in root.glob(f"{part}/*/")):
-        label = canonical(folder.name)
-        if label not in LABELS.names:
-            raise LabelError(f"{folder}: the folder's name is no class of {LABELS}")
-        for path in sorted(folder.iterdir()):
-            usage = path.name.partition("_")[0]
-            if path.suffix.lower() not in SUFFIXES:
-                left_out["no picture"] += 1
-            elif usage not in SPLITS:
-                raise DataError(f"{path}: the name begins with none of {', '.join(SPLITS)}")
-            else:
-                yield {
-                    "path": path.relative_to(root).as_posix(),
-                    "split": SPLITS[usage],
-                    "label": label,
-                    "target": one_hot(LABELS, label),
-                    "source": str(path),
-                }
+        with one_row():
+            label = canonical(folder.name)
+            if label not in LABELS.names:
+                raise LabelError(f"{folder}: the folder's name is no class of {LABELS}")
+            for path in sorted(folder.iterdir()):
+                with one_row():
+                    usage = path.name.partition("_")[0]
+                    if path.suffix.lower() not in SUFFIXES:
+                        left_out["no picture"] += 1
+                        continue
+                    if usage not in SPLITS:
+                        raise DataError(f"{path}: the name begins with none of {', '.join(SPLITS)}")
+                    rows.append(
+                        {
+                            "path": path.relative_to(root).as_posix(),
+                            "split": SPLITS[usage],
+                            "label": label,
+                            "target": one_hot(LABELS, label),
+                            "source": str(path),
+                        }
+                    )
+    return rows

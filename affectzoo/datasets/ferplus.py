@@ -19,12 +19,12 @@ from __future__ import annotations
 import csv
 import os
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.votes import VoteRule, label_distribution
 from affectzoo.errors import DataError, DataNotFoundError
@@ -54,48 +54,54 @@ def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
         expected = [f"{folder}/label.csv" for folder in FOLDERS.values()]
         raise DataNotFoundError("ferplus", root, expected)
     left_out: Counter[str] = Counter()
-    rows = [
-        row
-        for split, path in lists.items()
-        if path.is_file()
-        for row in _read_list(path, split, rule if split == "train" else "majority", left_out)
-    ]
+    rows: list[dict[str, Any]] = []
+    for split, path in lists.items():
+        if path.is_file():
+            with one_row():
+                rows += _read_list(path, split, rule if split == "train" else "majority", left_out)
     return FaceIndex.from_rows("ferplus", base, LABELS, rows, left_out)
 
 
-def _read_list(path: Path, split: str, rule: VoteRule, left_out: Counter[str]) -> Iterator[dict[str, Any]]:
+def _read_list(path: Path, split: str, rule: VoteRule, left_out: Counter[str]) -> list[dict[str, Any]]:
     folder = path.parent
     pictures = {entry.name for entry in os.scandir(folder) if entry.name.endswith(".png")}
     if not pictures:
         name = "ferplus (labels are there, but no pictures)"
         raise DataNotFoundError(name, folder, ["fer0000000.png"])
+    rows = []
     columns = len(CODES["ferplus"])
     with path.open(newline="", encoding="utf-8-sig") as lines:
         for number, fields in enumerate(csv.reader(lines), start=1):
             source = f"{path}, line {number}"
             if not fields:
                 continue
-            if len(fields) != columns + 2:
-                raise DataError(f"{source}: {len(fields)} fields, expected picture, box and {columns} votes")
-            name = fields[0].strip()
-            if not name:
-                left_out["no picture name"] += 1
-                continue
-            try:
-                votes = np.array([int(field) for field in fields[2:]])
-            except ValueError as error:
-                raise DataError(f"{source}: a vote is not a whole number ({error})") from None
-            if votes.min() < 0:
-                raise DataError(f"{source}: a vote count is negative")
-            target = label_distribution(votes, rule)
-            if target is None:
-                left_out[f"{split}: discarded by the {rule} rule"] += 1
-                continue
-            yield {
-                "path": f"{folder.name}/{name}",
-                "split": split,
-                "label": LABELS.names[int(target.argmax())],
-                "target": target.astype(np.float32),
-                "votes": votes,
-                "source": source,
-            }
+            with one_row():
+                if len(fields) != columns + 2:
+                    raise DataError(
+                        f"{source}: {len(fields)} fields, expected picture, box and {columns} votes"
+                    )
+                name = fields[0].strip()
+                if not name:
+                    left_out["no picture name"] += 1
+                    continue
+                try:
+                    votes = np.array([int(field) for field in fields[2:]])
+                except ValueError as error:
+                    raise DataError(f"{source}: a vote is not a whole number ({error})") from None
+                if votes.min() < 0:
+                    raise DataError(f"{source}: a vote count is negative")
+                target = label_distribution(votes, rule)
+                if target is None:
+                    left_out[f"{split}: discarded by the {rule} rule"] += 1
+                    continue
+                rows.append(
+                    {
+                        "path": f"{folder.name}/{name}",
+                        "split": split,
+                        "label": LABELS.names[int(target.argmax())],
+                        "target": target.astype(np.float32),
+                        "votes": votes,
+                        "source": source,
+                    }
+                )
+    return rows

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.errors import DataError
 
 
@@ -29,9 +30,11 @@ def csv_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
                     continue
                 source = f"{path}, line {reader.line_num}"
                 columns = columns or len(fields)
-                if len(fields) != columns:
+                if len(fields) == columns:
+                    yield source, fields
+                    continue
+                with one_row():
                     raise DataError(f"{source}: {len(fields)} fields, the first line has {columns}")
-                yield source, fields
         except (csv.Error, UnicodeDecodeError) as error:
             raise DataError(f"{path}, after line {reader.line_num}: {error}; expected CSV in UTF-8") from None
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affectzoo import videos
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import points
 from affectzoo.errors import DataError
 from affectzoo.images import SUFFIXES as PICTURES
@@ -74,11 +75,12 @@ def numbered(folder: Path, suffixes: Collection[str]) -> dict[int, str]:
         stem, dot, ending = name.rpartition(".")
         if not re.fullmatch("[0-9]+", stem) or (dot + ending).lower() not in suffixes:
             continue
-        number = int(stem)
-        if number == 0:
-            raise DataError(f"{folder / name}: numbers begin with 1, the first frame")
-        if found.setdefault(number, name) != name:
-            raise DataError(f"{folder / name}: {found[number]} has the same number")
+        with one_row():
+            number = int(stem)
+            if number == 0:
+                raise DataError(f"{folder / name}: numbers begin with 1, the first frame")
+            if found.setdefault(number, name) != name:
+                raise DataError(f"{folder / name}: {found[number]} has the same number")
     return dict(sorted(found.items()))
 
 
@@ -91,8 +93,9 @@ def find_videos(folders: Iterable[Path]) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for folder in folders:
         for path in sorted(folder.glob("*.*")):
-            if path.suffix.lower() in videos.SUFFIXES and found.setdefault(path.stem, path) != path:
-                raise DataError(f"{path}: {found[path.stem]} is a video of the same recording")
+            with one_row():
+                if path.suffix.lower() in videos.SUFFIXES and found.setdefault(path.stem, path) != path:
+                    raise DataError(f"{path}: {found[path.stem]} is a video of the same recording")
     return found
 
 
@@ -158,13 +161,14 @@ def annotated_rows(
             continue
         row = {**common, "path": path, "frame": frame, "valence": valence + 0.0, "arousal": arousal + 0.0}
         row["source"] = f"{common['source']}, frame {frame}"
-        if marks:
-            if frame + 1 not in marks:
-                left_out["no landmarks"] += 1
-                continue
-            row["landmarks"] = read_pts(landmarks / marks[frame + 1], 68)
-            row["box"] = around(row["landmarks"])
-        rows.append(row)
+        with one_row():
+            if marks:
+                if frame + 1 not in marks:
+                    left_out["no landmarks"] += 1
+                    continue
+                row["landmarks"] = read_pts(landmarks / marks[frame + 1], 68)
+                row["box"] = around(row["landmarks"])
+            rows.append(row)
     return rows
 
 

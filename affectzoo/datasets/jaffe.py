@@ -17,6 +17,7 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.datasets.subject_folds import check_fold, step_folds
 from affectzoo.errors import DataError, DataNotFoundError, LabelError
@@ -88,11 +89,12 @@ def _pictures(root: Path, left_out: Counter[str]) -> list[tuple[Path, str, str]]
         if name is None:
             left_out["picture of another name"] += 1
             continue
-        if name[2] not in EXPRESSIONS:
-            raise LabelError(f"{path}: expression is '{name[2]}', expected {', '.join(EXPRESSIONS)}")
-        if path.stem in found:
-            raise DataError(f"{path}: the picture is also in {found[path.stem][0].name}")
-        found[path.stem] = (path, name[1], EXPRESSIONS[name[2]])
+        with one_row():
+            if name[2] not in EXPRESSIONS:
+                raise LabelError(f"{path}: expression is '{name[2]}', expected {', '.join(EXPRESSIONS)}")
+            if path.stem in found:
+                raise DataError(f"{path}: the picture is also in {found[path.stem][0].name}")
+            found[path.stem] = (path, name[1], EXPRESSIONS[name[2]])
     if not found:
         raise DataNotFoundError("jaffe", root, ["KA.AN1.39.tiff", "jaffe/KA.AN1.39.tiff"])
     return list(found.values())

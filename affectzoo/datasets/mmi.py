@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.folds import assign_folds
 from affectzoo.datasets.index import FaceIndex, one_hot
@@ -130,11 +131,12 @@ def _read_sequences(root: Path, left_out: Counter[str]) -> list[Sequence]:
         raise DataNotFoundError("mmi", root, ["Sessions/1/session.xml", "1/session.xml"])
     sequences = []
     for _, folder in sorted(folders.items()):
-        found = _read_session(folder)
-        if isinstance(found, str):
-            left_out[found] += 1
-        else:
-            sequences.append(found)
+        with one_row():
+            found = _read_session(folder)
+            if isinstance(found, str):
+                left_out[found] += 1
+            else:
+                sequences.append(found)
     if not sequences:
         reasons = "; ".join(f"{reason}: {count}" for reason, count in sorted(left_out.items()))
         raise DataNotFoundError(

@@ -33,6 +33,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import AffectZooError, DataError, DataNotFoundError
 from affectzoo.labels import SPACES, LabelSpace, decode
@@ -107,7 +108,7 @@ def read_rafdb(
     for stem, row in rows.items():
         row["path"] = (folder / f"{stem}{suffix}").relative_to(base).as_posix()
     if pictures == "original":
-        _annotate(rows, base, points)
+        rows = _annotate(rows, base, points)
     return FaceIndex.from_rows(PARTS[part].dataset, base, PARTS[part].labels, rows.values(), left_out)
 
 
@@ -152,13 +153,14 @@ def _add(found: dict[str, Any], name: str, entry: Any, source: str) -> None:
 def _read_list(partition: Path, part: Part) -> dict[str, dict[str, Any]]:
     rows: dict[str, dict[str, Any]] = {}
     for source, line, fields in _lines(partition):
-        split = fields[0].partition("_")[0]
-        if split not in ("train", "test") or not re.fullmatch(r"\S+ -?[0-9]+", " ".join(fields)):
-            raise DataError(f"{source}: '{line}', expected a line such as 'train_00001.jpg 5'")
-        dataset, labels = PARTS[part]
-        label = decode(dataset, int(fields[1]), source)
-        row = {"split": split, "label": label, "target": one_hot(labels, label), "source": source}
-        _add(rows, fields[0], row, source)
+        with one_row():
+            split = fields[0].partition("_")[0]
+            if split not in ("train", "test") or not re.fullmatch(r"\S+ -?[0-9]+", " ".join(fields)):
+                raise DataError(f"{source}: '{line}', expected a line such as 'train_00001.jpg 5'")
+            dataset, labels = PARTS[part]
+            label = decode(dataset, int(fields[1]), source)
+            row = {"split": split, "label": label, "target": one_hot(labels, label), "source": source}
+            _add(rows, fields[0], row, source)
     return rows
 
 
@@ -193,24 +195,29 @@ def _with_distributions(
 def _read_distributions(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     found: dict[str, npt.NDArray[np.float32]] = {}
     for source, line, fields in _lines(path):
-        values = np.array(_numbers(source, " ".join(fields[1:]), 7))
-        if values.min() < 0 or values.sum() <= 0:
-            raise DataError(f"{source}: '{line}', expected shares from 0 on, not all 0")
-        _add(found, fields[0], (values / values.sum()).astype(np.float32), source)
+        with one_row():
+            values = np.array(_numbers(source, " ".join(fields[1:]), 7))
+            if values.min() < 0 or values.sum() <= 0:
+                raise DataError(f"{source}: '{line}', expected shares from 0 on, not all 0")
+            _add(found, fields[0], (values / values.sum()).astype(np.float32), source)
     return found
 
 
-def _annotate(rows: dict[str, dict[str, Any]], base: Path, points: Points) -> None:
-    """Add box and landmarks; the manual points may be lacking, for one picture or for all."""
+def _annotate(rows: dict[str, dict[str, Any]], base: Path, points: Points) -> dict[str, dict[str, Any]]:
+    """The faces with box and landmarks; the manual points may be lacking, for one picture or for all."""
     boxes = _unpacked(base, "Annotation/boundingbox", "*_boundingbox.txt")
     suffix, count = POINTS[points]
     place = f"Annotation/{points}"
     pattern = f"*{suffix}"
     folder = _search(base / place, pattern) if points == "manual" else _unpacked(base, place, pattern)
+    annotated = {}
     for stem, row in rows.items():
-        row["box"] = _read_box(boxes / f"{stem}_boundingbox.txt")
-        if folder is not None and (folder / f"{stem}{suffix}").is_file():
-            row["landmarks"] = _read_points(folder / f"{stem}{suffix}", count)
+        with one_row():
+            row["box"] = _read_box(boxes / f"{stem}_boundingbox.txt")
+            if folder is not None and (folder / f"{stem}{suffix}").is_file():
+                row["landmarks"] = _read_points(folder / f"{stem}{suffix}", count)
+            annotated[stem] = row
+    return annotated
 
 
 def _numbers(source: str, line: str, count: int) -> list[float]:

@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.folds import assign_folds
 from affectzoo.datasets.footage import (
     Footage,
@@ -109,20 +110,21 @@ def read_recola(
     films = find_videos(unpacked(root / name) for name in VIDEOS)
     rows: list[dict[str, Any]] = []
     for person in people:
-        footage = find_footage(root, root / "frames" / person.name, films.get(person.name))
-        if not footage.paths:
-            left_out["person without frames"] += 1
-            continue
-        times = _times(root, person.name, footage) + lag
-        traces = [_read(path) for path in (person.valence, person.arousal)]
-        affect = np.stack([at_times(*trace, times, REACH) for trace in traces], axis=1)
-        common = {
-            "split": splits[person.name],
-            "subject": person.name,
-            "clip": person.name,
-            "source": str(person.valence),
-        }
-        rows += annotated_rows(footage, affect, root / "landmarks" / person.name, common, left_out, every)
+        with one_row():
+            footage = find_footage(root, root / "frames" / person.name, films.get(person.name))
+            if not footage.paths:
+                left_out["person without frames"] += 1
+                continue
+            times = _times(root, person.name, footage) + lag
+            traces = [_read(path) for path in (person.valence, person.arousal)]
+            affect = np.stack([at_times(*trace, times, REACH) for trace in traces], axis=1)
+            common = {
+                "split": splits[person.name],
+                "subject": person.name,
+                "clip": person.name,
+                "source": str(person.valence),
+            }
+            rows += annotated_rows(footage, affect, root / "landmarks" / person.name, common, left_out, every)
     if not rows:
         expected = [f"{name}/{people[0].name}.mp4" for name in VIDEOS]
         raise DataNotFoundError(
@@ -155,9 +157,12 @@ def _people(root: Path) -> list[Person]:
         valence, arousal = files
         for name in sorted(valence.keys() ^ arousal.keys()):
             kind = "arousal" if name in valence else "valence"
-            raise DataError(f"{base / kind}: no file of {name}, but the other dimension has one")
+            with one_row():
+                raise DataError(f"{base / kind}: no file of {name}, but the other dimension has one")
         if valence:
-            order = sorted(valence, key=lambda name: (name.rstrip("0123456789"), len(name), name))
+            order = sorted(
+                valence.keys() & arousal.keys(), key=lambda name: (name.rstrip("0123456789"), len(name), name)
+            )
             return [Person(name, valence[name], arousal[name]) for name in order]
     names = ("P16.csv", "P16.csv", "train_1.arff", "train_1.csv")
     expected = [f"{place}/valence/{name}" for place, name in zip(LABELS, names, strict=True)]

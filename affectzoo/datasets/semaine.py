@@ -33,6 +33,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from affectzoo import videos
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.folds import assign_folds
 from affectzoo.datasets.footage import annotated_rows, check_every, find_footage, fold_splits
 from affectzoo.datasets.index import FaceIndex
@@ -97,25 +98,26 @@ def read_semaine(
     splits = fold_splits("semaine", _assign(sessions, folds), fold)
     rows: list[dict[str, Any]] = []
     for session in sessions:
-        clip = session.folder.name
-        pictures = root / "frames" / clip
-        footage = find_footage(root, pictures, _video(session.folder, camera))
-        if not footage.paths:
-            left_out["session without frames"] += 1
-            continue
-        traces = {name: _read_traces(files, left_out) for name, files in session.files.items()}
-        if not all(traces.values()):
-            left_out["session without valence and arousal"] += 1
-            continue
-        times = np.arange(footage.length) / (footage.rate or RATE) + lag
-        affect = np.stack([average(traces[name], times, REACH) for name in DIMENSIONS], axis=1)
-        common = {
-            "split": splits[session.subject],
-            "subject": session.subject,
-            "clip": clip,
-            "source": str(session.folder),
-        }
-        rows += annotated_rows(footage, affect, root / "landmarks" / clip, common, left_out, every)
+        with one_row():
+            clip = session.folder.name
+            pictures = root / "frames" / clip
+            footage = find_footage(root, pictures, _video(session.folder, camera))
+            if not footage.paths:
+                left_out["session without frames"] += 1
+                continue
+            traces = {name: _read_traces(files, left_out) for name, files in session.files.items()}
+            if not all(traces.values()):
+                left_out["session without valence and arousal"] += 1
+                continue
+            times = np.arange(footage.length) / (footage.rate or RATE) + lag
+            affect = np.stack([average(traces[name], times, REACH) for name in DIMENSIONS], axis=1)
+            common = {
+                "split": splits[session.subject],
+                "subject": session.subject,
+                "clip": clip,
+                "source": str(session.folder),
+            }
+            rows += annotated_rows(footage, affect, root / "landmarks" / clip, common, left_out, every)
     if not rows:
         reasons = ", ".join(f"{reason} {count}" for reason, count in (+left_out).items())
         raise DataNotFoundError(
@@ -142,7 +144,10 @@ def _sessions(root: Path, left_out: Counter[str]) -> list[Session]:
     """The sessions with traces of both dimensions, by number."""
     base = root / "Sessions" if (root / "Sessions").is_dir() else root
     folders = [path for path in base.glob("[0-9]*/") if path.is_dir() and path.name.isdecimal()]
-    found = [_session(folder) for folder in sorted(folders, key=lambda path: int(path.name))]
+    found = []
+    for folder in sorted(folders, key=lambda path: int(path.name)):
+        with one_row():
+            found.append(_session(folder))
     sessions = [session for session in found if session is not None]
     left_out["session without valence and arousal"] = len(found) - len(sessions)
     if not sessions:

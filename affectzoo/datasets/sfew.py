@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Literal
 
 from affectzoo.datasets.afew import LABELS, SPLITS, expression, walk_part
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.images import SUFFIXES
@@ -56,17 +57,18 @@ def read_sfew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
                 if label is None:
                     left_out["picture without label"] += 1
                     continue
-                if seen.setdefault(path.stem, path) != path:
-                    raise DataError(f"{path}: the picture is also in {seen[path.stem].parent}")
-                rows.append(
-                    {
-                        "path": path.relative_to(root).as_posix(),
-                        "split": split,
-                        "label": label,
-                        "target": one_hot(LABELS, label),
-                        "source": str(path),
-                    }
-                )
+                with one_row():
+                    if seen.setdefault(path.stem, path) != path:
+                        raise DataError(f"{path}: the picture is also in {seen[path.stem].parent}")
+                    rows.append(
+                        {
+                            "path": path.relative_to(root).as_posix(),
+                            "split": split,
+                            "label": label,
+                            "target": one_hot(LABELS, label),
+                            "source": str(path),
+                        }
+                    )
     if not rows:
         other = "original" if pictures == "aligned" else "aligned"
         places = {

@@ -23,10 +23,11 @@ and a cell of the others may be empty:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import csv_rows, number, points
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
@@ -61,20 +62,22 @@ def read_table(root: Path) -> FaceIndex:
     rows: list[dict[str, Any]] = []
     seen: dict[tuple[Any, ...], str] = {}
     for row in _rows(path):
-        keys: list[tuple[Any, ...]] = [("path and box", row["path"], row["box"])]
-        if row["clip"] is not None and row["frame"] is not None:
-            keys.append(("clip and frame", row["clip"], row["frame"]))
-        for key in keys:
-            if seen.setdefault(key, row["source"]) != row["source"]:
-                raise DataError(f"{row['source']}: the same {key[0]} as in {seen[key]}")
-        if row["label"] in NOT_A_CLASS:
-            left_out[f"labelled {row['label']}"] += 1
-        else:
-            rows.append(row)
+        with one_row():
+            keys: list[tuple[Any, ...]] = [("path and box", row["path"], row["box"])]
+            if row["clip"] is not None and row["frame"] is not None:
+                keys.append(("clip and frame", row["clip"], row["frame"]))
+            for key in keys:
+                if seen.setdefault(key, row["source"]) != row["source"]:
+                    raise DataError(f"{row['source']}: the same {key[0]} as in {seen[key]}")
+            if row["label"] in NOT_A_CLASS:
+                left_out[f"labelled {row['label']}"] += 1
+            else:
+                rows.append(row)
     counts = {len(row["landmarks"]): row["source"] for row in rows if row["landmarks"] is not None}
     if len(counts) > 1:
         named = ", ".join(f"{count} in {source}" for count, source in sorted(counts.items()))
-        raise DataError(f"{path}: all faces must have equally many landmarks, but there are {named}")
+        with one_row():
+            raise DataError(f"{path}: all faces must have equally many landmarks, but there are {named}")
     if not rows:
         raise DataError(f"{path}: no faces")
     labels = _labels({row["label"] for row in rows} - {None})
@@ -89,14 +92,17 @@ def _labels(names: set[str]) -> LabelSpace | None:
     return next(known, label_space(sorted(names))) if names else None
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _rows(path: Path) -> list[dict[str, Any]]:
+    rows = []
     header: list[str] = []
     for source, fields in csv_rows(path):
         if header:
-            yield _row(dict(zip(header, fields, strict=True)), source)
+            with one_row():
+                rows.append(_row(dict(zip(header, fields, strict=True)), source))
         else:
             header = fields
             _check_header(header, source)
+    return rows
 
 
 def _check_header(header: list[str], source: str) -> None:

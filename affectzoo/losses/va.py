@@ -63,7 +63,7 @@ def ccc_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 
 def mse_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-    """AffectNet's euclidean loss ``1/(2N) sum (p - t)^2``, summed over columns (section 5.2).
+    """AffectNet's euclidean loss ``1/(2N) sum (p - t)^2``, summed over columns (section 4.3).
 
     Args:
         prediction: Shape (N, D).

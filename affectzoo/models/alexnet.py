@@ -1,4 +1,4 @@
-"""The AlexNet baseline of AffectNet (Mollahosseini et al., TAC 2019, section 5.1).
+"""The AlexNet baseline of AffectNet (Mollahosseini et al., TAC 2019, section 4.2).
 
 Krizhevsky's network in Caffe's order, pooling before local response normalisation as AffectNet's text has it,
 with two-group convolutions; torchvision's ``alexnet`` is a later one without groups and normalisation.

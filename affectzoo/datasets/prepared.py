@@ -1,0 +1,154 @@
+"""Folders that ``affectzoo data prepare`` wrote: any data module reads them in place of the original.
+
+Layout::
+
+    root/prepared.json             data set, options, label space, crop rule, counts, what was left out
+    root/index.parquet             the index table, one row per face, in the original's order
+    root/faces/0000/0000000.jpg    loose crops, named by their row in the original's index, or
+    root/shards/00000.tar          crops in uncompressed tar files, which WebDataset reads too
+    root/prepared.plan.json        what was asked for, and
+    root/parts/00000.json          what is done: for going on and for checking
+
+``index.parquet`` has the columns of ``affectzoo.datasets.index`` without ``pixels``, and besides: ``row``,
+``original`` (picture, or video and frame, that the crop was cut from), ``digest`` of the crop's file, and
+``splits``, the face's part for each test fold, where the data set has folds. Landmarks are x, y, x, y, ...
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa  # type: ignore[import-untyped]
+import pyarrow.parquet as pq  # type: ignore[import-untyped]
+
+from affectzoo.datasets.index import COLUMNS, FaceIndex
+from affectzoo.errors import DataError
+from affectzoo.labels import LabelSpace
+
+FORMAT = 1
+RECORD = "prepared.json"
+PLAN = "prepared.plan.json"
+INDEX = "index.parquet"
+
+SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("path", pa.string()),
+        ("split", pa.string()),
+        ("splits", pa.list_(pa.string())),
+        ("label", pa.string()),
+        ("target", pa.list_(pa.float32())),
+        ("votes", pa.list_(pa.int64())),
+        ("valence", pa.float64()),
+        ("arousal", pa.float64()),
+        ("subject", pa.string()),
+        ("clip", pa.string()),
+        ("frame", pa.int64()),
+        ("box", pa.list_(pa.float64())),
+        ("landmarks", pa.list_(pa.float32())),
+        ("source", pa.string()),
+        ("original", pa.string()),
+        ("digest", pa.string()),
+    ]
+)
+
+
+def is_prepared(root: Path) -> bool:
+    """Whether a folder is one that ``affectzoo data prepare`` finished, or began."""
+    return (root / RECORD).is_file() or (root / PLAN).is_file()
+
+
+def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIndex:
+    """Index a prepared folder.
+
+    Args:
+        root: The folder.
+        module: Class name of the data module that asks, such as ``AFEWVA``.
+        options: What its reader would go by; must be what the folder was prepared with. A data set with folds
+            was prepared for all of them, so ``fold`` may differ.
+
+    Raises:
+        DataError: The folder is unfinished, altered, of another format, or for another data set or other
+            options.
+    """
+    record = _record(root)
+    if record["module"] != module:
+        raise DataError(
+            f"{root} was prepared from {record['name']}: choose the data module {record['module']}, "
+            f"not {module}"
+        )
+    fold = options.get("fold")
+    foreseen = record["folds"] is not None and isinstance(fold, int)
+    free = {"fold"} if foreseen else set()
+    changed = [name for name, value in record["options"].items() if options.get(name) != value]
+    if set(changed) - free:
+        given = ", ".join(f"{name}={json.dumps(record['options'][name])}" for name in changed)
+        asked = " ".join(f"--set {name}={json.dumps(options.get(name))}" for name in changed)
+        raise DataError(
+            f"{root} was prepared with {given}; set these options so, or prepare another folder with {asked}"
+        )
+    if foreseen and not 0 <= options["fold"] < record["folds"]:
+        raise DataError(f"{root}: fold is {fold}, expected 0 to {record['folds'] - 1}")
+    content = (root / INDEX).read_bytes()
+    if hashlib.sha256(content).hexdigest() != record["index_sha256"]:
+        raise DataError(f"{root / INDEX} was altered since it was prepared; prepare the folder again")
+    table = pq.read_table(pa.BufferReader(content))
+    splits = [parts[fold] for parts in table["splits"].to_pylist()] if foreseen else None
+    columns = {name: _column(table, name) for name in COLUMNS if name != "pixels"}
+    columns |= {"pixels": [None] * len(table), **({} if splits is None else {"split": splits})}
+    frame = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in COLUMNS})
+    labels = record["labels"]
+    space = None if labels is None else LabelSpace(tuple(labels["names"]), labels["name"])
+    return FaceIndex(record["dataset"], root, space, frame, record["left_out"])
+
+
+def _record(root: Path) -> dict[str, Any]:
+    try:
+        record: dict[str, Any] = json.loads((root / RECORD).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DataError(f"{root}: its preparation is unfinished; run the same command again") from None
+    if record.get("format") != FORMAT:
+        raise DataError(
+            f"{root / RECORD}: format {record.get('format')}, expected {FORMAT}; prepare the folder again"
+        )
+    return record
+
+
+def _column(table: pa.Table, name: str) -> Sequence[Any]:
+    """One column as the index has it."""
+    if name == "box":
+        return [None if box is None else tuple(box) for box in table[name].to_pylist()]
+    if not pa.types.is_list(table.schema.field(name).type):
+        values: list[Any] = table[name].to_pylist()
+        return values
+    arrays = [None if array is None else np.array(array) for array in table[name].to_pandas()]
+    if name == "landmarks":
+        return [None if array is None else array.reshape(-1, 2) for array in arrays]
+    return arrays
+
+
+def write_index(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
+    """Write ``index.parquet``.
+
+    Args:
+        path: The file.
+        rows: One per face, columns of ``SCHEMA``; what is lacking is empty.
+
+    Returns:
+        The file's SHA-256.
+    """
+    columns = {
+        field.name: pa.array([_plain(row.get(field.name)) for row in rows], field.type) for field in SCHEMA
+    }
+    pq.write_table(pa.table(columns, SCHEMA), path, compression="zstd")
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _plain(value: Any) -> Any:
+    return value.ravel() if isinstance(value, np.ndarray) else value
