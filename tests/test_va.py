@@ -100,6 +100,7 @@ def test_epoch_metrics_are_exact_whatever_the_batches() -> None:
         p, t = prediction[:, i].double().numpy()[known], target[:, i].double().numpy()[known]
         expected[f"ccc_{name}"] = literal_ccc(p, t)
         expected[f"pcc_{name}"] = np.corrcoef(p, t)[0, 1]
+        expected[f"icc_{name}"] = 2 * np.cov(p, t, ddof=0)[0, 1] / (p.var() + t.var())
         expected[f"mse_{name}"] = ((p - t) ** 2).mean()
         expected[f"rmse_{name}"] = np.sqrt(expected[f"mse_{name}"])
         expected[f"sagr_{name}"] = (np.sign(p) == np.sign(t)).mean()

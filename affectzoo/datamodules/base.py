@@ -67,7 +67,8 @@ class FaceDataModule(pl.LightningDataModule):
         """Say which data and how to serve it; nothing is read before ``setup``.
 
         Args:
-            root: The data set's folder, laid out as its authors ship it.
+            root: The data set's folder, laid out as its authors ship it, or one that ``affectzoo data
+                prepare`` made of it.
             preprocess: The model's preprocessing; linked from the model on the command line.
             labels: The model's label space; linked from the model on the command line.
             landmarks: How many landmarks the model takes; linked likewise. Faces without them are left
