@@ -367,7 +367,9 @@ def _crops(step: Step) -> Iterator[tuple[dict[str, Any], bytes, str]]:
             record["message"] = f"{_original(face)}: {error} (listed in {face['source']})"
             yield record, b"", ""
         else:
-            record |= {"box": box, "landmarks": None if points is None else points.ravel().tolist()}
+            # str: the fewest digits that name the same 32-bit number
+            marks = None if points is None else [float(str(value)) for value in points.ravel()]
+            record |= {"box": box, "landmarks": marks}
             record |= {"digest": _digest(content), "bytes": len(content)}
             yield record, content, suffix
 
