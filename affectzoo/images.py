@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affectzoo.errors import UnreadableImageError
+from affectzoo.remote import fetch_missing
 
 if TYPE_CHECKING:
     from affectzoo.preprocess import Image
@@ -26,7 +27,11 @@ def read_bytes(path: Path) -> bytes:
         OSError: It cannot be read, or the tar file has no such member.
     """
     shard = path.parent
-    if shard.suffix != ".tar" or shard.is_dir():
+    inside = shard.suffix == ".tar" and not shard.is_dir()
+    content = shard if inside else path
+    if not content.exists():
+        fetch_missing(content)
+    if not inside:
         return path.read_bytes()
     place = _members(shard, shard.stat().st_mtime_ns).get(path.name)
     if place is None:

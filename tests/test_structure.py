@@ -19,8 +19,9 @@ REPOSITORY = PACKAGE.parent
 # Each line may import the lines above it and, where it is a package, itself.
 LAYERS = (
     ("errors",),
-    ("labels", "landmarks", "sample"),
-    ("preprocess", "images", "registry", "losses", "plots", "optim", "fetch"),
+    ("labels", "landmarks", "sample", "fetch"),
+    ("remote",),
+    ("preprocess", "images", "registry", "losses", "plots", "optim"),
     ("weights", "metrics", "transforms", "videos"),
     ("tasks", "faces", "datasets", "labeltools"),
     ("models", "datamodules"),

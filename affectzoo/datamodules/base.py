@@ -6,7 +6,6 @@ import inspect
 import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal
 
 import lightning.pytorch as pl
@@ -31,6 +30,7 @@ from affectzoo.datasets.prepared import is_prepared, read_prepared
 from affectzoo.errors import AffectZooError
 from affectzoo.labels import LabelSpace, label_space
 from affectzoo.preprocess import Preprocess
+from affectzoo.remote import local_root
 from affectzoo.sample import Batch
 from affectzoo.transforms import Augment, FaceTransform
 
@@ -68,7 +68,8 @@ class FaceDataModule(pl.LightningDataModule):
 
         Args:
             root: The data set's folder, laid out as its authors ship it, or one that ``affectzoo data
-                prepare`` made of it.
+                prepare`` made of it; of the latter also an address such as ``s3://bucket/folder``, whose
+                files are fetched when they are first read.
             preprocess: The model's preprocessing; linked from the model on the command line.
             labels: The model's label space; linked from the model on the command line.
             landmarks: How many landmarks the model takes; linked likewise. Faces without them are left
@@ -94,7 +95,7 @@ class FaceDataModule(pl.LightningDataModule):
             seed: Seed of the held-out part and of resampling.
         """
         super().__init__()
-        self.root = Path(root)
+        self.root = local_root(root)
         self.preprocess = preprocess
         self.labels = labels
         self.landmarks = landmarks

@@ -24,15 +24,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyarrow as pa  # type: ignore[import-untyped]
-import pyarrow.parquet as pq  # type: ignore[import-untyped]
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from affectzoo.datasets.index import COLUMNS, FaceIndex
 from affectzoo.errors import DataError
+from affectzoo.images import read_bytes
 from affectzoo.labels import LabelSpace
+from affectzoo.remote import RECORD
 
 FORMAT = 1
-RECORD = "prepared.json"
 PLAN = "prepared.plan.json"
 INDEX = "index.parquet"
 
@@ -95,7 +96,7 @@ def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIn
         )
     if foreseen and not 0 <= options["fold"] < record["folds"]:
         raise DataError(f"{root}: fold is {fold}, expected 0 to {record['folds'] - 1}")
-    content = (root / INDEX).read_bytes()
+    content = read_bytes(root / INDEX)
     if hashlib.sha256(content).hexdigest() != record["index_sha256"]:
         raise DataError(f"{root / INDEX} was altered since it was prepared; prepare the folder again")
     table = pq.read_table(pa.BufferReader(content))

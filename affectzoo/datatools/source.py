@@ -46,4 +46,4 @@ def read(name: str, root: Path, **arguments: Any) -> FaceIndex:
         module = data_set(name).load_class()(str(root), **arguments)
     except TypeError as error:
         raise AffectZooError(f"{name}: {error}") from None
-    return module.read_index()
+    return module.read()
