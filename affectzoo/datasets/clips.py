@@ -95,7 +95,7 @@ class ClipDataset(Dataset[Batch]):
         )
         padding = self.length - len(frames)
         order = [*range(len(frames)), *[len(frames) - 1] * padding]
-        sample = {
+        sample: Batch = {
             key: torch.stack([torch.as_tensor(frame[key]) for frame in frames])[order]
             for key in ("label", "target", "va", "index", "clip")
         }

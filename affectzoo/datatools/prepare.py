@@ -41,6 +41,7 @@ import numpy as np
 from affectzoo import __version__, images, videos
 from affectzoo.errors import AffectZooError, DataError, UnreadableImageError
 from affectzoo.preprocess import Box, Preprocess
+from affectzoo.remote import RECORD
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -126,7 +127,7 @@ def prepare(
         AffectZooError: ``out`` holds something else, the disk is full, or the data set cannot be read.
         DataError: No face could be prepared.
     """
-    from affectzoo.datasets.prepared import FORMAT, INDEX, RECORD, write_index
+    from affectzoo.datasets.prepared import FORMAT, INDEX, write_index
 
     rule = rule or CropRule()
     Preprocess(size=rule.size, margin=rule.margin)  # checks both
