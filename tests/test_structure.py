@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import affectzoo
-from affectzoo.registry import ARCHITECTURES
+from affectzoo.registry import ARCHITECTURES, DATASETS
 from affectzoo.weights import entries
 
 PACKAGE = Path(affectzoo.__file__).parent
@@ -99,6 +99,15 @@ def test_each_weights_entry_has_a_card_that_says_its_figures() -> None:
             assert f"{metric['accuracy']:.4f}" in card
             for name_, recall in metric["recall"].items():
                 assert f"| {name_} | {recall:.4f} |" in card
+
+
+def test_every_data_set_has_a_recipe_and_a_row_in_the_readme() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    recipes = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "recipes").rglob("*.yaml")]
+    for entry in DATASETS.values():
+        module = entry.target.replace(":", ".")
+        assert f"`{module}`" in readme, entry.name
+        assert any(f"class_path: {module}\n" in text for text in recipes), entry.name
 
 
 def test_readme_lists_every_architecture_and_all_weights() -> None:

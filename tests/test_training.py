@@ -17,6 +17,7 @@ from fakes import (
     write_fer2013_csv,
     write_ferplus,
     write_folder,
+    write_own_table,
     write_rafdb,
 )
 from fakes.afew import write_afew, write_sfew
@@ -51,6 +52,7 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "MMI": write_mmi,
     "ExpW": write_expw,
     "Folder": write_folder,
+    "Table": write_own_table,
 }
 SMALL = ("--data.num_workers", "0", "--data.batch_size", "4", "--trainer.accelerator", "cpu")
 

@@ -255,3 +255,16 @@ def write_folder(root: Path, per_class: int = 4, *, seed: int = 0) -> Path:
         for i in range(per_class):
             write_picture(root / name / f"{i}.jpg", picture(random, 40, 50, 3))
     return root
+
+
+def write_own_table(root: Path, faces: int = 16, *, seed: int = 0) -> Path:
+    """One's own ``faces.csv``: classes, valence and arousal of four subjects in all parts."""
+    random = np.random.default_rng(seed)
+    lines = ["path,label,valence,arousal,split,subject"]
+    for i in range(faces):
+        write_picture(root / f"{i}.png", picture(random, 16, 16, 3))
+        valence, arousal = random.uniform(-0.7, 0.7, 2).round(2)
+        split = ("train", "train", "valid", "test")[i % 4]
+        lines.append(f"{i}.png,{FERPLUS_CLASSES[i % 3]},{valence},{arousal},{split},person {i % 4}")
+    (root / "faces.csv").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return root
