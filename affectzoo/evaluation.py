@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 import torch
 from torch.utils.data import DataLoader
@@ -17,7 +18,8 @@ from affectzoo.datasets.clips import ClipDataset
 from affectzoo.datasets.dataset import FaceDataset, collate
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.metrics.expression import recalls
-from affectzoo.plots import confusion_figure
+from affectzoo.plots import agreement_figure, confusion_figure, traces_figure
+from affectzoo.tasks.va import DIMENSIONS
 from affectzoo.transforms import FaceTransform
 
 if TYPE_CHECKING:
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
 
     from affectzoo.metrics.predictions import Predicted
     from affectzoo.models.base import AffectModel
+
+TRACES = 6
+"""Clips whose predictions are drawn."""
 
 
 def evaluate(
@@ -149,18 +154,39 @@ def write_evaluation(
     Args:
         record: Becomes ``metrics.json`` and, with classes, ``confusion_matrix.png``.
         folder: Made where it does not exist.
-        title: Over the picture.
-        predictions: Becomes ``predictions.csv``.
+        title: Over the pictures.
+        predictions: Becomes ``predictions.csv`` and, with values, ``valence_arousal.png`` and, with clips,
+            ``traces.png`` of the longest ones.
     """
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    if "confusion" in record:
+        confusion_figure(
+            torch.tensor(record["confusion"]).numpy(),
+            list(record["recall"]),
+            folder / "confusion_matrix.png",
+            f"{title}: accuracy {record['accuracy']:.4f}",
+        )
     if predictions is not None:
         predictions.to_csv(folder / "predictions.csv", index=False)
-    if "confusion" not in record:
+        _affect_figures(
+            predictions, folder, f"{title}, CCC {record['ccc']:.3f}" if "ccc" in record else title
+        )
+
+
+def _affect_figures(table: pd.DataFrame, folder: Path, title: str) -> None:
+    known = [name for name in DIMENSIONS if f"predicted_{name}" in table and table[name].notna().any()]
+    if not known:
         return
-    confusion_figure(
-        torch.tensor(record["confusion"]).numpy(),
-        list(record["recall"]),
-        folder / "confusion_matrix.png",
-        f"{title}: accuracy {record['accuracy']:.4f}",
-    )
+    table = table.dropna(subset=known)
+    pairs = {name: (table[name].to_numpy(), table[f"predicted_{name}"].to_numpy()) for name in known}
+    agreement_figure(pairs, folder / "valence_arousal.png", title)
+    clips: dict[str, dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
+    for clip in table["clip"].value_counts().index[:TRACES].sort_values():
+        frames = table[table["clip"] == clip].sort_values("frame")
+        numbers = frames["frame"].to_numpy(float)
+        clips[clip] = {
+            name: (numbers, frames[name].to_numpy(), frames[f"predicted_{name}"].to_numpy()) for name in known
+        }
+    if clips:
+        traces_figure(clips, folder / "traces.png", f"{title}: the longest clips")

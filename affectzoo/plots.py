@@ -142,6 +142,69 @@ def size_figure(sizes: np.ndarray, path: Path, title: str = "") -> None:
     _save(figure, path)
 
 
+def agreement_figure(
+    values: Mapping[str, tuple[np.ndarray, np.ndarray]], path: Path, title: str = ""
+) -> None:
+    """Draw predictions against labels, a panel per dimension; on the line they agree.
+
+    Args:
+        values: ``valence`` or ``arousal`` to labels and predictions, each of shape (N,).
+        path: The picture's file; its ending says which format.
+        title: Above the panels.
+    """
+    from matplotlib.colors import LogNorm
+    from matplotlib.figure import Figure
+
+    edges = np.linspace(-1.05, 1.05, 22)
+    cells = {
+        name: np.histogram2d(label, np.clip(predicted, -1, 1), bins=[edges, edges])[0]
+        for name, (label, predicted) in values.items()
+    }
+    norm = LogNorm(1, max(2, *(counts.max() for counts in cells.values())))
+    figure = Figure(figsize=(1 + 4.6 * len(values), 5.2), layout="constrained")
+    panels = figure.subplots(1, len(values), squeeze=False)[0]
+    for axes, (name, counts) in zip(panels, cells.items(), strict=True):
+        image = axes.pcolormesh(edges, edges, np.ma.masked_equal(counts.T, 0), norm=norm, cmap="viridis_r")
+        axes.plot([-1, 1], [-1, 1], color="0.25", linewidth=1)
+        axes.set(xlim=(-1.05, 1.05), ylim=(-1.05, 1.05), aspect="equal")
+        axes.set(xlabel=f"{name}, label", ylabel=f"{name}, predicted")
+    figure.colorbar(image, ax=panels, label="faces per cell", shrink=0.85)
+    figure.suptitle(title, fontsize=11)
+    _save(figure, path)
+
+
+def traces_figure(
+    clips: Mapping[str, Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]]], path: Path, title: str = ""
+) -> None:
+    """Draw predictions and labels over the frames of clips (as Aff-Wild's Fig. 14), a row per clip.
+
+    Args:
+        clips: Clip to ``valence`` or ``arousal`` to frame numbers, labels and predictions, each of shape
+            (T,).
+        path: The picture's file; its ending says which format.
+        title: Above.
+    """
+    from matplotlib.figure import Figure
+
+    dimensions = list(next(iter(clips.values())))
+    figure = Figure(figsize=(1 + 4.4 * len(dimensions), 0.9 + 1.5 * len(clips)), layout="constrained")
+    grid = figure.subplots(len(clips), len(dimensions), sharey=True, squeeze=False)
+    for row, (clip, values) in zip(grid, clips.items(), strict=True):
+        for axes, (name, (frames, label, predicted)) in zip(row, values.items(), strict=True):
+            axes.axhline(0, color="0.85", linewidth=0.8)
+            axes.plot(frames, label, color="0.25", linewidth=1.4, label="label")
+            axes.plot(frames, predicted, color=COLORS["train"], linewidth=1.4, label="predicted")
+            axes.set(ylim=(-1.05, 1.05), yticks=(-1, 0, 1))
+            axes.spines[["top", "right"]].set_visible(False)
+            axes.set_title(f"clip {clip}, {name}", fontsize=9, loc="left")
+    for axes in grid[-1]:
+        axes.set_xlabel("frame")
+    handles, labels = grid[0][0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=2, frameon=False)
+    figure.suptitle(title, fontsize=11)
+    _save(figure, path)
+
+
 def _save(figure: Figure, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)

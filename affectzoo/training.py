@@ -160,7 +160,7 @@ def _data_facts(trainer: pl.Trainer) -> dict[str, Any]:
         "unreadable": list(data.unreadable),
     }
     if data.window:
-        facts["window"] = data.window
+        facts |= {"window": data.window, "eval_window": data.eval_window, "eval_stride": data.eval_stride}
     rule = getattr(data, "rule", None)
     return facts if rule is None else facts | {"training_label_rule": rule}
 

@@ -195,6 +195,14 @@ def test_overlapping_windows_are_stitched_to_one_value_per_frame() -> None:
     assert record["ccc_valence"] == pytest.approx(model.score(found)["ccc_valence"].item(), abs=1e-4)
 
 
+def test_evaluation_may_have_longer_windows_than_training() -> None:
+    data = module(window=2, eval_window=12)
+    data.setup("fit")
+    assert all(batch["image"].shape[1] == 2 for batch in data.train_dataloader())
+    (batch,) = list(data.val_dataloader())
+    assert batch["image"].shape[1] == 12 and int(batch["mask"].sum()) == len(data.part("valid"))
+
+
 def test_quadrants_are_duplicated_to_their_shares() -> None:
     va = np.repeat([[0.5, 0.5], [-0.5, 0.5], [0.5, -0.5], [-0.5, -0.5]], [430, 400, 40, 7], axis=0)
     rows = resample_quadrants(np.concatenate([va, [[np.nan, np.nan]]]))

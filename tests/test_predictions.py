@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,7 +14,7 @@ from fakes import picture
 
 import affectzoo
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.evaluation import evaluate, evaluation_table, predictions_table
+from affectzoo.evaluation import evaluate, evaluation_table, predictions_table, write_evaluation
 from affectzoo.labels import label_space
 from affectzoo.metrics.predictions import ClipRule, Predicted, Predictions
 from affectzoo.sample import AffectOutput
@@ -168,3 +169,29 @@ def test_predictions_stand_beside_the_truth() -> None:
     np.testing.assert_allclose(table["p_fear"], shares[:, model.labels.index("fear")], atol=1e-6)
     np.testing.assert_allclose(table["predicted_arousal"], output.va[:, 1], atol=1e-6)
     np.testing.assert_allclose(table["valence"], index.table["valence"].astype(float))
+
+
+def test_values_and_clips_are_drawn(tmp_path: Path) -> None:
+    frames = 30
+    table = pd.DataFrame(
+        {
+            "path": [f"{i}.png" for i in range(2 * frames)],
+            "subject": "a",
+            "clip": ["x"] * frames + ["y"] * frames,
+            "frame": [*range(frames), *range(frames)],
+            "valence": np.sin(np.arange(2 * frames) / 9),
+            "predicted_valence": np.sin(np.arange(2 * frames) / 9 + 0.2),
+            "arousal": NAN,  # not annotated: no panel
+            "predicted_arousal": 0.0,
+        }
+    )
+    write_evaluation({"ccc": 0.5}, tmp_path, "title", table)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("metrics.json", "predictions.csv", "valence_arousal.png", "traces.png")
+    }
+    for name in ("valence_arousal.png", "traces.png"):
+        drawn = cv2.imread(str(tmp_path / name))
+        assert drawn is not None and min(drawn.shape[:2]) > 300 and drawn.std() > 10
+    assert len(pd.read_csv(tmp_path / "predictions.csv")) == 2 * frames
+    write_evaluation({"ccc": 0.5}, tmp_path / "still", "title", table.assign(clip=None, valence=NAN))
+    assert {path.name for path in (tmp_path / "still").iterdir()} == {"metrics.json", "predictions.csv"}

@@ -54,6 +54,7 @@ class FaceDataModule(pl.LightningDataModule):
         augment: Augment = "modern",
         window: int = 0,
         stride: int | None = None,
+        eval_window: int | None = None,
         eval_stride: int | None = None,
         imbalance: Imbalance = "as_is",
         cap: int = 15_000,
@@ -79,8 +80,11 @@ class FaceDataModule(pl.LightningDataModule):
             augment: Augmentation of the training part.
             window: Frames per sample for models that read sequences; 0 serves single faces.
             stride: Frames from one training window's start to the next's; by default ``window``.
-            eval_stride: The same for evaluation; where windows overlap, a frame has the mean of its
-                predictions. Each frame counts once.
+            eval_window: Frames per window in evaluation; by default ``window``. At a window's start a
+                recurrent model knows nothing of what was before: longer windows, best whole clips, show
+                it at its best.
+            eval_stride: Frames from one such window's start to the next's; by default ``eval_window``. Where
+                windows overlap, a frame has the mean of its predictions. Each frame counts once.
             imbalance: Strategy for rare classes in the training part: as it is, down-sampled to ``cap`` per
                 class, up-sampled to the largest class, drawn with equal class chances, or, for faces as
                 well as windows, ``quadrants`` of valence and arousal duplicated to Aff-Wild's shares.
@@ -104,7 +108,8 @@ class FaceDataModule(pl.LightningDataModule):
         self.augment = augment
         self.window = window
         self.stride = window if stride is None else stride
-        self.eval_stride = window if eval_stride is None else eval_stride
+        self.eval_window = window if eval_window is None else eval_window
+        self.eval_stride = self.eval_window if eval_stride is None else eval_stride
         self.imbalance = imbalance
         self.cap = cap
         self.valid_fraction = valid_fraction
@@ -187,8 +192,9 @@ class FaceDataModule(pl.LightningDataModule):
                 on_unreadable=self.on_unreadable,
                 targets=self.train_targets if training else "distribution",
             )
+            window = self.window if training else self.eval_window
             stride = self.stride if training else self.eval_stride
-            self._parts[split] = ClipDataset(faces, self.window, stride) if self.window else faces
+            self._parts[split] = ClipDataset(faces, window, stride) if window else faces
         return self._parts[split]
 
     def train_dataloader(self) -> DataLoader[Batch]:
