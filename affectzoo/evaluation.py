@@ -57,39 +57,45 @@ def evaluate(
         for batch in DataLoader(data, batch_size, collate_fn=collate):
             batch = model.transfer_batch_to_device(batch, model.device, 0)
             gathered.update(*model.predict_batch(batch))
-    return evaluation_record(model, gathered.compute()) | {"data": index.dataset}
+    return evaluation_record(model, gathered.compute(), index.scale) | {"data": index.dataset}
 
 
-def evaluation_record(model: AffectModel, predicted: Predicted) -> dict[str, Any]:
+def evaluation_record(model: AffectModel, predicted: Predicted, scale: float = 1.0) -> dict[str, Any]:
     """Results as JSON-ready values.
 
     Args:
         model: What was measured.
         predicted: Its predictions, each face once.
+        scale: Of the data set's own valence and arousal, see ``FaceIndex``.
 
     Returns:
         ``model``, ``task``, ``faces``, each scalar metric and ``versions``; with classes also ``recall`` and
         ``support`` by class and ``confusion`` counts (true class by predicted class). Where faces belong to
-        clips, ``per_clip`` has the same over clips, with their number ``clips``.
+        clips, ``per_clip`` has the same over clips, with their number ``clips``. Errors of valence and
+        arousal on the data set's own scale, where that is another one, are ``own_scale_<metric>``.
     """
     values = model.score(predicted)
     record: dict[str, Any] = {
         "model": model.arch,
         "task": model.task_name,
         "faces": len(predicted.row),
-        **_results(model, {name: v for name, v in values.items() if not name.startswith("clip_")}),
+        **_results(model, {n: v for n, v in values.items() if not n.startswith("clip_")}, scale),
     }
     clips = {name.removeprefix("clip_"): v for name, v in values.items() if name.startswith("clip_")}
     if clips:
         number = int(predicted.clip.unique().ge(0).sum())  # type: ignore[no-untyped-call]
         rule = {"rule": model.clip_rule} if model.labels is not None else {}
-        record["per_clip"] = {"clips": number, **rule, **_results(model, clips)}
+        record["per_clip"] = {"clips": number, **rule, **_results(model, clips, scale)}
     versions = {"affectzoo": __version__, "torch": torch.__version__, "python": platform.python_version()}
     return record | {"versions": versions}
 
 
-def _results(model: AffectModel, values: Mapping[str, torch.Tensor]) -> dict[str, Any]:
+def _results(model: AffectModel, values: Mapping[str, torch.Tensor], scale: float) -> dict[str, Any]:
     results: dict[str, Any] = {name: float(value) for name, value in values.items() if value.ndim == 0}
+    if scale != 1:
+        errors = {name: results[name] for name in results if name.startswith(("rmse_", "mse_"))}
+        power = {name: 1 if name.startswith("rmse_") else 2 for name in errors}
+        results |= {f"own_scale_{name}": value * scale ** power[name] for name, value in errors.items()}
     if model.labels is not None:
         confusion = values["confusion"].cpu()
         names = model.labels.names

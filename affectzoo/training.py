@@ -136,14 +136,13 @@ class RunReport(Callback):
     def _report(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str, split: str) -> None:
         assert isinstance(pl_module, AffectModel)
         predicted = pl_module.predicted[stage]
-        record = evaluation_record(pl_module, predicted)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        known = isinstance(data, FaceDataModule)
+        record = evaluation_record(pl_module, predicted, data.index.scale if known else 1.0)
         record |= {"split": split} | _data_facts(trainer)
         folder = Path(trainer.default_root_dir) / stage
         title = f"{pl_module.arch} on {record['data']} {split}"
-        data = trainer.datamodule  # type: ignore[attr-defined]
-        table = None
-        if isinstance(data, FaceDataModule):
-            table = predictions_table(pl_module, predicted, data.part(split))
+        table = predictions_table(pl_module, predicted, data.part(split)) if known else None
         write_evaluation(record, folder, title, table)
         console = Console()
         console.print(evaluation_table(record, title))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -148,6 +149,18 @@ def test_evaluation_reports_faces_and_clips() -> None:
         "fake", Path("nowhere"), index.labels, index.table.assign(clip=None).to_dict("records")
     )
     assert "per_clip" not in evaluate(model, without)
+
+
+def test_errors_are_given_on_the_data_sets_own_scale_too() -> None:
+    model = affectzoo.create_model("dlp_cnn_s", task="va").eval()
+    faces = clips_of_faces()
+    index = replace(faces, labels=None, scale=10.0, table=faces.table.assign(label=None, target=None))
+    record = evaluate(model, index)
+    for found in (record, record["per_clip"]):
+        assert found["own_scale_rmse_valence"] == pytest.approx(10 * found["rmse_valence"])
+        assert found["own_scale_mse_arousal"] == pytest.approx(100 * found["mse_arousal"])
+        assert "own_scale_ccc_valence" not in found
+    assert not any("own_scale" in name for name in evaluate(model, replace(index, scale=1.0)))
 
 
 def test_predictions_stand_beside_the_truth() -> None:

@@ -19,6 +19,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -88,7 +89,7 @@ def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
                 )
     if not rows:
         raise DataNotFoundError("afewva (no pictures)", clips[0].path.parent, ["00000.png"])
-    return FaceIndex.from_rows("afewva", root, None, rows, +left_out)
+    return replace(FaceIndex.from_rows("afewva", root, None, rows, +left_out), scale=SCALE)
 
 
 def afewva_folds(root: Path, folds: int = 5) -> dict[str, int]:

@@ -62,6 +62,8 @@ class FaceIndex:
         labels: The classes of ``label`` and ``target``; ``None`` for a data set without classes.
         table: One row per face, columns as in this module's text.
         left_out: Faces that the files list but the table leaves out, counted by reason.
+        scale: By which the data set's own valence and arousal are larger than the table's, which are in
+            [-1, 1]; errors are reported on both scales.
     """
 
     dataset: str
@@ -69,6 +71,7 @@ class FaceIndex:
     labels: LabelSpace | None
     table: pd.DataFrame
     left_out: Mapping[str, int] = field(default_factory=dict)
+    scale: float = 1.0
 
     @classmethod
     def from_rows(

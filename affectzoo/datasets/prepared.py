@@ -106,7 +106,7 @@ def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIn
     frame = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in COLUMNS})
     labels = record["labels"]
     space = None if labels is None else LabelSpace(tuple(labels["names"]), labels["name"])
-    return FaceIndex(record["dataset"], root, space, frame, record["left_out"])
+    return FaceIndex(record["dataset"], root, space, frame, record["left_out"], record["scale"])
 
 
 def _record(root: Path) -> dict[str, Any]:

@@ -161,6 +161,7 @@ def prepare(
         "affectzoo": __version__,
         "labels": index.labels and {"name": index.labels.name, "names": list(index.labels.names)},
         "folds": splits and len(splits),
+        "scale": index.scale,
         "faces": len(kept),
         "splits": dict(Counter(face["split"] for face in kept)),
         "bytes": sum(record["bytes"] for record in crops.values()),

@@ -14,7 +14,8 @@ Epoch = Literal["valid", "held out", "last"]
 EPOCHS: Mapping[Epoch, str] = MappingProxyType(
     {
         "valid": "best on the data set's own validation part",
-        "held out": "best on a tenth of the training part: whole persons where known, else class by class",
+        "held out": "best on a tenth of the training part (whole persons where known, else class by class), "
+        "or the last one",
         "last": "the last one of a schedule fixed beforehand",
     }
 )
@@ -205,7 +206,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 *_within("afewva"),
                 task="va",
                 metrics="PCC, CCC; RMSE, PCC, ICC",
-                epoch="last",
+                epoch="held out",
                 folds=5,
                 scales=(1.0, 10.0),
                 published=(Published("all", "clips", (600,)),),
