@@ -125,6 +125,12 @@ def predict_stream(
         detector: Finds the faces.
         batch_size: Faces per forward pass.
     """
+    fresh = () if model.meta is None else model.meta.training.get("fresh", ())
+    if fresh:
+        raise AffectZooError(
+            f"these weights are to start a training from: {', '.join(fresh)} are random. Train them first: "
+            "affectzoo fit --config ... --model.weights FILE --model.new_head true"
+        )
     if model.landmarks:
         raise AffectZooError(
             f"this {model.arch} takes {model.landmarks} landmarks with each face, which no detector here "

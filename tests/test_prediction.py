@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -378,3 +379,11 @@ def test_demo_reports_a_folder_that_cannot_be_made(
     shutil.copy(PHOTOGRAPH, blocked)
     assert main(["demo", "--out", str(blocked / "out")]) == 1
     assert str(blocked) in capsys.readouterr().err
+
+
+def test_weights_with_untrained_layers_do_not_predict() -> None:
+    model = affectzoo.load("dlp_cnn_s.ferplus")
+    assert model.meta is not None
+    model.meta = replace(model.meta, training={"fresh": ["fc.3", "heads.va"]})
+    with pytest.raises(AffectZooError, match=r"fc\.3, heads\.va are random\. Train them first"):
+        affectzoo.predict([picture(np.random.default_rng(0), 48, 48, 3)], model=model, detector="none")
