@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -186,13 +187,7 @@ def _data_check_options(tools: Tools) -> None:
         "--no-pictures", action="store_true", help="do not open pictures: lists and labels only"
     )
     check.add_argument("--json", action="store_true", help="print all findings as JSON")
-    check.set_defaults(run=_data_check)
-
-
-def _data_check(args: argparse.Namespace) -> None:
-    from affectzoo.datatools.check import command
-
-    command(args)
+    check.set_defaults(run=_data)
 
 
 def _data_stats_options(tools: Tools) -> None:
@@ -207,13 +202,7 @@ def _data_stats_options(tools: Tools) -> None:
     _data_options(stats)
     stats.add_argument("--out", type=Path, metavar="DIR", help="write stats.json and plots here")
     stats.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    stats.set_defaults(run=_data_stats)
-
-
-def _data_stats(args: argparse.Namespace) -> None:
-    from affectzoo.datatools.stats import command
-
-    command(args)
+    stats.set_defaults(run=_data)
 
 
 def _data_prepare_options(tools: Tools) -> None:
@@ -250,13 +239,7 @@ def _data_prepare_options(tools: Tools) -> None:
         "--chunk", type=_positive, default=1024, help="faces per shard, and per step of work (default: 1024)"
     )
     prepare.add_argument("--json", action="store_true", help="print prepared.json instead of a summary")
-    prepare.set_defaults(run=_data_prepare)
-
-
-def _data_prepare(args: argparse.Namespace) -> None:
-    from affectzoo.datatools.prepare import command
-
-    command(args)
+    prepare.set_defaults(run=_data)
 
 
 def _data_protocol_options(tools: Tools) -> None:
@@ -279,13 +262,11 @@ def _data_protocol_options(tools: Tools) -> None:
     protocol.add_argument("--out", type=Path, metavar="FILE", help="write the ids as .json, to share")
     protocol.add_argument("--compare", type=Path, metavar="FILE", help="ids to compare with; exit 1 if other")
     protocol.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    protocol.set_defaults(run=_data_protocol)
+    protocol.set_defaults(run=_data)
 
 
-def _data_protocol(args: argparse.Namespace) -> None:
-    from affectzoo.datatools.protocol import command
-
-    command(args)
+def _data(args: argparse.Namespace) -> None:
+    importlib.import_module(f"affectzoo.datatools.{args.tool}").command(args)
 
 
 def _data_options(parser: argparse.ArgumentParser) -> None:

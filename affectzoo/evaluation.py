@@ -33,7 +33,12 @@ TRACES = 6
 
 
 def evaluate(
-    model: AffectModel, index: FaceIndex, batch_size: int = 64, *, window: int = 0, stride: int | None = None
+    model: AffectModel,
+    index: FaceIndex,
+    batch_size: int = 64,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
 ) -> dict[str, Any]:
     """Measure a model on every face of an index.
 
@@ -41,13 +46,16 @@ def evaluate(
         model: In evaluation mode.
         index: Faces of one split, in any label space that maps into the model's.
         batch_size: Faces, or windows, per forward pass.
-        window: Frames per window for a recurrent model; 0 for single faces.
+        window: Frames per window for a recurrent model; 0 for single faces. By default as its weights were
+            evaluated in training.
         stride: Frames from one window's start to the next's; by default ``window``. Where windows overlap, a
             frame has the mean of its predictions.
 
     Returns:
         A record, see ``evaluation_record``.
     """
+    if window is None:
+        window = 0 if model.meta is None else int(model.meta.training.get("eval_window", 0))
     if model.labels is not None:
         index = index.conform(model.labels)
     faces = FaceDataset(index.with_landmarks(model.landmarks), FaceTransform(model.preprocess))

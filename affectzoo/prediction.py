@@ -131,6 +131,11 @@ def predict_stream(
             f"these weights are to start a training from: {', '.join(fresh)} are random. Train them first: "
             "affectzoo fit --config ... --model.weights FILE --model.new_head true"
         )
+    if model.meta is not None and model.meta.training.get("window"):
+        raise AffectZooError(
+            f"this {model.arch} was trained on windows of {model.meta.training['window']} frames and knows "
+            "nothing from a single picture; evaluate it on clips (affectzoo test), or take one for pictures"
+        )
     if model.landmarks:
         raise AffectZooError(
             f"this {model.arch} takes {model.landmarks} landmarks with each face, which no detector here "

@@ -142,7 +142,7 @@ class RunReport(Callback):
         record |= {"split": split} | _data_facts(trainer)
         folder = Path(trainer.default_root_dir) / stage
         title = f"{pl_module.arch} on {record['data']} {split}"
-        table = predictions_table(pl_module, predicted, data.part(split)) if known else None
+        table = predictions_table(pl_module, predicted, data.split_index(split)) if known else None
         write_evaluation(record, folder, title, table)
         console = Console()
         console.print(evaluation_table(record, title))

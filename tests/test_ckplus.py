@@ -12,8 +12,7 @@ from fakes.posed import CKPLUS_SUBJECTS, write_ckplus
 
 from affectzoo.datamodules.ckplus import CKPlus
 from affectzoo.datasets.ckplus import ckplus_folds, read_ckplus
-from affectzoo.datasets.folds import folds_hash
-from affectzoo.datasets.subject_folds import check_fold, step_folds
+from affectzoo.datasets.folds import fold_splits, folds_hash, step_folds
 from affectzoo.errors import DataError, DataNotFoundError, LabelError, UnknownNameError
 from affectzoo.labels import SPACES, decode
 from affectzoo.preprocess import Preprocess
@@ -259,7 +258,7 @@ def test_step_folds_ignores_order_and_repetition() -> None:
     assert step_folds(["c", "a", "b", "a", "d"], 3) == {"a": 0, "b": 1, "c": 2, "d": 0}
     with pytest.raises(DataError, match="2 subjects cannot be split into 1 folds"):
         step_folds("ab", 1)
-    check_fold("x", 2, 3)
+    assert fold_splits("x", {"a": 0, "b": 1}, 1) == {"a": "train", "b": "test"}
 
 
 def test_data_module(root: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -269,7 +268,7 @@ def test_data_module(root: Path, caplog: pytest.LogCaptureFixture) -> None:
         data.setup("fit")
     data.setup("test")
     assert f"ckplus: test fold 1 of 5, folds {folds_hash(step_folds(SUBJECTS, 5))}" in caplog.text
-    parts = {split: set(data.part(split).table["subject"]) for split in ("train", "valid", "test")}
+    parts = {split: set(data.split_index(split).table["subject"]) for split in ("train", "valid", "test")}
     assert parts["test"] == {"S010", "S035", "S060"}
     assert parts["train"] and parts["valid"] and not parts["train"] & parts["valid"]
     batch = next(iter(data.test_dataloader()))

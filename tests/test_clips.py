@@ -176,6 +176,10 @@ def test_overlapping_windows_are_stitched_to_one_value_per_frame() -> None:
     index = clips(5)
     record = evaluate(model, index, batch_size=2, window=4, stride=1)
     assert record["faces"] == 5 and record["per_clip"]["clips"] == 1
+    meta = replace(model.describe(), training={"window": 4, "eval_window": 5})
+    model.meta = meta  # as weights of a run say: windows without being told
+    assert evaluate(model, index)["ccc"] == evaluate(model, index, window=5)["ccc"]
+    assert evaluate(model, index)["ccc"] != evaluate(model, index, window=0)["ccc"]
     data = module(window=4, eval_stride=1)
     data._index = replace(index, table=index.table.assign(split="test"))
     data.setup("test")
@@ -200,7 +204,7 @@ def test_evaluation_may_have_longer_windows_than_training() -> None:
     data.setup("fit")
     assert all(batch["image"].shape[1] == 2 for batch in data.train_dataloader())
     (batch,) = list(data.val_dataloader())
-    assert batch["image"].shape[1] == 12 and int(batch["mask"].sum()) == len(data.part("valid"))
+    assert batch["image"].shape[1] == 12 and int(batch["mask"].sum()) == len(data.split_index("valid"))
 
 
 def test_quadrants_are_duplicated_to_their_shares() -> None:

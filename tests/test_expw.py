@@ -156,7 +156,7 @@ def test_data_module(root: Path) -> None:
     data = ExpW(str(root), test_fraction=0.3, min_confidence=40, **settings)
     data.setup("fit")
     data.setup("test")
-    assert {split: len(data.part(split)) > 0 for split in ("train", "valid", "test")} == {
+    assert {split: len(data.split_index(split)) > 0 for split in ("train", "valid", "test")} == {
         "train": True,
         "valid": True,
         "test": True,

@@ -102,7 +102,7 @@ def test_jaffe_data_module(jaffe: Path, caplog: pytest.LogCaptureFixture) -> Non
         data.setup("fit")
     data.setup("test")
     assert f"jaffe: test fold 9 of 10, folds {folds_hash(jaffe_folds(jaffe))}" in caplog.text
-    parts = {split: set(data.part(split).table["subject"]) for split in ("train", "valid", "test")}
+    parts = {split: set(data.split_index(split).table["subject"]) for split in ("train", "valid", "test")}
     assert parts["test"] == {"YM"}
     assert len(parts["valid"]) == 1 and len(parts["train"]) == 8 and not parts["valid"] & parts["train"]
     batch = next(iter(data.test_dataloader()))

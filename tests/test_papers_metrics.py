@@ -23,7 +23,6 @@ from affectzoo.metrics.classification import (
     accuracy,
     areas,
     class_metrics,
-    class_recalls,
     cohens_kappa,
     confusion,
     f1,
@@ -32,6 +31,7 @@ from affectzoo.metrics.classification import (
     percent,
     top_k,
 )
+from affectzoo.metrics.expression import recalls
 from affectzoo.metrics.skew import skew_normalised
 from affectzoo.metrics.va import VAMetrics
 
@@ -267,7 +267,7 @@ def test_one_versus_rest() -> None:
     assert binary[0].tolist() == [[12, 3], [3, 5]]
     assert binary.sum(dim=(-2, -1)).tolist() == [23, 23, 23]
     torch.testing.assert_close(one_vs_rest(counts.expand(2, 4, 3, 3))[1, 2], binary)
-    torch.testing.assert_close(class_recalls(counts.expand(2, 4, 3, 3))[1, 2], class_recalls(counts))
+    torch.testing.assert_close(recalls(counts.expand(2, 4, 3, 3))[1, 2], recalls(counts))
 
 
 @pytest.mark.parametrize("faces", [CASES["ties"], CASES["absent classes"]], ids=["ties", "absent"])

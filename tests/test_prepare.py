@@ -568,5 +568,14 @@ def test_recipes_take_prepared_data(
     options = ["--data.root", str(out), "--trainer.fast_dev_run", "2", "--trainer.accelerator", "cpu"]
     options += ["--data.num_workers", "2" if form == "shards" else "0", "--data.batch_size", "4"]
     if "gru" in recipe:
-        options += ["--data.window", "2", "--data.stride", "2", "--data.eval_window", "2"]
+        options += [
+            "--data.window",
+            "2",
+            "--data.stride",
+            "2",
+            "--data.eval_window",
+            "2",
+            "--model.frozen",
+            "none",
+        ]
     assert main(["fit", "--config", str(REPOSITORY / "recipes" / f"{recipe}.yaml"), *options]) == 0

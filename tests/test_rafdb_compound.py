@@ -285,4 +285,6 @@ def test_recipe_trains_a_head_on_the_basic_parts_network(
     recipe += ["--data.root", str(root), *small, "--trainer.fast_dev_run", "1"]
     assert main(recipe) == 1
     assert "runs/dlp_cnn-rafdb" in " ".join(capsys.readouterr().err.split())
-    assert main([*recipe, "--model.weights", "null"]) == 0
+    assert main([*recipe, "--model.weights", "null"]) == 1
+    assert "frozen layers would keep their random start" in capsys.readouterr().err
+    assert main([*recipe, "--model.weights", "null", "--model.frozen", "none"]) == 0

@@ -68,7 +68,7 @@ def test_any_file_system_of_fsspec(address: str, tmp_path: Path) -> None:
     memory = fsspec.filesystem("memory")
     memory.put(str(tmp_path / "out"), "/bucket/out", recursive=True)
     faces = sum(len(batch["image"]) for batch in serve("memory://bucket/out").test_dataloader())
-    assert faces == len(serve(str(tmp_path / "out")).part("test"))
+    assert faces == len(serve(str(tmp_path / "out")).split_index("test"))
 
 
 def test_what_cannot_be_fetched(address: str, tmp_path: Path) -> None:

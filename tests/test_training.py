@@ -84,6 +84,8 @@ def test_published_recipe_runs(recipe: Path, tmp_path: Path) -> None:
     text = recipe.read_text()
     if "weights: runs/" in text:  # the run of another recipe, which it starts from
         options += ["--model.weights", "null"]
+    if "frozen:" in text:  # which needs those weights, or ImageNet's
+        options += ["--model.frozen", "none"]
     if "memory" in text:
         options += ["--model.feature_loss.memory", "16"]
     if "VGG16" in text or "VGGFace" in text or "VGG11BN" in text:  # their 120 M weights are tested elsewhere

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import lightning.pytorch as pl
 import numpy as np
 import pytest
 import torch
-from fakes import picture
+from fakes import picture, write_ferplus
 
 import affectzoo
 from affectzoo import weights
+from affectzoo.datamodules import FERPlus
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import AffectZooError, LabelError, UnknownNameError, WeightsError
 from affectzoo.evaluation import evaluate, evaluation_table
@@ -254,3 +257,14 @@ def test_frozen_trunk_stays_as_it_is_through_a_training_step() -> None:
     part = affectzoo.create_model("dlp_cnn_s", num_classes=2, frozen=0.2)
     trained = {name.split(".")[1] for name, p in part.network.trunk.named_parameters() if p.requires_grad}
     assert any(p.requires_grad for p in part.network.trunk.fc.parameters()) and "0" not in trained
+
+
+def test_frozen_layers_never_keep_a_random_start(tmp_path: Path) -> None:
+    quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = {"max_steps": 1, "limit_val_batches": 0, "accelerator": "cpu", **quiet}
+    random_trunk = affectzoo.create_model("dlp_cnn_s", labels="ferplus8", frozen="trunk")
+    data = FERPlus(str(write_ferplus(tmp_path / "data")), preprocess=random_trunk.preprocess, num_workers=0)
+    with pytest.raises(AffectZooError, match=r"keep their random start: name --model\.weights"):
+        pl.Trainer(**trainer).fit(random_trunk, datamodule=data)
+    trained = affectzoo.create_model("dlp_cnn_s", labels="ferplus8", frozen="trunk", weights="ferplus")
+    pl.Trainer(**trainer).fit(trained, datamodule=data)

@@ -138,9 +138,8 @@ class FaceDataModule(pl.LightningDataModule):
         """The arguments that only this data set has: what its reader goes by."""
         common = inspect.signature(FaceDataModule.__init__).parameters
         own = inspect.signature(type(self).__init__).parameters
-        kept = {"part": "portion"}  # ``part`` is a method
         return {
-            name: vars(self)[kept.get(name, name)]
+            name: vars(self)[name]
             for name, parameter in own.items()
             if name not in common and parameter.kind is not parameter.VAR_KEYWORD
         }
@@ -159,7 +158,7 @@ class FaceDataModule(pl.LightningDataModule):
 
     def train_class_counts(self) -> np.ndarray:
         """Faces per class of the training part before resampling, shape (C,)."""
-        return self.part("train").class_counts()
+        return self.split_index("train").class_counts()
 
     def setup(self, stage: str) -> None:
         """Read the parts that a stage needs.
@@ -171,8 +170,8 @@ class FaceDataModule(pl.LightningDataModule):
         for split in needed.get(stage, ()):
             self._part(split)
 
-    def part(self, split: str) -> FaceIndex:
-        """The faces of one part as the loaders serve them: row ``i`` is the face with ``index`` ``i``."""
+    def split_index(self, split: str) -> FaceIndex:
+        """The faces of one split as the loaders serve them: row ``i`` is the face with ``index`` ``i``."""
         return self._part(split).index
 
     def _part(self, split: str) -> FaceDataset | ClipDataset:

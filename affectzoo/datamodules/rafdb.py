@@ -32,11 +32,11 @@ class RAFDB(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.portion: Part = part
+        self.part: Part = part
         self.pictures: Pictures = pictures
         self.points: Points = points
         self.target: Target = target
 
     def read_index(self) -> FaceIndex:
         """Read the partition list and what else was asked for."""
-        return read_rafdb(self.root, self.pictures, self.portion, points=self.points, target=self.target)
+        return read_rafdb(self.root, self.pictures, self.part, points=self.points, target=self.target)

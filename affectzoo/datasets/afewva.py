@@ -23,11 +23,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from affectzoo.datasets.faults import one_row
-from affectzoo.datasets.fields import number, points
-from affectzoo.datasets.folds import assign_folds
+from affectzoo.datasets.fields import box_around, number, points
+from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import DataError, DataNotFoundError
 
@@ -64,9 +62,7 @@ def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
     root = Path(root)
     left_out: Counter[str] = Counter()
     clips = _read_clips(root, left_out)
-    assignment = _assign(clips, folds)
-    if not 0 <= fold < folds:
-        raise DataError(f"afewva: fold is {fold}, expected 0 to {folds - 1}")
+    splits = fold_splits("afewva", _assign(clips, folds), fold)
     rows = []
     for clip in clips:
         folder = clip.path.parent
@@ -79,7 +75,7 @@ def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
                 rows.append(
                     {
                         "path": (folder / pictures[key]).relative_to(root).as_posix(),
-                        "split": "test" if assignment[clip.subject] == fold else "train",
+                        "split": splits[clip.subject],
                         **_affect(clip.frames[key], f"{clip.path}, frame {key}"),
                         "subject": clip.subject,
                         "clip": folder.name,
@@ -164,5 +160,5 @@ def _affect(frame: Any, where: str) -> dict[str, Any]:
     if frame.get("landmarks"):
         landmarks = points(frame["landmarks"], where, 68)
         row["landmarks"] = landmarks
-        row["box"] = tuple(np.concatenate([landmarks.min(0), landmarks.max(0)]).tolist())
+        row["box"] = box_around(landmarks)
     return row

@@ -30,15 +30,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from affectzoo.datasets.faults import one_row
-from affectzoo.datasets.fields import number
-from affectzoo.datasets.folds import assign_folds
+from affectzoo.datasets.fields import box_around, number
+from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.footage import (
     Footage,
-    around,
     check_every,
     find_footage,
     find_videos,
-    fold_splits,
     numbered,
     read_pts,
     unpacked,
@@ -215,7 +213,7 @@ def _rows(
         if math.isnan(clip.valence[line] + clip.arousal[line]):
             continue  # at fault
         with one_row():
-            box = around(read_pts(boxes[frame + 1], 4))
+            box = box_around(read_pts(boxes[frame + 1], 4))
             if not (box[0] < box[2] and box[1] < box[3]):
                 left_out["box unusable"] += 1
                 continue

@@ -25,12 +25,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-import numpy as np
-
 from affectzoo.datasets.faults import one_row
-from affectzoo.datasets.fields import number, points
+from affectzoo.datasets.fields import box_around, number, points
+from affectzoo.datasets.folds import fold_splits, step_folds
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.datasets.subject_folds import check_fold, step_folds
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.images import SUFFIXES
 from affectzoo.labels import decode, label_space
@@ -80,8 +78,7 @@ def read_ckplus(
     if frames < 1:
         raise DataError(f"ckplus: frames is {frames}, expected at least 1")
     sequences = _read_labels(root)
-    assignment = step_folds(_subjects(sequences), folds)
-    check_fold("ckplus", fold, folds)
+    splits = fold_splits("ckplus", step_folds(_subjects(sequences), folds), fold)
     base = _find(root, "pictures")
     if base is None:
         raise DataNotFoundError("ckplus (no pictures)", root, _expected("pictures", ".png"))
@@ -103,7 +100,7 @@ def read_ckplus(
         for n, name, clip in chosen:
             row: dict[str, Any] = {
                 "path": pictures[n].relative_to(root).as_posix(),
-                "split": "test" if assignment[sequence[:4]] == fold else "train",
+                "split": splits[sequence[:4]],
                 "label": name,
                 "target": one_hot(labels, name),
                 "subject": sequence[:4],
@@ -196,5 +193,4 @@ def _unusable(label: Label, pictures: dict[int, Path], names: tuple[str, ...]) -
 
 def _read_landmarks(path: Path) -> dict[str, Any]:
     landmarks = points(path.read_text(encoding="utf-8").split(), str(path), 68)
-    box = np.concatenate([landmarks.min(0), landmarks.max(0)]).tolist()
-    return {"landmarks": landmarks, "box": tuple(box)}
+    return {"landmarks": landmarks, "box": box_around(landmarks)}

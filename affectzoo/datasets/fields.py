@@ -103,3 +103,9 @@ def points(values: object, where: str, *counts: int) -> npt.NDArray[np.float32]:
     if not np.isfinite(array).all():
         raise DataError(f"{where}: landmarks hold NaN or infinite values")
     return array.reshape(-1, 2).astype(np.float32)
+
+
+def box_around(marks: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
+    """The box around points of shape (N, 2), as x0, y0, x1, y1."""
+    x0, y0, x1, y1 = np.concatenate([marks.min(0), marks.max(0)]).tolist()
+    return x0, y0, x1, y1

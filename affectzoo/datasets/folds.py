@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from affectzoo.errors import DataError
 
@@ -34,6 +34,39 @@ def assign_folds(frames_per_subject: Mapping[str, int], folds: int) -> dict[str,
         assignment[subject] = fold
         sizes[fold] += frames
     return dict(sorted(assignment.items()))
+
+
+def step_folds(subjects: Iterable[str], folds: int) -> dict[str, int]:
+    """Give each subject a fold by its place among the sorted subjects: 0, 1, ... and again from 0.
+
+    With as many folds as subjects, each fold leaves one subject out.
+
+    Args:
+        subjects: Who is shown; repetitions do not matter.
+        folds: Number of folds, at least two.
+
+    Returns:
+        Each subject's fold, 0 to ``folds - 1``, in order of subjects' names.
+
+    Raises:
+        DataError: Fewer than two folds, or fewer subjects than folds.
+    """
+    names = sorted(set(subjects))
+    if not 2 <= folds <= len(names):
+        raise DataError(f"{len(names)} subjects cannot be split into {folds} folds (at least 2)")
+    return {name: place % folds for place, name in enumerate(names)}
+
+
+def fold_splits(dataset: str, assignment: Mapping[str, int], fold: int) -> dict[str, str]:
+    """``test`` for the subjects of one fold, ``train`` for the others.
+
+    Raises:
+        DataError: There is no such fold.
+    """
+    last = max(assignment.values())
+    if not 0 <= fold <= last:
+        raise DataError(f"{dataset}: fold is {fold}, expected 0 to {last}")
+    return {subject: "test" if number == fold else "train" for subject, number in assignment.items()}
 
 
 def folds_hash(assignment: Mapping[str, int]) -> str:

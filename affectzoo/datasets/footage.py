@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from affectzoo import videos
 from affectzoo.datasets.faults import one_row
-from affectzoo.datasets.fields import points
+from affectzoo.datasets.fields import box_around, points
 from affectzoo.errors import DataError
 from affectzoo.images import SUFFIXES as PICTURES
 
@@ -124,12 +124,6 @@ def read_pts(path: Path, *counts: int) -> npt.NDArray[np.float32]:
     return points(body.split(), str(path), *counts)
 
 
-def around(marks: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
-    """The box around points of shape (N, 2), as x0, y0, x1, y1."""
-    x0, y0, x1, y1 = np.concatenate([marks.min(0), marks.max(0)]).tolist()
-    return x0, y0, x1, y1
-
-
 def annotated_rows(
     footage: Footage,
     affect: npt.NDArray[np.float64],
@@ -167,21 +161,9 @@ def annotated_rows(
                     left_out["no landmarks"] += 1
                     continue
                 row["landmarks"] = read_pts(landmarks / marks[frame + 1], 68)
-                row["box"] = around(row["landmarks"])
+                row["box"] = box_around(row["landmarks"])
             rows.append(row)
     return rows
-
-
-def fold_splits(dataset: str, assignment: Mapping[str, int], fold: int) -> dict[str, str]:
-    """``test`` for the subjects of one fold, ``train`` for the others.
-
-    Raises:
-        DataError: There is no such fold.
-    """
-    last = max(assignment.values())
-    if not 0 <= fold <= last:
-        raise DataError(f"{dataset}: fold is {fold}, expected 0 to {last}")
-    return {subject: "test" if number == fold else "train" for subject, number in assignment.items()}
 
 
 def check_every(dataset: str, every: int) -> None:

@@ -18,8 +18,8 @@ from collections import Counter
 from pathlib import Path
 
 from affectzoo.datasets.faults import one_row
+from affectzoo.datasets.folds import fold_splits, step_folds
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.datasets.subject_folds import check_fold, step_folds
 from affectzoo.errors import DataError, DataNotFoundError, LabelError
 from affectzoo.images import SUFFIXES
 from affectzoo.labels import SPACES
@@ -46,12 +46,11 @@ def read_jaffe(root: Path, fold: int = 0, *, folds: int | None = None) -> FaceIn
     root = Path(root)
     left_out: Counter[str] = Counter()
     pictures = _pictures(root, left_out)
-    assignment = _assign(pictures, folds)
-    check_fold("jaffe", fold, len(set(assignment.values())))
+    splits = fold_splits("jaffe", _assign(pictures, folds), fold)
     rows = [
         {
             "path": path.relative_to(root).as_posix(),
-            "split": "test" if assignment[subject] == fold else "train",
+            "split": splits[subject],
             "label": label,
             "target": one_hot(LABELS, label),
             "subject": subject,

@@ -28,9 +28,8 @@ from xml.etree import ElementTree
 
 from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import number
-from affectzoo.datasets.folds import assign_folds
+from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.datasets.subject_folds import check_fold
 from affectzoo.errors import DataError, DataNotFoundError, UnreadableImageError
 from affectzoo.labels import CODES, SPACES, decode
 from affectzoo.videos import Video
@@ -70,8 +69,7 @@ def read_mmi(root: Path, fold: int = 0, *, folds: int = 10, frames: int = 3) -> 
         raise DataError(f"mmi: frames is {frames}, expected at least 1")
     left_out: Counter[str] = Counter()
     sequences = _read_sequences(root, left_out)
-    assignment = _assign(sequences, folds)
-    check_fold("mmi", fold, folds)
+    splits = fold_splits("mmi", _assign(sequences, folds), fold)
     rows = []
     for path, subject, label in sequences:
         middle = _middle(path, frames)
@@ -81,7 +79,7 @@ def read_mmi(root: Path, fold: int = 0, *, folds: int = 10, frames: int = 3) -> 
         rows += [
             {
                 "path": path.relative_to(root).as_posix(),
-                "split": "test" if assignment[subject] == fold else "train",
+                "split": splits[subject],
                 "label": label,
                 "target": one_hot(LABELS, label),
                 "subject": subject,

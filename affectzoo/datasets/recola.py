@@ -31,14 +31,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from affectzoo.datasets.faults import one_row
-from affectzoo.datasets.folds import assign_folds
+from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.footage import (
     Footage,
     annotated_rows,
     check_every,
     find_footage,
     find_videos,
-    fold_splits,
     unpacked,
 )
 from affectzoo.datasets.index import FaceIndex

@@ -34,8 +34,8 @@ import numpy as np
 
 from affectzoo import videos
 from affectzoo.datasets.faults import one_row
-from affectzoo.datasets.folds import assign_folds
-from affectzoo.datasets.footage import annotated_rows, check_every, find_footage, fold_splits
+from affectzoo.datasets.folds import assign_folds, fold_splits
+from affectzoo.datasets.footage import annotated_rows, check_every, find_footage
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.traces import Trace, average, checked, number_table, text_lines
 from affectzoo.errors import DataError, DataNotFoundError

@@ -5,7 +5,7 @@ the Wild", IEEE TAC 10(1), 2019, section 4.2, Tables 7 to 9: "Except for the acc
 calculated in a binary-class manner", one class against the rest, and averaged over the classes.
 
 Three steps: ``confusion`` counts faces, true class by predicted class; the formulas (``accuracy``, ``f1``,
-``class_recalls``, ``cohens_kappa``, ``krippendorffs_alpha``, ``percent``) take such counts, in any leading
+``cohens_kappa``, ``krippendorffs_alpha``, ``percent``) take such counts, in any leading
 shape; ``class_metrics`` gives everything at once, with the areas under the curves. Faces may count any number
 of times (``counts``, whole numbers), in many ways at once: so ``skew`` and ``bootstrap`` draw them. Values
 are in double precision; NaN where undefined. A class that no face has is left out of every average; a face
@@ -188,13 +188,6 @@ def accuracy(confusion: torch.Tensor) -> torch.Tensor:
     return _ratio(_agreed(confusion), _total(confusion))
 
 
-def class_recalls(confusion: torch.Tensor) -> torch.Tensor:
-    """``recalls`` of any leading shape, (..., C); their mean over the classes is RAF-DB's mean diagonal."""
-    flat = confusion.double().reshape(-1, *confusion.shape[-2:])
-    found: torch.Tensor = torch.vmap(recalls)(flat)
-    return found.reshape(confusion.shape[:-1])
-
-
 def f1(confusion: torch.Tensor) -> torch.Tensor:
     """F1 score of each class, shape (..., C); NaN for a class that no face has."""
     true, predicted = _margins(confusion)
@@ -331,7 +324,7 @@ def class_metrics(scores: Array, labels: Array, counts: Array | None = None) -> 
         accuracy=accuracy(first),
         kappa=cohens_kappa(first),
         alpha=krippendorffs_alpha(first),
-        recall=class_recalls(first),
+        recall=recalls(first.double()),
         f1=f1(first),
         f1_top2=f1(second),
         class_kappa=torch.where(occurs, cohens_kappa(binary), torch.nan),

@@ -19,13 +19,13 @@ def recalls(confusion: torch.Tensor) -> torch.Tensor:
     """Recall of each class from counts.
 
     Args:
-        confusion: Counts, true class by predicted class, shape (C, C).
+        confusion: Counts, true class by predicted class, shape (..., C, C).
 
     Returns:
-        Shape (C,), in [0, 1]; NaN for a class that no face has.
+        Shape (..., C), in [0, 1]; NaN for a class that no face has.
     """
-    support = confusion.sum(dim=1)
-    return torch.where(support > 0, confusion.diagonal() / support, torch.nan)
+    support = confusion.sum(dim=-1)
+    return torch.where(support > 0, confusion.diagonal(dim1=-2, dim2=-1) / support, torch.nan)
 
 
 class MeanDiagonal(MulticlassConfusionMatrix):

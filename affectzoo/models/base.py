@@ -36,7 +36,7 @@ class Trunk(Protocol):
     One that also takes landmarks says how many in an attribute ``landmarks`` and gets them as second
     argument, shape (B, N, 2), -1 to 1 from the input's one edge to the other. One that contains another
     architecture's trunk says so in ``starts_from``: that architecture's name to the part's name, so that its
-    weights can start the part.
+    weights can start the part. ``pretrained`` says that it was built with ImageNet weights.
     """
 
     feature_dim: int
@@ -89,8 +89,7 @@ class AffectModel(pl.LightningModule):
         labels: This model's classes; ``None`` when it predicts no expression.
         landmarks: How many landmarks it takes with each face, 0 or 68.
         meta: What its weights say of themselves, where it was loaded from some.
-        results: Metrics of the latest evaluation by stage, ``valid`` and ``test``.
-        predicted: The predictions that each of these scored.
+        predicted: The predictions of the latest evaluation by stage, ``valid`` and ``test``.
     """
 
     arch: ClassVar[str]
@@ -161,7 +160,7 @@ class AffectModel(pl.LightningModule):
         dim = cast(Trunk, trunk).feature_dim
         self.feature_term = self.feature_loss.build(len(self.labels or ()), dim)
         self.meta: WeightsMeta | None = None
-        self.results: dict[str, dict[str, torch.Tensor]] = {}
+        self._starts_trained: bool = getattr(trunk, "pretrained", False)
         self.predicted: dict[str, Predicted] = {}
         self._predictions: dict[str, Predictions] = {}
         if weights is not None:
@@ -246,6 +245,7 @@ class AffectModel(pl.LightningModule):
         if faults:
             raise WeightsError(f"{path}: tensors do not fit {self.arch}: {'; '.join(faults[:5])}")
         self.network.load_state_dict(tensors, strict=not new_head, assign=False)
+        self._starts_trained = True
         self.meta = None if new_head else meta
         return meta
 
@@ -288,7 +288,18 @@ class AffectModel(pl.LightningModule):
             )
 
     def setup(self, stage: str) -> None:
-        """Check that data and model speak the same labels; take class counts from the training part."""
+        """Check that data and model speak the same labels; take class counts from the training part.
+
+        Raises:
+            LabelError: They do not.
+            AffectZooError: Layers are frozen at their random start.
+        """
+        frozen = any(not parameter.requires_grad for parameter in self.network.trunk.parameters())
+        if stage == "fit" and frozen and not self._starts_trained and self.trainer.ckpt_path is None:
+            raise AffectZooError(
+                f"{self.arch}: frozen layers would keep their random start: name --model.weights (or --model."
+                "pretrained true, where there are ImageNet weights), or train all: --model.frozen none"
+            )
         self.network.to(memory_format=torch.channels_last)
         data = getattr(self.trainer, "datamodule", None)
         spoken = getattr(getattr(data, "index", None), "labels", None)
@@ -386,7 +397,7 @@ class AffectModel(pl.LightningModule):
     def _conclude(self, stage: str) -> None:
         self.predicted[stage] = self._predictions[stage].compute()
         self._predictions[stage].reset()
-        self.results[stage] = values = self.score(self.predicted[stage])
+        values = self.score(self.predicted[stage])
         scalars = {f"{stage}/{name}": value.float() for name, value in values.items() if value.ndim == 0}
         self.log_dict(scalars, prog_bar=True)
 

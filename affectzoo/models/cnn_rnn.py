@@ -51,6 +51,7 @@ class RecurrentTrunk(nn.Module):
         self.frames = frame_trunk
         self.starts_from = {arch: "frames"}
         self.landmarks: int = cast(int, frame_trunk.landmarks)
+        self.pretrained: bool = cast(bool, frame_trunk.pretrained)
         kind = nn.GRU if cell == "gru" else nn.LSTM
         self.rnn = kind(
             cast(int, frame_trunk.feature_dim),

@@ -41,6 +41,7 @@ class ResNetTrunk(nn.Module):
         """
         super().__init__()
         self.landmarks = landmarks
+        self.pretrained = pretrained
         self.body = timm_network(name, pretrained)
         joined = cast(int, self.body.num_features) + 2 * landmarks
         self.feature_dim = units[-1] if units else joined

@@ -67,6 +67,7 @@ class VGGTrunk(nn.Module):
         """
         super().__init__()
         self.landmarks = landmarks
+        self.pretrained = imagenet is not None
         joined = blocks[-1][-1] * GRID**2 + 2 * landmarks
         self.feature_dim = units[-1] if units else joined
         self.features = conv_blocks(blocks, batch_norm)
