@@ -18,11 +18,7 @@ if TYPE_CHECKING:
 
     Tools = argparse._SubParsersAction[argparse.ArgumentParser]
 
-TRAINING = {
-    "fit": "train a model by a recipe",
-    "validate": "evaluate on the validation part",
-    "test": "evaluate on the test part, with a confusion matrix",
-}
+TRAINING = ("fit", "validate", "test")  # LightningCLI's
 
 EPILOG = """\
 train and evaluate (options by LightningCLI, see: affectzoo fit --help):

@@ -14,7 +14,7 @@ Only 327 of the 593 sequences have an emotion file; the others are unlabelled, n
 48 px faces in folders per class (CK+48) is read by ``affectzoo.datamodules.Folder``.
 
 No folds are shipped. Subjects that have a label are sorted, and every tenth goes to the same fold; see
-``affectzoo.datasets.subject_folds``.
+``affectzoo.datasets.folds``.
 """
 
 from __future__ import annotations
