@@ -6,17 +6,20 @@ Every run has one folder: its recipe, checkpoints, logs, the exported weights an
 from __future__ import annotations
 
 import argparse
+import hashlib
 import importlib
+import json
 import logging
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
 import torch
+import yaml
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.cli import (
     LightningArgumentParser,
@@ -28,6 +31,7 @@ from rich.console import Console
 
 from affectzoo import weights
 from affectzoo.datamodules.base import FaceDataModule
+from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation import (
     evaluation_record,
@@ -39,6 +43,18 @@ from affectzoo.models.base import AffectModel
 
 MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy"}
 """By which validation metric a task's best epoch is known; the others': ``valid/ccc``."""
+
+
+SCHEDULE = (
+    "max_epochs",
+    "max_steps",
+    "precision",
+    "callbacks",
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+    "limit_train_batches",
+)
+"""Options of the trainer that change the result."""
 
 
 class SaveRecipe(SaveConfigCallback):
@@ -112,6 +128,7 @@ class RunReport(Callback):
             metrics=(),
             training={
                 **_data_facts(trainer),
+                **_training_facts(trainer),
                 "epochs": trainer.current_epoch,
                 "epoch": state["epoch"] + 1,
                 "epoch_rule": rule,
@@ -162,6 +179,39 @@ def _data_facts(trainer: pl.Trainer) -> dict[str, Any]:
         facts |= {"window": data.window, "eval_window": data.eval_window, "eval_stride": data.eval_stride}
     rule = getattr(data, "rule", None)
     return facts if rule is None else facts | {"training_label_rule": rule}
+
+
+def _training_facts(trainer: pl.Trainer) -> dict[str, Any]:
+    """What tells a run from others: its recipe, its seed, and on which faces it was trained and chosen."""
+    facts: dict[str, Any] = {}
+    saved = next((c for c in trainer.callbacks if isinstance(c, SaveRecipe)), None)  # type: ignore[attr-defined]
+    if saved is not None:
+        facts["seed"] = saved.config.get("seed_everything")
+        facts["recipe_hash"] = recipe_hash(yaml.safe_load(saved.parser.dump(saved.config, skip_none=False)))
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if isinstance(data, FaceDataModule):
+        facts |= {name: getattr(data, name) for name in ("fold", "folds") if hasattr(data, name)}
+        for split in ("train", "valid"):
+            facts[f"{split}_hash"] = split_hash(ids(data.split_index(split)))
+    return facts
+
+
+def recipe_hash(config: Mapping[str, Any]) -> str:
+    """SHA-256 of what a configuration says of the result.
+
+    Runs that differ in nothing but seed, fold, place and machine have the same.
+
+    Args:
+        config: A training's complete configuration, as in a run's ``config.yaml``.
+    """
+    elsewhere = {"root", "num_workers", "fold"}
+    options = {k: v for k, v in config["data"].get("init_args", {}).items() if k not in elsewhere}
+    model = dict(config["model"].get("init_args", {}))
+    model["weights"] = model.get("weights") is not None  # each fold or seed may start from its own
+    trainer = {name: config["trainer"].get(name) for name in SCHEDULE}
+    told = [config["model"]["class_path"], model, config["data"]["class_path"], options, trainer]
+    told.append(config.get("report"))
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
 class ZooCLI(LightningCLI):

@@ -20,6 +20,7 @@ from affectzoo.cli import main
 from affectzoo.datamodules.base import hold_out
 from affectzoo.datasets.afewva import afewva_folds
 from affectzoo.datasets.folds import folds_hash
+from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools.protocol import (
     check_ids,
@@ -27,11 +28,9 @@ from affectzoo.datatools.protocol import (
     deviations,
     faces,
     freeze,
-    ids,
     listing,
     markdown,
     read_ids,
-    split_hash,
     write_ids,
 )
 from affectzoo.datatools.protocols import PROTOCOLS, find_protocol

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import sys
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectzoo import __version__
+from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datatools.protocols import EPOCHS, PROTOCOLS, Protocol, Source, find_protocol
 from affectzoo.datatools.source import read
 from affectzoo.errors import AffectZooError, DataError, EmptySplitError
@@ -33,13 +32,6 @@ if TYPE_CHECKING:
 
 HELD_OUT, SEED = 0.1, 0
 """Share and draw of a validation part that is held out: the data modules' defaults."""
-PREFIXES = {
-    "affectnet": "(Manually_Annotated/)?(Manually_Annotated_Images/)?",
-    "jaffe": ".*/",
-    "rafdb": ".*/",
-    "rafdb_compound": ".*/",
-}
-"""Folders that copies of a data set spell differently; a picture's id leaves them out."""
 
 
 def faces(protocol: Protocol, roots: Mapping[str, Path], fold: int | None = None) -> dict[str, FaceIndex]:
@@ -77,28 +69,6 @@ def faces(protocol: Protocol, roots: Mapping[str, Path], fold: int | None = None
     parts = {name: _usable(part, protocol, name) for name, part in parts.items()}
     _check_apart(protocol, parts)
     return parts
-
-
-def ids(index: FaceIndex) -> list[str]:
-    """An id for each face, in order: ``<data set>/<clip>#<frame>``, or ``<data set>/<path>`` for stills.
-
-    Neither the root nor folders that copies spell differently (``PREFIXES``) are in it, and file endings are
-    in lower case.
-
-    Raises:
-        DataError: Two faces have the same.
-    """
-    columns = (index.table[name] for name in ("path", "clip", "frame"))
-    found = [_id(index.dataset, *row) for row in zip(*columns, strict=True)]
-    if len(set(found)) < len(found):
-        twice = next(name for name, times in Counter(found).items() if times > 1)
-        raise DataError(f"{index.root}: two faces have the id {twice}; is the copy unpacked twice?")
-    return found
-
-
-def split_hash(names: Iterable[str]) -> str:
-    """SHA-256 of ids, whatever their order: equal hashes mean equal faces."""
-    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
 def freeze(protocol: Protocol, roots: Mapping[str, Path]) -> dict[str, Any]:
@@ -381,13 +351,6 @@ def _check_apart(protocol: Protocol, parts: Mapping[str, FaceIndex]) -> None:
                     f"{protocol.name}: {one} and {other} part share {len(shared)} {kind}: {some}. The "
                     "result would not be of unseen ones; compare the copy's lists with the original ones"
                 )
-
-
-def _id(dataset: str, path: str, clip: str | None, frame: int | None) -> str:
-    if clip is not None and frame is not None:
-        return f"{dataset}/{clip}#{int(frame)}"
-    stem, dot, ending = re.sub(f"^{PREFIXES.get(dataset, '')}", "", path).rpartition(".")
-    return f"{dataset}/{stem}{dot}{ending.lower()}"
 
 
 def _frozen(index: FaceIndex) -> dict[str, Any]:
