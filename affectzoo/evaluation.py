@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,10 +15,11 @@ from torch.utils.data import DataLoader
 
 from affectzoo import __version__
 from affectzoo.datasets.clips import ClipDataset
-from affectzoo.datasets.dataset import FaceDataset, collate
+from affectzoo.datasets.dataset import FaceDataset, OnUnreadable, collate
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.metrics.expression import recalls
+from affectzoo.metrics.classification import recalls
 from affectzoo.plots import agreement_figure, confusion_figure, traces_figure
+from affectzoo.sample import AffectOutput, Batch
 from affectzoo.tasks.va import DIMENSIONS
 from affectzoo.transforms import FaceTransform
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from affectzoo.metrics.predictions import Predicted
     from affectzoo.models.base import AffectModel
+
+Progress = Callable[[float], object]
+"""Told from time to time which share of the work, 0 to 1, is done."""
 
 TRACES = 6
 """Clips whose predictions are drawn."""
@@ -54,18 +58,74 @@ def evaluate(
     Returns:
         A record, see ``evaluation_record``.
     """
-    if window is None:
-        window = 0 if model.meta is None else int(model.meta.training.get("eval_window", 0))
     if model.labels is not None:
         index = index.conform(model.labels)
-    faces = FaceDataset(index.with_landmarks(model.landmarks), FaceTransform(model.preprocess))
-    data = ClipDataset(faces, window, stride or window) if window else faces
+    index = index.with_landmarks(model.landmarks)
+    predicted = predict_index(model, index, batch_size, window=window, stride=stride)
+    return evaluation_record(model, predicted, index.scale) | {"data": index.dataset}
+
+
+def predict_index(
+    model: AffectModel,
+    index: FaceIndex,
+    batch_size: int = 64,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    on_unreadable: OnUnreadable = "raise",
+    progress: Progress | None = None,
+) -> Predicted:
+    """A model's predictions of the faces of an index, whatever label space that speaks.
+
+    Arguments and errors are those of ``outputs``.
+    """
+    options = {"window": window, "stride": stride, "on_unreadable": on_unreadable, "progress": progress}
     gathered = model.predictions().to(model.device)
-    with torch.inference_mode():
-        for batch in DataLoader(data, batch_size, collate_fn=collate):
-            batch = model.transfer_batch_to_device(batch, model.device, 0)
-            gathered.update(*model.predict_batch(batch))
-    return evaluation_record(model, gathered.compute(), index.scale) | {"data": index.dataset}
+    for output, batch in outputs(model, index, batch_size, **options):  # type: ignore[arg-type]
+        gathered.update(output, batch)
+    return gathered.compute()
+
+
+def outputs(
+    model: AffectModel,
+    index: FaceIndex,
+    batch_size: int = 64,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    on_unreadable: OnUnreadable = "raise",
+    progress: Progress | None = None,
+) -> Iterator[tuple[AffectOutput, Batch]]:
+    """A model's outputs for the faces of an index, batch by batch, without augmentation.
+
+    Args:
+        model: In evaluation mode.
+        index: Faces with the landmarks that the model takes.
+        batch_size: Faces, or windows, per forward pass.
+        window: Frames per window, see ``evaluate``.
+        stride: From window to window, see ``evaluate``.
+        on_unreadable: At a picture that cannot be read: ``raise``, or ``skip``, which leaves the face out.
+        progress: See ``Progress``.
+
+    Yields:
+        Outputs and batch, both with one leading dimension. Frames that only fill a window up have a mask of
+        ``False``; a frame of several windows comes several times.
+
+    Raises:
+        UnreadableImageError: A picture cannot be read.
+    """
+    if window is None:
+        window = 0 if model.meta is None else int(model.meta.training.get("eval_window", 0))
+    faces = FaceDataset(index, FaceTransform(model.preprocess), on_unreadable=on_unreadable)
+    data = ClipDataset(faces, window, stride or window) if window else faces
+    loader = DataLoader(data, batch_size, collate_fn=collate)
+    for number, batch in enumerate(loader, 1):
+        batch = model.transfer_batch_to_device(batch, model.device, 0)
+        with torch.inference_mode():  # not around the yield: it would reach into the caller's own work
+            answer = model.predict_batch(batch)
+        yield answer
+        if progress is not None:
+            progress(number / len(loader))
 
 
 def evaluation_record(model: AffectModel, predicted: Predicted, scale: float = 1.0) -> dict[str, Any]:

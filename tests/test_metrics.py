@@ -9,7 +9,8 @@ import torch
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, recall_score
 
 from affectzoo.labels import label_space
-from affectzoo.metrics.expression import expression_metrics, recalls
+from affectzoo.metrics.classification import class_metrics, recalls
+from affectzoo.metrics.expression import expression_metrics
 from affectzoo.metrics.predictions import Predictions
 from affectzoo.sample import AffectOutput
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
@@ -48,10 +49,20 @@ def test_metrics_are_sklearns(faces: int, classes: list[int]) -> None:
         expected = {
             "accuracy": accuracy_score(true, said),
             "mean_diagonal": recall_score(true, said, average="macro", labels=np.unique(true)),
-            "f1": f1_score(true, said, average="macro"),
+            "f1": f1_score(true, said, average="macro", labels=np.unique(true)),
         }
     for name, value in expected.items():
         assert found[name].item() == pytest.approx(value, abs=1e-6), name
+
+
+def test_training_and_papers_metrics_agree_on_classes_without_faces() -> None:
+    scores, labels = random_faces(60, [0, 2, 5])
+    metrics = expression_metrics(SPACE)
+    metrics.update(scores, labels)
+    assert (scores.argmax(dim=1) == 1).any()  # a class that no face has
+    averages = class_metrics(scores, labels).averages()
+    for name in ("accuracy", "mean_diagonal", "f1"):
+        assert metrics.compute()[name].item() == pytest.approx(averages[name].item(), abs=1e-6)
 
 
 @pytest.mark.parametrize("sizes", [(100,), (1, 99), (33, 33, 34), (64, 36)])

@@ -29,9 +29,9 @@ from affectzoo.metrics.classification import (
     krippendorffs_alpha,
     one_vs_rest,
     percent,
+    recalls,
     top_k,
 )
-from affectzoo.metrics.expression import recalls
 from affectzoo.metrics.skew import skew_normalised
 from affectzoo.metrics.va import VAMetrics
 

@@ -97,14 +97,18 @@ class FaceIndex:
         Raises:
             EmptySplitError: There are none; says which splits have some.
         """
-        chosen = self.table[self.table["split"] == split]
-        if chosen.empty:
+        chosen = (self.table["split"] == split).to_numpy()
+        if not chosen.any():
             found = ", ".join(f"{k} {v}" for k, v in self.split_counts().items())
             raise EmptySplitError(
                 f"{self.dataset}: the {split} part of {self.root} is empty "
                 f"(found: {found or 'no faces at all'})"
             )
-        return replace(self, table=chosen.reset_index(drop=True))
+        return self.rows(chosen)
+
+    def rows(self, chosen: np.ndarray) -> FaceIndex:
+        """The faces that a mask of shape (N,) chooses."""
+        return replace(self, table=self.table[chosen].reset_index(drop=True))
 
     def split_counts(self) -> dict[str, int]:
         """Number of faces per split."""
@@ -190,13 +194,19 @@ class FaceIndex:
         """
         if count == 0:
             return self
-        has = np.array([p is not None and len(p) == count for p in self.table["landmarks"]], dtype=bool)
+        has = self.has_landmarks(count)
         if not has.any():
             raise DataError(f"{self.dataset}: the model takes {count} landmarks, but no face has them")
         if has.all():
             return self
         left_out = {**self.left_out, f"without {count} landmarks": int((~has).sum())}
-        return replace(self, table=self.table[has].reset_index(drop=True), left_out=left_out)
+        return replace(self.rows(has), left_out=left_out)
+
+    def has_landmarks(self, count: int) -> np.ndarray:
+        """Which faces have that many landmarks, shape (N,); all of them for a ``count`` of 0."""
+        return np.array(
+            [count == 0 or (p is not None and len(p) == count) for p in self.table["landmarks"]], dtype=bool
+        )
 
 
 def one_hot(labels: LabelSpace, name: str) -> np.ndarray:

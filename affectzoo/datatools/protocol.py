@@ -11,7 +11,6 @@ import hashlib
 import json
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,7 +65,7 @@ def faces(protocol: Protocol, roots: Mapping[str, Path], fold: int | None = None
         parts["test"] = testing if protocol.test.split is None else testing.part(protocol.test.split)
     except EmptySplitError as error:
         raise EmptySplitError(f"{error}; protocol {protocol.name} needs it. {protocol.ours}") from None
-    parts = {name: _usable(part, protocol, name) for name, part in parts.items()}
+    parts = {name: usable(part, protocol, name) for name, part in parts.items()}
     _check_apart(protocol, parts)
     return parts
 
@@ -190,8 +189,15 @@ def deviations(frozen: Mapping[str, Any]) -> list[dict[str, Any]]:
     Returns:
         ``part``, ``what``, ``published`` (one or, for several releases, more), ``found``, ``equal``.
     """
-    protocol = find_protocol(frozen["protocol"])
-    parts = frozen["folds"][0]["parts"]
+    return _deviations(find_protocol(frozen["protocol"]), frozen["folds"][0]["parts"])
+
+
+def deviations_of(protocol: Protocol, parts: Mapping[str, FaceIndex]) -> list[dict[str, Any]]:
+    """The same of the parts that ``faces`` returns."""
+    return _deviations(protocol, {name: _frozen(part) for name, part in parts.items()})
+
+
+def _deviations(protocol: Protocol, parts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     groups = {"all": list(parts), "train": ["train"], "valid": ["valid"], "test": ["test"]}
     if protocol.epoch == "held out":
         groups["train"].append("valid")
@@ -324,13 +330,22 @@ def _training_parts(protocol: Protocol, index: FaceIndex) -> dict[str, FaceIndex
     return {name: parts.part(name) for name in ("train", "valid")}
 
 
-def _usable(index: FaceIndex, protocol: Protocol, name: str) -> FaceIndex:
-    """The faces that the task can use."""
+def usable(index: FaceIndex, protocol: Protocol, name: str) -> FaceIndex:
+    """The faces of a part that the protocol's task can use.
+
+    Args:
+        index: The part.
+        protocol: Which one.
+        name: The part's, for the error.
+
+    Raises:
+        DataError: There are none.
+    """
     has_class, has_values = index.table["label"].notna(), index.table["valence"].notna()
     wanted = {"expression": has_class, "va": has_values, "multitask": has_class | has_values}[protocol.task]
     if not wanted.any():
         raise DataError(f"{protocol.name}: no face of the {name} part has labels for {protocol.task}")
-    return replace(index, table=index.table[wanted].reset_index(drop=True))
+    return index.rows(wanted.to_numpy(bool))
 
 
 def _check_apart(protocol: Protocol, parts: Mapping[str, FaceIndex]) -> None:

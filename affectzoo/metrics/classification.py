@@ -21,7 +21,6 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from affectzoo.errors import DataError, LabelError
-from affectzoo.metrics.expression import recalls
 from affectzoo.metrics.regression import Array
 
 
@@ -186,6 +185,19 @@ def percent(confusion: torch.Tensor) -> torch.Tensor:
 def accuracy(confusion: torch.Tensor) -> torch.Tensor:
     """Share of right predictions, shape (...); NaN without any face."""
     return _ratio(_agreed(confusion), _total(confusion))
+
+
+def recalls(confusion: torch.Tensor) -> torch.Tensor:
+    """Recall of each class from counts.
+
+    Args:
+        confusion: Counts, true class by predicted class, shape (..., C, C).
+
+    Returns:
+        Shape (..., C), in [0, 1]; NaN for a class that no face has.
+    """
+    support = confusion.sum(dim=-1)
+    return torch.where(support > 0, confusion.diagonal(dim1=-2, dim2=-1) / support, torch.nan)
 
 
 def f1(confusion: torch.Tensor) -> torch.Tensor:

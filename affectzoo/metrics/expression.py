@@ -9,23 +9,10 @@ from torchmetrics import MetricCollection
 from torchmetrics.classification import (
     MulticlassAccuracy,
     MulticlassConfusionMatrix,
-    MulticlassF1Score,
 )
 
 from affectzoo.labels import LabelSpace
-
-
-def recalls(confusion: torch.Tensor) -> torch.Tensor:
-    """Recall of each class from counts.
-
-    Args:
-        confusion: Counts, true class by predicted class, shape (..., C, C).
-
-    Returns:
-        Shape (..., C), in [0, 1]; NaN for a class that no face has.
-    """
-    support = confusion.sum(dim=-1)
-    return torch.where(support > 0, confusion.diagonal(dim1=-2, dim2=-1) / support, torch.nan)
+from affectzoo.metrics.classification import f1, recalls
 
 
 class MeanDiagonal(MulticlassConfusionMatrix):
@@ -37,6 +24,17 @@ class MeanDiagonal(MulticlassConfusionMatrix):
     def compute(self) -> torch.Tensor:
         """The mean, in [0, 1]; NaN before any face."""
         return recalls(super().compute()).nanmean()
+
+
+class MacroF1(MulticlassConfusionMatrix):
+    """Mean of the F1 scores over the classes that occur, as ``classification.f1`` has them.
+
+    torchmetrics' macro average also counts, as 0, a class that no face has once it is predicted.
+    """
+
+    def compute(self) -> torch.Tensor:
+        """The mean, in [0, 1]; NaN before any face."""
+        return f1(super().compute()).nanmean()
 
 
 def expression_metrics(labels: LabelSpace) -> MetricCollection:
@@ -51,7 +49,7 @@ def expression_metrics(labels: LabelSpace) -> MetricCollection:
         {
             "accuracy": MulticlassAccuracy(classes, average="micro", **alone),
             "mean_diagonal": MeanDiagonal(classes, **alone),
-            "f1": MulticlassF1Score(classes, average="macro", **alone),
+            "f1": MacroF1(classes, **alone),
             "confusion": MulticlassConfusionMatrix(classes, **alone),
         },
         compute_groups=False,

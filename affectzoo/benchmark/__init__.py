@@ -1,0 +1,1 @@
+"""Systems measured on the exact faces of protocols: records, leaderboard, comparisons."""

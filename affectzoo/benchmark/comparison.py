@@ -1,0 +1,455 @@
+"""Is one system better than another on the same faces, or is the difference within chance?
+
+From two tables of predictions as ``affectzoo benchmark`` writes them: the difference of a metric with a
+paired bootstrap interval and, for accuracy, McNemar's test. On folds the metric is that of all folds' faces
+together, not the mean over folds.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import torch
+
+from affectzoo.benchmark.records import read_records
+from affectzoo.errors import AffectZooError, DataError, UnknownNameError
+from affectzoo.metrics.bootstrap import McNemar, Metric, bootstrap_difference, mcnemar
+from affectzoo.metrics.classification import accuracy, class_metrics, confusion
+from affectzoo.metrics.regression import regression_metrics
+from affectzoo.tasks.va import DIMENSIONS
+
+if TYPE_CHECKING:
+    import argparse
+
+    from rich.table import Table
+
+Floats = npt.NDArray[np.float64]
+Drawn = Literal["subjects", "clips", "faces"]
+
+RANKING = ("f1_top2", "auc", "auc_pr")
+CLASS_METRICS = (
+    "accuracy",
+    "mean_diagonal",
+    "f1",
+    "kappa",
+    "alpha",
+    "multiclass_kappa",
+    "multiclass_alpha",
+    *RANKING,
+)
+VALUE_METRICS = (
+    "ccc",
+    *(f"{m}_{d}" for m in ("ccc", "pcc", "icc", "rmse", "mse", "sagr") for d in DIMENSIONS),
+)
+KEY = ["fold", "id"]
+TEXTS = ("id", "path", "subject", "clip", "label", "predicted_label")
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two systems on the same faces.
+
+    Attributes:
+        first: One system's name.
+        second: The other's.
+        metric: What was compared.
+        values: The metric of each, on all faces.
+        difference: The first's less the second's.
+        low: Lower end of its bootstrap interval.
+        high: Upper end.
+        level: Share of the resamples inside the interval.
+        units: What was drawn: subjects, clips or faces.
+        faces: How many have a label, or values, and count.
+        missing: For how many of them each system has no answer: wrong, or 0, 0.
+        folds: Of how many folds the faces are, one after the other.
+        mcnemar: McNemar's test, for accuracy; it takes faces as independent.
+    """
+
+    first: str
+    second: str
+    metric: str
+    values: tuple[float, float]
+    difference: float
+    low: float
+    high: float
+    level: float
+    units: Drawn
+    faces: int
+    missing: tuple[int, int]
+    folds: int = 1
+    mcnemar: McNemar | None = None
+
+    @property
+    def lower_is_better(self) -> bool:
+        """Whether the metric is an error."""
+        return self.metric.startswith(("rmse", "mse"))
+
+    @property
+    def better(self) -> str | None:
+        """Which system is, ``None`` where 0 lies inside the interval."""
+        if not (self.low > 0 or self.high < 0):
+            return None
+        return self.first if (self.low > 0) != self.lower_is_better else self.second
+
+    @property
+    def verdict(self) -> str:
+        """One sentence; with what else must be known to read it."""
+        if math.isnan(self.difference) or math.isnan(self.low):
+            return f"{self.metric} is undefined on these faces; {self.first} and {self.second} not compared"
+        sign = -1 if self.better is not None and self.high < 0 else 1
+        ends = sorted((sign * self.low, sign * self.high))
+        over = "" if self.units == "faces" else f" over {self.units}"
+        tests = [f"{100 * self.level:g} % interval{over} {ends[0]:.4f} to {ends[1]:.4f}"]
+        if self.mcnemar is not None:
+            tests.append(f"McNemar p = {self.mcnemar.exact:.2g}")
+        size = f"{sign * self.difference:.4f}"
+        if self.better is None:
+            said = (
+                f"no difference found between {self.first} and {self.second}: {self.metric} differs by {size}"
+            )
+        else:
+            said = f"{self.better} is better by {size} {self.metric}"
+        return "; ".join([f"{said} ({'; '.join(tests)})", *self._notes()])
+
+    def _notes(self) -> list[str]:
+        how = "as wrong" if self.metric in CLASS_METRICS else "as 0"
+        notes = [
+            f"{number} faces without an answer of {name} count {how}"
+            for name, number in zip((self.first, self.second), self.missing, strict=True)
+            if number
+        ]
+        return [f"faces of {self.folds} folds together", *notes] if self.folds > 1 else notes
+
+    def to_dict(self, group: str | None = None) -> dict[str, Any]:
+        """A JSON-ready form; what is undefined is ``None``.
+
+        Args:
+            group: The protocol, or what else the systems are compared under.
+
+        Returns:
+            ``group``, ``first``, ``second``, ``metric``, ``values``, ``difference``, ``low``, ``high``,
+            ``level``, ``units``, ``faces``, ``missing`` (each system's), ``folds``, ``p_exact``,
+            ``only_first``, ``only_second`` and ``verdict``.
+        """
+        numbers = {"difference": self.difference, "low": self.low, "high": self.high}
+        test = self.mcnemar
+        return {
+            "group": group,
+            "first": self.first,
+            "second": self.second,
+            "metric": self.metric,
+            "values": [_finite(value) for value in self.values],
+            **{name: _finite(value) for name, value in numbers.items()},
+            "level": self.level,
+            "units": self.units,
+            "faces": self.faces,
+            "missing": list(self.missing),
+            "folds": self.folds,
+            "p_exact": None if test is None else test.exact,
+            "only_first": None if test is None else test.only_first,
+            "only_second": None if test is None else test.only_second,
+            "verdict": self.verdict,
+        }
+
+
+def compare(
+    one: pd.DataFrame,
+    other: pd.DataFrame,
+    metric: str | None = None,
+    *,
+    first: str = "first",
+    second: str = "second",
+    resamples: int = 1000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Comparison:
+    """Compare two systems on the same faces.
+
+    Args:
+        one: One system's table of predictions, see ``read_table``.
+        other: The other's.
+        metric: One of ``CLASS_METRICS`` or ``VALUE_METRICS``; by default accuracy where there are classes,
+            else ``ccc``, the mean of both dimensions.
+        first: What to call the one system.
+        second: What to call the other.
+        resamples: Of the bootstrap, over subjects or clips where ``groups_of`` finds some.
+        level: Share of the resamples inside the interval.
+        seed: Of the draws.
+
+    Raises:
+        UnknownNameError: There is no such metric.
+        DataError: The tables are not of the same faces with the same truth, or lack what the metric needs.
+    """
+    if metric is None:
+        metric = "accuracy" if "predicted_label" in one else "ccc"
+    if metric not in (*CLASS_METRICS, *VALUE_METRICS):
+        raise UnknownNameError("metric", metric, (*CLASS_METRICS, *VALUE_METRICS))
+    names = (first, second)
+    tables = _joined(one, other, names)
+    prepare = _classes if metric in CLASS_METRICS else _values
+    truth, answers, missing = prepare(tables, metric, names)
+    counted = np.flatnonzero(truth >= 0 if truth.ndim == 1 else np.isfinite(truth).any(axis=1))
+    if len(counted) == 0:
+        raise DataError(f"{first} and {second}: no face has what {metric} needs to be compared with")
+    table, truth, a, b = tables[0].iloc[counted], truth[counted], answers[0][counted], answers[1][counted]
+    function = _figure(metric)
+    units, groups = groups_of(table)
+    found = bootstrap_difference(
+        function,
+        a,
+        b,
+        truth,
+        None if groups is None else list(groups),
+        resamples=resamples,
+        level=level,
+        seed=seed,
+    )
+    return Comparison(
+        first=first,
+        second=second,
+        metric=metric,
+        values=(float(function(a, truth)), float(function(b, truth))),
+        difference=float(found.value),
+        low=float(found.low),
+        high=float(found.high),
+        level=level,
+        units=units,
+        faces=len(counted),
+        missing=(int(missing[0][counted].sum()), int(missing[1][counted].sum())),
+        folds=table["fold"].nunique(),
+        mcnemar=mcnemar(a.argmax(axis=1), b.argmax(axis=1), truth) if metric == "accuracy" else None,
+    )
+
+
+def groups_of(table: pd.DataFrame) -> tuple[Drawn, npt.NDArray[Any] | None]:
+    """What a bootstrap shall draw: subjects, else clips, else faces.
+
+    Args:
+        table: With columns ``subject`` and ``clip``, such as an index table or one of predictions.
+
+    Returns:
+        What it is, and each face's subject or clip; ``None`` for faces. Subjects count where every face has
+        one and there are several, and so do clips.
+    """
+    kinds: tuple[tuple[Drawn, str], ...] = (("subjects", "subject"), ("clips", "clip"))
+    for units, column in kinds:
+        if column in table and table[column].notna().all() and table[column].nunique() > 1:
+            return units, table[column].to_numpy(object)
+    return "faces", None
+
+
+def missing_as_wrong(scores: Floats, labels: npt.NDArray[np.int64]) -> Floats:
+    """Class scores under which a face without an answer is wrong.
+
+    Args:
+        scores: Shape (N, C), a row with NaN where there is no answer.
+        labels: True classes, -1 for none, shape (N,).
+
+    Returns:
+        Shape (N, C + 1): the last class is no answer. It is the highest of faces without one, whose true
+        class is the lowest, below every score of another face.
+    """
+    missing: npt.NDArray[np.bool_] = np.isnan(scores.sum(axis=1))
+    known = scores[~missing]
+    low, high = (known.min() - 1, known.max() + 1) if known.size else (0.0, 1.0)
+    found: Floats = np.column_stack([np.where(missing[:, None], low, scores), np.where(missing, high, low)])
+    wrong = missing & (labels >= 0)
+    found[wrong, labels[wrong]] = low - 1
+    return found
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Predictions as ``affectzoo benchmark`` writes them; empty cells are missing.
+
+    Raises:
+        DataError: There is no such file, or it is no such table.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file of predictions")
+    try:
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(TEXTS, object),
+            keep_default_na=False,
+            na_values=[""],
+        )
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: no table of predictions ({error})") from None
+    if "id" not in table:
+        raise DataError(f"{path}: no column id; affectzoo benchmark writes one")
+    return table
+
+
+def command(args: argparse.Namespace) -> None:
+    """``affectzoo compare DIR FIRST SECOND``: say which of two systems of a benchmark is better.
+
+    Args:
+        args: ``folder``, ``first``, ``second``, ``metric`` or ``None``, and ``json``.
+
+    Raises:
+        AffectZooError: See ``compare``; a system is not in the folder, or there are several of the name.
+    """
+    from rich.console import Console
+
+    folder = Path(args.folder)
+    records = read_records(folder)
+    chosen = [_chosen(records, name) for name in (args.first, args.second)]
+    one, other = (read_table(folder / "predictions" / f"{record['key']}.csv") for record in chosen)
+    field = "key" if chosen[0]["system"] == chosen[1]["system"] else "system"
+    names = {"first": chosen[0][field], "second": chosen[1][field]}
+    result = compare(one, other, args.metric, **names)
+    if args.json:
+        protocol = chosen[0]["protocol"]
+        print(json.dumps(result.to_dict(protocol.get("name") or protocol.get("title")), indent=2))
+        return
+    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    console.print(_table(result))
+    console.print(f"{result.verdict[0].upper()}{result.verdict[1:]}.", markup=False)
+
+
+def _joined(
+    first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Both in the order of fold and id."""
+    tables = []
+    for table, name in zip((first, second), names, strict=True):
+        numbers = table["fold"].fillna(0) if "fold" in table else 0
+        found = table.assign(fold=numbers).sort_values(KEY, ignore_index=True)
+        twice = found[found.duplicated(KEY)]
+        if len(twice):
+            raise DataError(f"{name}: the face {twice['id'].iloc[0]} is there twice")
+        tables.append(found)
+    one, other = tables
+    sides = one[KEY].merge(other[KEY], how="outer", on=KEY, indicator=True)
+    apart = sides[sides["_merge"] != "both"]
+    if len(apart):
+        fold, face, side = apart.iloc[0]
+        holder = names[0] if side == "left_only" else names[1]
+        raise DataError(
+            f"{names[0]} and {names[1]} are not on the same faces: {len(apart)} are only of one, first "
+            f"{face} (fold {fold}), only of {holder}. Compare systems under one protocol"
+        )
+    for column in ("label", *DIMENSIONS):
+        if column in one and column in other:
+            differs = (one[column] != other[column]) & ~(one[column].isna() & other[column].isna())
+            for row in np.flatnonzero(differs)[:1]:
+                raise DataError(
+                    f"{names[0]} and {names[1]} disagree on the truth: {column} of {one['id'][row]} is "
+                    f"{one[column][row]} and {other[column][row]}"
+                )
+    return one, other
+
+
+Prepared = tuple[npt.NDArray[Any], list[Floats], list[npt.NDArray[np.bool_]]]
+"""Truth, each system's answers, and which of them are missing."""
+
+
+def _classes(tables: Sequence[pd.DataFrame], metric: str, names: tuple[str, str]) -> Prepared:
+    """Class indices (N,) and scores (N, C + 1)."""
+    for table, name in zip(tables, names, strict=True):
+        if not {"label", "predicted_label"} <= set(table):
+            raise DataError(f"{name}: {metric} needs columns label and predicted_label")
+    classes = _class_names(tables, names)
+    truth = _places(tables[0]["label"], classes)
+    answers, missing = [], []
+    for table, name in zip(tables, names, strict=True):
+        columns = _score_columns(table)
+        if not columns and metric in RANKING:
+            raise DataError(f"{name} names classes only: {metric} needs scores; take accuracy or f1")
+        silent = table["predicted_label"].isna().to_numpy(bool)
+        if columns:
+            scores = table[[columns[c] for c in classes]].to_numpy(np.float64)
+        else:
+            said = _places(table["predicted_label"], classes)
+            scores = (said[:, None] == np.arange(len(classes))).astype(np.float64)
+        answers.append(missing_as_wrong(np.where(silent[:, None], np.nan, scores), truth))
+        missing.append(silent)
+    return truth, answers, missing
+
+
+def _places(names: pd.Series[Any], classes: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Class indices, -1 where empty."""
+    return pd.Index(classes).get_indexer(pd.Index(names)).astype(np.int64)
+
+
+def _class_names(tables: Sequence[pd.DataFrame], names: tuple[str, str]) -> list[str]:
+    scored = [list(columns) for table in tables if (columns := _score_columns(table))]
+    if len(scored) == 2 and set(scored[0]) != set(scored[1]):
+        raise DataError(
+            f"{names[0]} has the classes {', '.join(scored[0])}, {names[1]} has {', '.join(scored[1])}"
+        )
+    used = {name for t in tables for c in ("label", "predicted_label") for name in t[c].dropna()}
+    classes = scored[0] if scored else sorted(used)
+    if not used <= set(classes):
+        unknown = ", ".join(sorted(used - set(classes)))
+        raise DataError(f"{names[0]} and {names[1]}: no column of scores for {unknown}")
+    return classes
+
+
+def _score_columns(table: pd.DataFrame) -> dict[str, str]:
+    """Columns of scores by class, in order."""
+    return {name[2:]: name for name in map(str, table) if name.startswith(("p_", "s_"))}
+
+
+def _values(tables: Sequence[pd.DataFrame], metric: str, names: tuple[str, str]) -> Prepared:
+    """Annotated and predicted values, shape (N, D)."""
+    wanted = DIMENSIONS if metric == "ccc" else (metric.partition("_")[2],)
+    for table, name in zip(tables, names, strict=True):
+        lacking = {*wanted, *(f"predicted_{d}" for d in wanted)} - set(table)
+        if lacking:
+            raise DataError(f"{name}: {metric} needs columns {', '.join(sorted(lacking))}")
+    truth = tables[0][list(wanted)].to_numpy(np.float64)
+    answers = [table[[f"predicted_{d}" for d in wanted]].to_numpy(np.float64) for table in tables]
+    missing = [np.isnan(answer).any(axis=1) for answer in answers]
+    return truth, [np.where(m[:, None], 0.0, a) for a, m in zip(answers, missing, strict=True)], missing
+
+
+def _figure(metric: str) -> Metric:
+    """The metric as the bootstrap takes it."""
+
+    def of_classes(scores: Any, truth: Any, counts: Any = None) -> torch.Tensor:
+        if metric == "accuracy":  # the areas of all metrics take most of the time
+            return accuracy(confusion(scores, truth, counts))
+        return class_metrics(scores, truth, counts).averages()[metric]
+
+    def of_values(va: Any, truth: Any, counts: Any = None) -> torch.Tensor:
+        name = metric.partition("_")[0]
+        each = [regression_metrics(p, t, counts)[name] for p, t in zip(va.T, truth.T, strict=True)]
+        return torch.stack(each).mean(dim=0)
+
+    return of_classes if metric in CLASS_METRICS else of_values
+
+
+def _chosen(records: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
+    """The record of a key, or of a system's name."""
+    found = [r for r in records if r["key"] == name] or [r for r in records if r["system"] == name]
+    if not found:
+        raise UnknownNameError("system", name, {r[field] for r in records for field in ("system", "key")})
+    if len(found) > 1:
+        keys = "\n".join(f"  {record['key']}" for record in found)
+        raise AffectZooError(f"there are {len(found)} results of {name}; name one by its key:\n{keys}")
+    return found[0]
+
+
+def _table(result: Comparison) -> Table:
+    from rich.table import Table
+
+    table = Table(title=f"{result.metric}, {result.faces:,} faces", title_justify="left")
+    for name in (result.first, result.second, "difference", "low", "high"):
+        table.add_column(name, justify="right")
+    numbers = (*result.values, result.difference, result.low, result.high)
+    table.add_row(*(f"{value:.4f}" for value in numbers))
+    return table
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None

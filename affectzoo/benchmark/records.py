@@ -1,0 +1,83 @@
+"""A benchmark's records on disk: ``records/<key>.json``, with ``predictions/<key>.csv`` beside."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from affectzoo.errors import AffectZooError
+
+FORMAT = 1
+
+
+def write_record(out: Path, record: Mapping[str, Any], predictions: pd.DataFrame) -> None:
+    """Keep a pair's results; the record comes last, so that where it is, all is.
+
+    Args:
+        out: The benchmark's folder.
+        record: With ``key``; values that are not finite become ``null``.
+        predictions: A row per face.
+    """
+    key = record["key"]
+    _write(out / "predictions" / f"{key}.csv", predictions.to_csv(index=False))
+    whole = {"format": FORMAT, **record, "predictions": f"predictions/{key}.csv"}
+    text = json.dumps(_plain(whole), indent=1, ensure_ascii=False)
+    _write(out / "records" / f"{key}.json", text + "\n")
+
+
+def read_records(out: Path) -> list[dict[str, Any]]:
+    """All records of a benchmark's folder, in order of their keys.
+
+    Raises:
+        AffectZooError: One is damaged or of another format, or there is none.
+    """
+    paths = sorted((out / "records").glob("*.json"))
+    if not paths:
+        raise AffectZooError(f"{out}: no records here; affectzoo benchmark --out {out} makes some")
+    return [read_record(path) for path in paths]
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """One record.
+
+    Raises:
+        AffectZooError: It is damaged or of another format.
+    """
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        made = record["format"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise AffectZooError(f"{path}: no record ({error}); delete it, and it is measured anew") from None
+    if made != FORMAT:
+        raise AffectZooError(f"{path}: a record of format {made}, this affectzoo reads {FORMAT}; delete it")
+    return record
+
+
+def _plain(value: Any) -> Any:
+    """JSON-ready: what is not finite becomes ``None``."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

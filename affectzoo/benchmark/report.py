@@ -1,0 +1,180 @@
+"""From a benchmark's folder to its pages: plots, comparisons, ``leaderboard.md`` and ``leaderboard.html``."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from affectzoo import plots
+from affectzoo.benchmark.comparison import compare
+from affectzoo.benchmark.leaderboard import Entry, Group, entries, groups, number, title
+from affectzoo.benchmark.page import write_leaderboard
+from affectzoo.benchmark.published import published
+from affectzoo.benchmark.records import read_records
+from affectzoo.metrics.cells import cell_rmse, plane_histogram
+from affectzoo.tasks.va import DIMENSIONS
+
+TRACED_CLIPS, TRACED_SYSTEMS = 6, 4
+"""Clips and systems, the best ones, whose predictions are drawn over time."""
+Plots = list[tuple[str, Path]]
+
+
+def report(out: Path) -> tuple[Path, Path]:
+    """Draw and write everything that a folder's records and predictions show.
+
+    Args:
+        out: Of ``affectzoo benchmark``.
+
+    Returns:
+        The Markdown and the HTML page.
+
+    Raises:
+        AffectZooError: There is no record, or one is damaged.
+    """
+    records = read_records(out)
+    drawn, comparisons = {}, []
+    for group in groups(records):
+        ranked = entries(group)
+        tables = [pd.read_csv(out / "predictions" / f"{entry.records[0]['key']}.csv") for entry in ranked]
+        comparisons += _comparisons(group, ranked, tables)
+        drawn[group.id] = _plots(group, ranked, tables, out / "plots")
+    text = json.dumps(comparisons, indent=1, ensure_ascii=False)
+    (out / "comparisons.json").write_text(text + "\n", encoding="utf-8")
+    return write_leaderboard(out, records, published(), comparisons, drawn)
+
+
+def _comparisons(
+    group: Group, ranked: Sequence[Entry], tables: Sequence[pd.DataFrame]
+) -> list[dict[str, Any]]:
+    """The best system's first run against each other one's."""
+    found = []
+    for entry, table in zip(ranked[1:], tables[1:], strict=True):
+        if group.main not in entry.metrics:
+            continue
+        told = compare(tables[0], table, group.main, first=ranked[0].label, second=entry.label)
+        found.append(told.to_dict(group.id))
+    return found
+
+
+def _plots(group: Group, ranked: Sequence[Entry], tables: Sequence[pd.DataFrame], folder: Path) -> Plots:
+    figures = _Figures(group, folder)
+    figures.results(ranked)
+    if any("confusion" in entry.records[0] for entry in ranked):
+        figures.classes(ranked)
+    known = [
+        (entry, table)
+        for entry, table in zip(ranked, tables, strict=True)
+        if all(f"predicted_{name}" in table for name in DIMENSIONS)
+    ]
+    if known:
+        figures.values(known)
+    return figures.drawn
+
+
+class _Figures:
+    """The figures of one group, in the order in which they are shown."""
+
+    def __init__(self, group: Group, folder: Path) -> None:
+        self.group = group
+        self.folder = folder
+        self.drawn: Plots = []
+
+    def path(self, caption: str, name: str) -> Path:
+        """A new picture's file."""
+        stem = re.sub(r"[^\w.+-]+", "-", f"{self.group.id}-{name}")
+        self.drawn.append((caption, self.folder / f"{stem}.png"))
+        return self.drawn[-1][1]
+
+    def results(self, ranked: Sequence[Entry]) -> None:
+        """The main metric with its intervals, and against latency."""
+        main = self.group.main
+        rows: list[tuple[str, float, float | None, float | None, str]] = []
+        costs = {}
+        for entry in ranked:
+            value = number(entry.metrics.get(main))
+            if value is None:
+                continue
+            told = entry.records[0]["metrics"][main]
+            ends = (told.get("low"), told.get("high")) if len(entry.records) == 1 else (None, None)
+            rows.append((entry.label, value, *ends, "measured"))
+            compute = entry.records[0].get("compute") or {}
+            if compute.get("latency_ms"):
+                costs[entry.label] = (compute["latency_ms"], value, compute.get("parameters"))
+        if not rows:
+            return
+        protocol = self.group.protocol
+        as_published = all(told["equal"] for told in protocol["deviations"]) and not protocol["note"]
+        for row in published(protocol["name"]) if protocol["name"] and as_published else ():
+            if main in row.metrics and row.comparable:
+                rows.append((f"{row.system}, {row.source}", row.metrics[main], None, None, "published"))
+        plots.interval_figure(
+            rows, self.path("Results with their intervals", "results"), title(main), self.group.name
+        )
+        if costs:
+            caption = f"{title(main)} against the time for one face"
+            plots.cost_figure(costs, self.path(caption, "cost"), title(main), self.group.name)
+
+    def classes(self, ranked: Sequence[Entry]) -> None:
+        """Recalls of all systems and each one's confusion matrix, of its first run."""
+        told = {entry.label: entry.records[0] for entry in ranked if "confusion" in entry.records[0]}
+        recalls = {
+            name: {label: values["recall"] for label, values in record["per_class"].items()}
+            for name, record in told.items()
+        }
+        plots.recall_figure(recalls, self.path("Recall by class", "recall"), self.group.name)
+        for name, record in told.items():
+            path = self.path(f"Confusion matrix of {name}", f"confusion-{name}")
+            heading = f"{name}: accuracy {record['metrics']['accuracy']['value']:.4f}"
+            plots.confusion_figure(np.array(record["confusion"]), record["labels"], path, heading)
+
+    def values(self, known: Sequence[tuple[Entry, pd.DataFrame]]) -> None:
+        """The plane of labels and predictions, errors in it, and traces over clips."""
+        columns = [f"predicted_{name}" for name in DIMENSIONS]
+        histograms: dict[str, tuple[np.ndarray, np.ndarray, int]] = {}
+        errors = {}
+        for entry, table in known:
+            told = table.dropna(subset=[*DIMENSIONS, *columns])
+            label, predicted = told[list(DIMENSIONS)].to_numpy(float), told[columns].to_numpy(float)
+            histograms.setdefault("labels", _cells(label))
+            histograms[entry.label] = _cells(predicted)
+            cells = cell_rmse(predicted, label, bins=10)
+            errors[entry.label] = (cells.edges, cells.faces, cells.distance)
+            pairs = {name: (label[:, i], predicted[:, i]) for i, name in enumerate(DIMENSIONS)}
+            path = self.path(f"Predictions of {entry.label} against labels", f"agreement-{entry.label}")
+            plots.agreement_figure(pairs, path, entry.label)
+        caption = "Where labels and predictions lie"
+        plots.plane_figure(histograms, self.path(caption, "plane"), self.group.name)
+        plots.cell_error_figure(errors, self.path("RMSE over the plane", "errors"), self.group.name)
+        self._traces(known[:TRACED_SYSTEMS])
+
+    def _traces(self, known: Sequence[tuple[Entry, pd.DataFrame]]) -> None:
+        tables = [table.set_index("id") for _, table in known]
+        first = tables[0]
+        clips: dict[str, dict[str, tuple[np.ndarray, ...]]] = {}
+        for clip in first["clip"].value_counts().index[:TRACED_CLIPS].sort_values():
+            frames = first[first["clip"] == clip].sort_values("frame")
+            rows = [table.loc[frames.index] for table in tables]
+            clips[str(clip)] = {
+                name: (
+                    frames["frame"].to_numpy(float),
+                    frames[name].to_numpy(float),
+                    *(row[f"predicted_{name}"].to_numpy(float) for row in rows),
+                )
+                for name in DIMENSIONS
+            }
+        if clips:
+            systems = [entry.label for entry, _ in known]
+            path = self.path("Predictions and labels over the longest clips", "traces")
+            plots.traces_figure(clips, path, self.group.name, systems)
+
+
+def _cells(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
+    """Faces by cell of the plane, as ``plots.plane_figure`` takes them."""
+    edges, faces, outside = plane_histogram(values, bins=20)
+    return edges, faces, outside

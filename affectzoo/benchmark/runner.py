@@ -1,0 +1,311 @@
+"""Systems x protocols: one record for each pair, kept as soon as it is measured, then the leaderboard.
+
+A pair that has its record is not run again, so that an interrupted benchmark goes on where it was. A record's
+key names protocol and system and ends in a sum of all that its figures depend on.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from affectzoo import __version__
+from affectzoo.benchmark.cost import hardware
+from affectzoo.benchmark.found import detected
+from affectzoo.benchmark.records import FORMAT, read_record, write_record
+from affectzoo.benchmark.scoring import Answers, Part, score
+from affectzoo.benchmark.systems import Fold, System
+from affectzoo.datasets.ids import ids, split_hash
+from affectzoo.datasets.index import FaceIndex
+from affectzoo.datatools import protocol as protocol_faces
+from affectzoo.datatools import source
+from affectzoo.datatools.protocols import Protocol, Source
+from affectzoo.errors import AffectZooError
+from affectzoo.evaluation import Progress
+from affectzoo.faces.detect import Detector
+
+PACKAGES = (
+    "torch",
+    "timm",
+    "torchmetrics",
+    "numpy",
+    "scikit-learn",
+    "scikit-image",
+    "opencv-python-headless",
+)
+
+
+@dataclass(frozen=True)
+class Task:
+    """What to measure on: a protocol, or one split of a data set, where it is on disk, and how.
+
+    Attributes:
+        protocol: Which faces; for a plain split one made up by ``plain_split``.
+        roots: The folder of each of its data sets.
+        split: The split's name; ``None`` for a published protocol.
+        detector: Finds the faces instead of the data set's boxes; ``None``: those are taken.
+        note: What readers should know of this copy, such as ``rendered faces``.
+    """
+
+    protocol: Protocol
+    roots: Mapping[str, Path]
+    split: str | None = None
+    detector: Detector | None = None
+    note: str | None = None
+
+    @cached_property
+    def folds(self) -> list[Fold]:
+        """The faces of every fold, or of the one fixed test part, read once.
+
+        Raises:
+            AffectZooError: The copy does not fit the protocol; see ``datatools.protocol.faces``.
+        """
+        protocol = self.protocol
+        numbers = [None] if protocol.folds == 1 else list(range(protocol.folds))
+        if self.split is None:
+            every = [protocol_faces.faces(protocol, self.roots, number) for number in numbers]
+        else:
+            every = [_split_parts(protocol, self.roots[protocol.test.dataset])]
+        tests = [parts["test"] for parts in every]
+        whole = replace(tests[0], table=pd.concat([test.table for test in tests], ignore_index=True))
+        starts = np.cumsum([0, *(len(test) for test in tests)]).tolist()
+        return [Fold(protocol, *one, whole) for one in zip(numbers, every, starts, strict=False)]
+
+
+def plain_split(dataset: str, split: str, root: Path, options: Mapping[str, Any]) -> Task:
+    """One split of a data set, without a published protocol.
+
+    Args:
+        dataset: Its name.
+        split: ``train``, ``valid`` or ``test``.
+        root: Its folder.
+        options: Of its data module.
+
+    Raises:
+        EmptySplitError: The copy has no such part.
+        DataError: Nothing of the part is labelled.
+    """
+    index = source.read(dataset, root, **options).part(split)
+    classes, values = index.table["label"].notna().any(), index.table["valence"].notna().any()
+    protocol = Protocol(
+        name=f"{dataset}_{split}_split",
+        title=f"{dataset}, {split} split",
+        paper="none: a plain split",
+        ours="No published protocol: whatever faces the split of this copy holds",
+        train=Source(dataset, "train", options),
+        test=Source(dataset, split, options),
+        task="multitask" if classes and values else "va" if values else "expression",
+        metrics="accuracy, mean diagonal" if classes else "CCC, PCC, RMSE",
+        epoch="last",
+    )
+    return Task(protocol, {dataset: root}, split)
+
+
+def _split_parts(protocol: Protocol, root: Path) -> dict[str, FaceIndex]:
+    index = source.read(protocol.test.dataset, root, **protocol.test.options)
+    parts = {"test": index.part(str(protocol.test.split))}
+    if protocol.test.split != "train" and "train" in index.split_counts():
+        parts["train"] = index.part("train")
+    return {name: protocol_faces.usable(part, protocol, name) for name, part in parts.items()}
+
+
+def benchmark(
+    tasks: Sequence[Task],
+    systems: Sequence[System],
+    out: Path,
+    *,
+    command: Callable[[Task, System], str] = lambda task, system: "",
+    say: Callable[[str], None] = lambda text: None,
+    progress: Progress | None = None,
+) -> list[dict[str, Any]]:
+    """Measure every system under every protocol that it can answer under.
+
+    Args:
+        tasks: Protocols with data.
+        systems: What to measure.
+        out: Gets ``records/<key>.json`` and ``predictions/<key>.csv``, each pair as it is done.
+        command: The text that runs one pair again, for its record.
+        say: Told of each pair: what is measured, what is there already, what does not fit.
+        progress: Told which share of all pairs is done.
+
+    Returns:
+        The pairs' records, those that were there already included.
+
+    Raises:
+        AffectZooError: A system can answer under none of the protocols, or a pair failed; finished ones stay.
+    """
+    pairs = []
+    for one in systems:
+        reasons = {task.protocol.name: one.misfit(task.protocol) for task in tasks}
+        if all(reasons.values()):
+            raise AffectZooError("; ".join(str(reason) for reason in reasons.values()))
+        for reason in filter(None, reasons.values()):
+            say(f"left out: {reason}")
+        pairs += [(task, one) for task in tasks if reasons[task.protocol.name] is None]
+    records = []
+    for number, (task, one) in enumerate(pairs, 1):
+        name = f"{number}/{len(pairs)} {one.name} on {task.protocol.name}"
+        key = _key(task, one)
+        path = out / "records" / f"{key}.json"
+        if path.is_file():
+            say(f"{name}: measured before")
+        else:
+            say(name)
+            done = _within(progress, number - 1, len(pairs))
+            record, table = _measure(task, one, done)
+            write_record(out, {"key": key, **record, "command": command(task, one)}, table)
+        records.append(read_record(path))
+    return records
+
+
+def _key(task: Task, one: System) -> str:
+    folds = [fold.hash for fold in task.folds]
+    finder = None if task.detector is None else task.detector.name
+    told = [
+        FORMAT,
+        __version__,
+        one.kind,
+        one.identity(task.protocol),
+        task.protocol.name,
+        folds,
+        finder,
+        task.note,
+    ]
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
+    name = "".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in one.name)
+    return f"{task.protocol.name}-{name[-60:]}-{digest}"
+
+
+def _within(progress: Progress | None, step: int, steps: int) -> Progress:
+    """The progress of one step among several."""
+    return (lambda share: None) if progress is None else (lambda share: progress((step + share) / steps))
+
+
+def _measure(task: Task, one: System, progress: Progress) -> tuple[dict[str, Any], pd.DataFrame]:
+    start = time.perf_counter()
+    folds, tables = [], []
+    parts: list[Part] = []
+    compute = None
+    for fold in task.folds:
+        seen = None
+        if task.detector is not None:
+            test, seen = detected(fold.test, task.detector)
+            fold = replace(fold, parts={**fold.parts, "test": test})
+        answers, measured = one.answer(
+            fold, measure=not parts, progress=_within(progress, len(parts), len(task.folds))
+        )
+        if seen is not None:
+            answers = answers.only(seen)
+        compute = compute or measured
+        parts.append(Part(fold.test, answers, fold.labels, task.protocol.unit))
+        tables.append(_predictions(fold, answers))
+        folds.append(fold)
+    table = pd.concat(tables, ignore_index=True)
+    scored = score(parts)
+    facts = one.facts(folds[0])
+    sums = facts.get("model", {}).get("sha256") or [None]
+    scored["folds"] = [
+        {
+            "fold": fold.number,
+            "faces": len(fold.test),
+            "sha256": sums[min(i, len(sums) - 1)],
+            "hash": fold.hash,
+            "metrics": metrics,
+        }
+        for i, (fold, metrics) in enumerate(zip(folds, scored["folds"], strict=False))
+    ]
+    record = {
+        "system": one.name,
+        "spec": one.spec,
+        "kind": one.kind,
+        **facts,
+        "protocol": _protocol_facts(task, folds),
+        "faces": _face_facts(folds, parts),
+        "labels": None if folds[0].labels is None else list(folds[0].labels.names),
+        **scored,
+        "compute": compute,
+        "hardware": hardware(),
+        "versions": {"affectzoo": __version__, "python": platform.python_version()} | _versions(),
+        "seconds": round(time.perf_counter() - start, 1),
+    }
+    return record, table
+
+
+def _protocol_facts(task: Task, folds: Sequence[Fold]) -> dict[str, Any]:
+    protocol = task.protocol
+    names = [name for fold in folds for name in ids(fold.test)]
+    return {
+        "name": None if task.split else protocol.name,
+        "title": protocol.title,
+        "data": {"train": protocol.train.dataset, "test": protocol.test.dataset},
+        "split": task.split,
+        "task": protocol.task,
+        "unit": protocol.unit,
+        "folds": protocol.folds,
+        "hash": split_hash(names),
+        "deviations": [] if task.split else protocol_faces.deviations_of(protocol, folds[0].parts),
+        "detector": None if task.detector is None else task.detector.name,
+        "paper": protocol.paper,
+        "ours": protocol.ours,
+        "metrics": protocol.metrics,
+        "note": task.note,
+    }
+
+
+def _face_facts(folds: Sequence[Fold], parts: Sequence[Part]) -> dict[str, Any]:
+    table = pd.concat([fold.test.table[["subject", "clip"]] for fold in folds])
+    missing = sum(int((~part.answers.answered).sum()) for part in parts)
+    subjects, clips = (table[name] for name in ("subject", "clip"))
+    return {
+        "total": len(table),
+        "predicted": len(table) - missing,
+        "missing": missing,
+        "subjects": int(subjects.nunique()) if subjects.notna().all() else None,
+        "clips": int(clips.nunique()) if clips.notna().any() else None,
+        "left_out": _left_out(folds[0]),
+    }
+
+
+def _left_out(fold: Fold) -> dict[str, int]:
+    """Why faces that the files list are not in the index; not those of other parts, where reasons name one."""
+    others = {"train:", "valid:", "test:"} - {f"{fold.protocol.test.split}:"}
+    return {why: n for why, n in fold.test.left_out.items() if why.split(" ")[0] not in others}
+
+
+def _predictions(fold: Fold, answers: Answers) -> pd.DataFrame:
+    """What a system said beside the truth, a row per face."""
+    faces = fold.test.table
+    columns: dict[str, Any] = {"id": ids(fold.test), "fold": fold.number}
+    columns |= {name: faces[name].to_numpy() for name in ("path", "subject", "clip", "frame")}
+    if fold.labels is not None and answers.scores is not None:
+        names = np.array([*fold.labels.names, None], dtype=object)
+        best = np.where(answers.answered, np.nan_to_num(answers.scores).argmax(axis=1), len(fold.labels))
+        columns |= {"label": faces["label"].to_numpy(), "predicted_label": names[best]}
+        if answers.kind != "labels":
+            letter = "p" if answers.kind == "probabilities" else "s"
+            columns |= {f"{letter}_{name}": answers.scores[:, i] for i, name in enumerate(fold.labels.names)}
+    if answers.va is not None:
+        for i, name in enumerate(answers.dimensions):
+            columns |= {name: faces[name].to_numpy(), f"predicted_{name}": answers.va[:, i]}
+    return pd.DataFrame(columns)
+
+
+def _versions() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except ModuleNotFoundError:
+            continue
+    return found

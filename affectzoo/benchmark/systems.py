@@ -1,0 +1,417 @@
+"""What a benchmark measures: anything that answers for faces, named by one text.
+
+=======================  =====================================================================================
+``dlp_cnn_s.ferplus``    a model of the zoo; so are a run's folder and a weights file
+``runs/x/fold_{fold}``   a model for each fold
+``MODEL+svm``            a model's features with a classifier fitted on the protocol's training part: ``svm``
+                         (linear, one against one), ``lda`` (LDA, then the nearest face), ``svr`` (values)
+``MODEL#LAYER+svm``      the same of a layer; ``affectzoo features MODEL --layer list`` names them
+``hog+svm``              hand-crafted features: ``hog``, ``hog256``, ``lbp``, ``gabor``, ``shape``
+a file                   another system's predictions (``--predictions``)
+=======================  =====================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from affectzoo import weights
+from affectzoo.benchmark.cost import cost
+from affectzoo.benchmark.external import read_predictions
+from affectzoo.benchmark.scoring import Answers
+from affectzoo.datasets.ids import ids, split_hash
+from affectzoo.datasets.index import FaceIndex
+from affectzoo.datatools import protocols
+from affectzoo.errors import AffectZooError, LabelError, WeightsError
+from affectzoo.evaluation import Progress, predict_index
+from affectzoo.features.classical import FEATURES, classical_features
+from affectzoo.features.classifiers import CLASSIFIERS, classifier
+from affectzoo.features.deep import deep_features
+from affectzoo.labels import LabelSpace, unmapped
+from affectzoo.tasks.va import DIMENSIONS, VATask
+from affectzoo.zoo import load
+
+if TYPE_CHECKING:
+    from affectzoo.weights import WeightsMeta
+
+Kind = Literal["zoo", "features", "classical", "external"]
+
+
+@dataclass(frozen=True)
+class Fold:
+    """The faces of one fold of a protocol, or of the one test part there is.
+
+    Attributes:
+        protocol: Which one.
+        number: The fold's; ``None`` where the test part is fixed.
+        parts: ``test`` and, where there is one, ``train``.
+        start: Where the test faces begin in ``whole``.
+        whole: The test faces of all folds, one below the other.
+    """
+
+    protocol: protocols.Protocol
+    number: int | None
+    parts: Mapping[str, FaceIndex]
+    start: int
+    whole: FaceIndex
+
+    @property
+    def test(self) -> FaceIndex:
+        """The faces to report on."""
+        return self.parts["test"]
+
+    @property
+    def labels(self) -> LabelSpace | None:
+        """The protocol's classes."""
+        return None if self.protocol.task == "va" else self.test.labels
+
+    @cached_property
+    def hash(self) -> str:
+        """Of the faces to report on."""
+        return split_hash(ids(self.test))
+
+    def spread(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
+        """Values of some of the test faces among all of them, NaN for the others.
+
+        Args:
+            values: Shape (n, D).
+            rows: Their places, shape (n,).
+        """
+        whole = np.full((len(self.test), values.shape[1]), np.nan)
+        whole[rows] = values
+        return whole
+
+
+class System(ABC):
+    """What answers for faces.
+
+    Attributes:
+        kind: See ``Kind``.
+        name: What people call it; runs of one recipe with several seeds share a name.
+        spec: What was typed.
+    """
+
+    kind: Kind
+
+    def __init__(self, name: str, spec: str) -> None:
+        """Take name and text."""
+        self.name = name
+        self.spec = spec
+
+    @abstractmethod
+    def misfit(self, protocol: protocols.Protocol) -> str | None:
+        """Why it cannot answer under a protocol; ``None`` when it can."""
+
+    @abstractmethod
+    def identity(self, protocol: protocols.Protocol) -> list[str]:
+        """What its answers depend on beside the faces: names and sums of files."""
+
+    @abstractmethod
+    def answer(
+        self, fold: Fold, *, measure: bool, progress: Progress | None = None
+    ) -> tuple[Answers, dict[str, Any] | None]:
+        """Its answers for the fold's test faces and, to ``measure``, what one costs (see ``cost``).
+
+        Args:
+            fold: The faces.
+            measure: Whether to measure the cost.
+            progress: Told which share of the work is done.
+
+        Raises:
+            LabelError: It lacks a class that the faces have.
+            WeightsError: It has seen the faces in training.
+        """
+
+    @abstractmethod
+    def facts(self, fold: Fold) -> dict[str, Any]:
+        """What a record says of it: ``epoch`` and, of models, ``model``, ``mapping``, ``claimed``."""
+
+
+class Weights:
+    """Weights of the zoo: one file, or one per fold."""
+
+    def __init__(self, spec: str) -> None:
+        """Take what ``affectzoo.load`` takes; ``{fold}`` in it becomes the fold's number."""
+        self.spec = spec
+        self.by_fold = "{fold}" in spec
+
+    def name(self, number: int | None) -> str:
+        """A fold's weights, as ``affectzoo.load`` takes them."""
+        return self.spec.replace("{fold}", str(number or 0))
+
+    def meta(self, number: int | None = None) -> WeightsMeta:
+        """What they say of themselves."""
+        return weights.read_meta(weights.locate(self.name(number)).path)
+
+    def sums(self, protocol: protocols.Protocol) -> list[str]:
+        """The sha256 of each file."""
+        numbers = range(protocol.folds if self.by_fold else 1)
+        return [weights.sha256(weights.locate(self.name(number)).path) for number in numbers]
+
+    def misfit(self, protocol: protocols.Protocol) -> str | None:
+        """Why they are not to be tested under a protocol."""
+        if self.by_fold and protocol.folds == 1:
+            return f"{self.spec} names a model for each fold, and {protocol.name} has no folds"
+        own = self.meta().training.get("data")
+        if not self.by_fold and protocol.folds > 1 and own == protocol.test.dataset:
+            return (
+                f"{self.spec} was trained on {own}, all of which {protocol.name} tests on, fold by fold: "
+                "name each fold's own model, such as runs/NAME/fold_{fold} of affectzoo cross-validate"
+            )
+        return None
+
+    def check(self, fold: Fold) -> None:
+        """Refuse weights that have seen the faces.
+
+        Raises:
+            WeightsError: They were trained on them, or for another fold.
+        """
+        name, training = self.name(fold.number), self.meta(fold.number).training
+        if training.get("data") != fold.test.dataset:
+            return
+        if training.get("train_hash") == fold.hash:
+            raise WeightsError(f"{name} was trained on the very faces that {fold.protocol.name} tests on")
+        own, asked = (training.get("fold"), training.get("folds")), (fold.number, fold.protocol.folds)
+        if fold.number is not None and None not in own and own != asked:
+            raise WeightsError(
+                f"{name} was trained for fold {own[0]} of {own[1]}, not for fold {asked[0]} of {asked[1]}: "
+                "it has seen faces of that test part"
+            )
+
+    def facts(self, fold: Fold) -> dict[str, Any]:
+        """``model`` and ``epoch`` of a record."""
+        meta = self.meta(fold.number)
+        training = dict(meta.training)
+        same_data = training.get("data") == fold.test.dataset
+        rule = training.get("epoch_rule")
+        on_test: bool | None = False
+        if rule is None:
+            on_test = None
+        elif not rule.startswith("last") and same_data:
+            chosen_on = training.get("valid_hash")
+            on_test = None if chosen_on is None else chosen_on == fold.hash
+        theirs, ours = training.get("train_hash"), fold.parts.get("train")
+        if same_data and theirs is not None and ours is not None:
+            training["on_protocol"] = theirs == split_hash(ids(ours))
+        return {
+            "model": {
+                "arch": meta.arch,
+                "task": meta.task,
+                "labels": list(meta.labels),
+                "sha256": self.sums(fold.protocol),
+                "training": training,
+                "licence": dict(meta.licence),
+            },
+            "epoch": {"rule": rule, "on_test": on_test},
+        }
+
+
+class ZooSystem(System):
+    """A model of the zoo as it is."""
+
+    kind: Kind = "zoo"
+
+    def __init__(self, name: str, spec: str, batch_size: int = 64) -> None:
+        """Take name, text, and faces (or windows) per forward pass."""
+        super().__init__(name, spec)
+        self.weights = Weights(spec)
+        self.batch_size = batch_size
+
+    def misfit(self, protocol: protocols.Protocol) -> str | None:
+        """See ``System``."""
+        meta = self.weights.meta()
+        able = {"expression": bool(meta.labels), "va": meta.task != "expression", "multitask": True}
+        if not able[protocol.task]:
+            about = "classes" if protocol.task == "expression" else "valence and arousal"
+            return f"{self.spec} is a model for {meta.task}, and {protocol.name} is about {about}"
+        return self.weights.misfit(protocol)
+
+    def identity(self, protocol: protocols.Protocol) -> list[str]:
+        """See ``System``."""
+        return self.weights.sums(protocol)
+
+    def answer(
+        self, fold: Fold, *, measure: bool, progress: Progress | None = None
+    ) -> tuple[Answers, dict[str, Any] | None]:
+        """See ``System``; faces that cannot be read or lack its landmarks have no answer."""
+        self.weights.check(fold)
+        model = load(self.weights.name(fold.number))
+        columns = None if fold.labels is None or model.labels is None else _columns(model.labels, fold)
+        usable = fold.test.has_landmarks(model.landmarks)
+        faces = fold.test.rows(usable)
+        told = predict_index(model, faces, self.batch_size, on_unreadable="skip", progress=progress)
+        rows = np.flatnonzero(usable)[told.row.numpy()]
+        scores = None
+        if columns is not None:
+            shared = [i for i, column in enumerate(columns) if column is not None]
+            logits = told.expression[:, [column for column in columns if column is not None]]
+            shares = np.zeros((len(rows), len(columns)))
+            shares[:, shared] = logits.softmax(dim=1).numpy()
+            scores = fold.spread(shares, rows)
+        dimensions = next((task.dimensions for task in model.tasks if isinstance(task, VATask)), ())
+        wanted = dimensions and fold.protocol.task != "expression"
+        va = fold.spread(told.va.numpy(), rows) if wanted else None
+        answers = Answers(scores, va, dimensions=dimensions or DIMENSIONS, rule=model.clip_rule)
+        return answers, cost(model) if measure else None
+
+    def facts(self, fold: Fold) -> dict[str, Any]:
+        """See ``System``."""
+        meta = self.weights.meta(fold.number)
+        mapped = fold.labels is not None and meta.label_space is not None
+        return {
+            **self.weights.facts(fold),
+            "claimed": [dict(metric) for metric in meta.metrics if metric.get("data") == fold.test.dataset],
+            "mapping": fold.labels.mapping_to(meta.label_space) if mapped else None,  # type: ignore[union-attr,arg-type]
+        }
+
+
+def _columns(own: LabelSpace, fold: Fold) -> list[int | None]:
+    """For each of the protocol's classes the model's column; ``None`` where no face needs one."""
+    assert fold.labels is not None
+    mapping = fold.labels.mapping_to(own)
+    lost = unmapped(mapping, fold.test.table["label"].dropna())
+    if lost:
+        raise LabelError(
+            f"{fold.protocol.name} has faces labelled {', '.join(lost)}, which the model's {own} lacks: "
+            "it cannot be measured on them. Take a protocol of its classes, or its features: MODEL+svm"
+        )
+    return [None if name is None else own.index(name) for name in mapping.values()]
+
+
+class ClassifierSystem(System):
+    """Features with a classifier, which is fitted on the protocol's training part."""
+
+    def __init__(self, name: str, spec: str, batch_size: int = 64) -> None:
+        """Read ``FEATURES[#LAYER]+CLASSIFIER``."""
+        super().__init__(name, spec)
+        source, _, self.classifier = spec.rpartition("+")
+        self.source, _, self.layer = source.partition("#")
+        self.weights = None if self.source in FEATURES else Weights(self.source)
+        self.kind = "classical" if self.weights is None else "features"
+        self.batch_size = batch_size
+
+    def misfit(self, protocol: protocols.Protocol) -> str | None:
+        """See ``System``."""
+        if (self.classifier == "svr") != (protocol.task == "va"):
+            what = "classes: +svm or +lda" if self.classifier == "svr" else "valence and arousal: +svr"
+            return f"{self.spec}: {protocol.name} is about {what}"
+        return None if self.weights is None else self.weights.misfit(protocol)
+
+    def identity(self, protocol: protocols.Protocol) -> list[str]:
+        """See ``System``."""
+        sums = [self.source] if self.weights is None else self.weights.sums(protocol)
+        return [self.layer, self.classifier, *sums]
+
+    def answer(
+        self, fold: Fold, *, measure: bool, progress: Progress | None = None
+    ) -> tuple[Answers, dict[str, Any] | None]:
+        """See ``System``; faces without the landmarks that the features take have no answer."""
+        if "train" not in fold.parts:
+            raise AffectZooError(f"{self.spec}: {fold.protocol.name} has no training part to fit on")
+        if self.weights is not None:
+            self.weights.check(fold)
+        seen, usable = self._features(fold, fold.parts["train"])
+        faces, known = self._features(fold, fold.test)
+        table = fold.parts["train"].rows(usable).table
+        fitted = classifier(self.classifier, FEATURES[self.source].pca if self.weights is None else None)
+        rows = np.flatnonzero(known)
+        if fold.labels is None:
+            fitted.fit(seen, table[list(DIMENSIONS)].to_numpy(np.float64))
+            return Answers(va=fold.spread(fitted.values(faces), rows)), None
+        truth = np.array([fold.labels.index(label) for label in table["label"]])
+        fitted.fit(seen, truth, classes=len(fold.labels))
+        return Answers(fold.spread(fitted.scores(faces), rows), kind="decisions"), None
+
+    def _features(self, fold: Fold, index: FaceIndex) -> tuple[np.ndarray, np.ndarray]:
+        """Features of the faces that have them, and which do."""
+        if self.weights is None:
+            return classical_features(FEATURES[self.source], index)
+        model = load(self.weights.name(fold.number))
+        usable = index.has_landmarks(model.landmarks)
+        return deep_features(model, index.rows(usable), self.layer or None, self.batch_size), usable
+
+    def facts(self, fold: Fold) -> dict[str, Any]:
+        """See ``System``."""
+        if self.weights is not None:
+            return self.weights.facts(fold)
+        return {"epoch": {"rule": "fitted on the training part, nothing chosen", "on_test": False}}
+
+
+class ExternalSystem(System):
+    """Another system's predictions, from a file."""
+
+    kind: Kind = "external"
+
+    def misfit(self, protocol: protocols.Protocol) -> str | None:
+        """Nothing is known before the file is read for the faces."""
+        return None
+
+    def identity(self, protocol: protocols.Protocol) -> list[str]:
+        """See ``System``."""
+        return [weights.sha256(Path(self.spec))]
+
+    def answer(
+        self, fold: Fold, *, measure: bool, progress: Progress | None = None
+    ) -> tuple[Answers, dict[str, Any] | None]:
+        """See ``System``."""
+        labels = None if fold.labels is None else fold.labels.names
+        told = read_predictions(Path(self.spec), fold.whole, labels)
+        here = slice(fold.start, fold.start + len(fold.test))
+        scores = None if told.scores is None else told.scores[here]
+        if told.va is None or fold.protocol.task == "expression":
+            return Answers(scores, kind=told.kind), None
+        known = np.asarray(np.isfinite(told.va).any(axis=0))
+        dimensions = tuple(name for name, some in zip(DIMENSIONS, known, strict=True) if some)
+        return Answers(scores, told.va[here][:, known], told.kind, dimensions), None
+
+    def facts(self, fold: Fold) -> dict[str, Any]:
+        """See ``System``."""
+        return {"epoch": {"rule": None, "on_test": None}}
+
+
+def system(text: str, batch_size: int = 64) -> System:
+    """The system behind ``[NAME=]SPEC``.
+
+    Raises:
+        AffectZooError: There is no such model, or no such classifier.
+    """
+    name, spec = split_name(text)
+    left, plus, ending = spec.rpartition("+")
+    if plus and ending in CLASSIFIERS:
+        found: System = ClassifierSystem(name, spec, batch_size)
+        checked = None if left.partition("#")[0] in FEATURES else left.partition("#")[0]
+    elif spec in FEATURES:
+        raise AffectZooError(f"{spec} is a feature: say with which classifier, such as {spec}+svm")
+    else:
+        found, checked = ZooSystem(name, spec, batch_size), spec
+    if checked is not None:
+        Weights(checked).meta()
+    return found
+
+
+def external(text: str) -> ExternalSystem:
+    """The system behind ``NAME=FILE``.
+
+    Raises:
+        AffectZooError: There is no such file.
+    """
+    name, path = split_name(text)
+    if not Path(path).is_file():
+        raise AffectZooError(f"--predictions {text}: {path}: no such file; expected NAME=FILE.csv")
+    return ExternalSystem(name, path)
+
+
+def split_name(text: str) -> tuple[str, str]:
+    """Name and text behind ``[NAME=]TEXT``; by default the text is the name."""
+    name, equals, rest = text.partition("=")
+    if equals and re.fullmatch(r"[\w .+#-]+", name) and not Path(text).exists():
+        return name, rest
+    return text, text
