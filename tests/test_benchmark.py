@@ -13,11 +13,14 @@ import pandas as pd
 import pytest
 import torch
 from fakes import write_afewva, write_ferplus, write_folder, write_rafdb
+from fakes.afew import write_afew
 
 import affectzoo
 from affectzoo import weights
 from affectzoo.benchmark import cost, runner
-from affectzoo.benchmark.records import read_record, read_records
+from affectzoo.benchmark.comparison import compare, read_table
+from affectzoo.benchmark.records import counted, read_record, read_records
+from affectzoo.benchmark.report import report
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
 from affectzoo.benchmark.systems import ClassifierSystem, ExternalSystem, ZooSystem, split_name, system
 from affectzoo.cli import main
@@ -26,6 +29,7 @@ from affectzoo.datatools.protocol import faces
 from affectzoo.datatools.protocols import find_protocol
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.evaluation import evaluate
+from affectzoo.faces.detect import Detection
 from affectzoo.metrics.classification import class_metrics
 
 BUNDLED = "dlp_cnn_s.ferplus"
@@ -404,3 +408,52 @@ def test_plain_split_needs_a_label(tmp_path: Path) -> None:
     task = plain_split("folder", "train", write_folder(tmp_path / "faces"), {})
     assert task.protocol.task == "expression"
     assert torch.tensor(len(task.folds[0].test)) > 0
+
+
+def test_protocol_that_counts_clips(tmp_path: Path) -> None:
+    task = Task(find_protocol("afew"), {"afew": write_afew(tmp_path / "afew")})
+    out = tmp_path / "out"
+    runs = [export(tmp_path / name, "dlp_cnn_s", "afew7") for name in ("one", "two")]
+    record, other = benchmark([task], [ZooSystem(path.name, str(path)) for path in runs], out)
+    (fold,) = task.folds
+    clips = fold.test.table["clip"].nunique()
+    assert sum(map(sum, record["confusion"])) == record["faces"]["clips"] == clips
+    faces_, clips_ = (
+        pd.read_csv(out / "predictions" / f"{record['key']}{end}") for end in (".csv", ".clips.csv")
+    )
+    assert (len(faces_), len(clips_)) == (len(fold.test), clips)
+    names = [f"p_{name}" for name in record["labels"]]
+    means = faces_.groupby("clip")[names].mean()
+    np.testing.assert_allclose(clips_[names], means / means.sum(axis=1).to_numpy()[:, None], atol=1e-6)
+    assert (clips_["label"] == clips_["predicted_label"]).mean() == record["metrics"]["accuracy"]["value"]
+    told = compare(*(read_table(counted(out, r)) for r in (record, other)))
+    assert told.faces == clips
+    assert told.values[0] == pytest.approx(record["metrics"]["accuracy"]["value"])
+    report(out)
+
+
+def test_a_detector_changes_boxes_but_no_ids(task: Task, tmp_path: Path) -> None:
+    class Half:
+        """Finds the middle of every other picture."""
+
+        name = "half"
+        calls = 0
+
+        def __call__(self, image: Any) -> list[Detection]:
+            self.calls += 1
+            height, width = image.shape[:2]
+            box = (width / 4, height / 4, 3 * width / 4, 3 * height / 4)
+            return [Detection(box, 1.0)] if self.calls % 2 else []
+
+    found = Task(task.protocol, task.roots, detector=Half())
+    one = ZooSystem(BUNDLED, BUNDLED)
+    record, plain = (benchmark([t], [one], tmp_path)[0] for t in (found, task))
+    total = record["faces"]["total"]
+    assert record["faces"]["missing"] == total // 2
+    assert record["protocol"]["hash"] == plain["protocol"]["hash"]
+    assert (record["protocol"]["detector"], plain["protocol"]["detector"]) == ("half", None)
+    tables = [pd.read_csv(tmp_path / r["predictions"]) for r in (record, plain)]
+    assert tables[0]["id"].tolist() == tables[1]["id"].tolist()
+    assert tables[0]["predicted_label"].isna().sum() == total // 2
+    right = record["metrics"]["accuracy"]["value"] * (total - total // 2)
+    assert record["metrics_all"]["accuracy"]["value"] == pytest.approx(right / total)

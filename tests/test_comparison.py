@@ -354,7 +354,12 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / part).mkdir()
     runs = {"p-A-1": ("A", 0.9, 1), "p-B-2": ("B", 0.5, 2), "p-B-3": ("B", 0.6, 3)}
     for key, (system, right, seed) in runs.items():
-        record = {"format": 1, "key": key, "system": system, "protocol": {"name": "p", "title": "a protocol"}}
+        record = {
+            "format": 1,
+            "key": key,
+            "system": system,
+            "protocol": {"name": "p", "title": "a protocol", "unit": "face"},
+        }
         (tmp_path / "records" / f"{key}.json").write_text(json.dumps(record), encoding="utf-8")
         drawn(60, right, seed).to_csv(tmp_path / "predictions" / f"{key}.csv", index=False)
     return tmp_path

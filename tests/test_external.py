@@ -279,7 +279,7 @@ def test_rows_of_other_faces_are_counted_and_three_are_named(tmp_path: Path) -> 
         (
             "file,valence,arousal\nTest/a.png,0.5,0.5\nTest/b.png,5,-3\n",
             DataError,
-            r"line 3: valence is '5', expected a number in -1\.\.1.*another scale\?.*divide by 10",
+            r"line 3: valence is '5', expected a number in -2\.\.2.*another scale\?.*divide by 10",
         ),
     ],
 )

@@ -20,7 +20,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
-from affectzoo.benchmark.records import read_records
+from affectzoo.benchmark.records import counted, read_records
 from affectzoo.errors import AffectZooError, DataError, UnknownNameError
 from affectzoo.metrics.bootstrap import McNemar, Metric, bootstrap_difference, mcnemar
 from affectzoo.metrics.classification import accuracy, class_metrics, confusion
@@ -303,7 +303,7 @@ def command(args: argparse.Namespace) -> None:
     folder = Path(args.folder)
     records = read_records(folder)
     chosen = [_chosen(records, name) for name in (args.first, args.second)]
-    one, other = (read_table(folder / "predictions" / f"{record['key']}.csv") for record in chosen)
+    one, other = (read_table(counted(folder, record)) for record in chosen)
     field = "key" if chosen[0]["system"] == chosen[1]["system"] else "system"
     names = {"first": chosen[0][field], "second": chosen[1][field]}
     result = compare(one, other, args.metric, **names)

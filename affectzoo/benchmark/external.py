@@ -11,7 +11,7 @@ A file is CSV, JSON (a list of objects) or Parquet, with one row per face:
 ``p_<class>``                         probabilities of the classes; or, instead,
 ``s_<class>``                         decision values of any scale; or, instead,
 ``predicted_label``                   the class that was chosen
-``predicted_valence``, ``_arousal``   in [-1, 1]
+``predicted_valence``, ``_arousal``   for [-1, 1]; regressors overshoot: up to 2 is taken
 ``error``                             where not empty, the row says nothing: no face was found
 ====================================  ========================================================================
 
@@ -48,6 +48,9 @@ if TYPE_CHECKING:
 Floats = npt.NDArray[np.float64]
 KEYS = ("id", "path", "file")
 BOX = ("x0", "y0", "x1", "y1")
+LIMIT = 2.0
+"""Beyond it, values must be on another scale."""
+
 TOLERANCE = 1e-3
 """By which probabilities may miss a sum of 1: files round."""
 
@@ -233,7 +236,7 @@ def _one_hot(file: _File, column: str, labels: Sequence[str]) -> Floats:
 def _values(file: _File) -> Floats:
     names = [f"{_prefix(file)}{name}" for name in DIMENSIONS]
     try:
-        return file.numbers(names, -1, 1)
+        return file.numbers(names, -LIMIT, LIMIT)
     except DataError as error:
         raise DataError(
             f"{error}. Is the file on another scale? Bring it to -1..1 (of a scale -10..10, divide by 10)"

@@ -16,19 +16,27 @@ from affectzoo.errors import AffectZooError
 FORMAT = 1
 
 
-def write_record(out: Path, record: Mapping[str, Any], predictions: pd.DataFrame) -> None:
+def write_record(out: Path, record: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> None:
     """Keep a pair's results; the record comes last, so that where it is, all is.
 
     Args:
         out: The benchmark's folder.
         record: With ``key``; values that are not finite become ``null``.
-        predictions: A row per face.
+        tables: By ending, the predictions: ``.csv``, a row per face, and for protocols that count clips
+            ``.clips.csv``, a row per clip.
     """
     key = record["key"]
-    _write(out / "predictions" / f"{key}.csv", predictions.to_csv(index=False))
+    for ending, table in tables.items():
+        _write(out / "predictions" / f"{key}{ending}", table.to_csv(index=False))
     whole = {"format": FORMAT, **record, "predictions": f"predictions/{key}.csv"}
     text = json.dumps(_plain(whole), indent=1, ensure_ascii=False)
     _write(out / "records" / f"{key}.json", text + "\n")
+
+
+def counted(out: Path, record: Mapping[str, Any]) -> Path:
+    """The file of predictions with a row for each face or clip that counts once."""
+    ending = ".clips.csv" if record["protocol"]["unit"] == "clip" else ".csv"
+    return out / "predictions" / f"{record['key']}{ending}"
 
 
 def read_records(out: Path) -> list[dict[str, Any]]:

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from affectzoo import plots
-from affectzoo.benchmark.comparison import compare
+from affectzoo.benchmark.comparison import compare, read_table
 from affectzoo.benchmark.leaderboard import Entry, Group, entries, groups, number, title
 from affectzoo.benchmark.page import write_leaderboard
 from affectzoo.benchmark.published import published
-from affectzoo.benchmark.records import read_records
+from affectzoo.benchmark.records import counted, read_records
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
 from affectzoo.tasks.va import DIMENSIONS
 
@@ -41,8 +41,9 @@ def report(out: Path) -> tuple[Path, Path]:
     drawn, comparisons = {}, []
     for group in groups(records):
         ranked = entries(group)
-        tables = [pd.read_csv(out / "predictions" / f"{entry.records[0]['key']}.csv") for entry in ranked]
-        comparisons += _comparisons(group, ranked, tables)
+        firsts = [entry.records[0] for entry in ranked]
+        comparisons += _comparisons(group, ranked, [read_table(counted(out, record)) for record in firsts])
+        tables = [read_table(out / record["predictions"]) for record in firsts]
         drawn[group.id] = _plots(group, ranked, tables, out / "plots")
     text = json.dumps(comparisons, indent=1, ensure_ascii=False)
     (out / "comparisons.json").write_text(text + "\n", encoding="utf-8")
@@ -55,7 +56,7 @@ def _comparisons(
     """The best system's first run against each other one's."""
     found = []
     for entry, table in zip(ranked[1:], tables[1:], strict=True):
-        if group.main not in entry.metrics:
+        if group.main not in entry.metrics or group.main not in ranked[0].metrics:
             continue
         told = compare(tables[0], table, group.main, first=ranked[0].label, second=entry.label)
         found.append(told.to_dict(group.id))
@@ -176,5 +177,5 @@ class _Figures:
 
 def _cells(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Faces by cell of the plane, as ``plots.plane_figure`` takes them."""
-    edges, faces, outside = plane_histogram(values, bins=20)
+    edges, faces, outside = plane_histogram(values, bins=21, limit=1.05)  # cells around the tenths
     return edges, faces, outside

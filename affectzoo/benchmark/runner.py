@@ -24,7 +24,7 @@ from affectzoo import __version__
 from affectzoo.benchmark.cost import hardware
 from affectzoo.benchmark.found import detected
 from affectzoo.benchmark.records import FORMAT, read_record, write_record
-from affectzoo.benchmark.scoring import Answers, Part, score
+from affectzoo.benchmark.scoring import Answers, Part, score, units
 from affectzoo.benchmark.systems import Fold, System
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
@@ -34,6 +34,7 @@ from affectzoo.datatools.protocols import Protocol, Source
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation import Progress
 from affectzoo.faces.detect import Detector
+from affectzoo.tasks.va import DIMENSIONS
 
 PACKAGES = (
     "torch",
@@ -163,8 +164,8 @@ def benchmark(
         else:
             say(name)
             done = _within(progress, number - 1, len(pairs))
-            record, table = _measure(task, one, done)
-            write_record(out, {"key": key, **record, "command": command(task, one)}, table)
+            record, tables = _measure(task, one, done)
+            write_record(out, {"key": key, **record, "command": command(task, one)}, tables)
         records.append(read_record(path))
     return records
 
@@ -192,26 +193,21 @@ def _within(progress: Progress | None, step: int, steps: int) -> Progress:
     return (lambda share: None) if progress is None else (lambda share: progress((step + share) / steps))
 
 
-def _measure(task: Task, one: System, progress: Progress) -> tuple[dict[str, Any], pd.DataFrame]:
+def _measure(
+    task: Task, one: System, progress: Progress
+) -> tuple[dict[str, Any], Mapping[str, pd.DataFrame]]:
     start = time.perf_counter()
-    folds, tables = [], []
+    folds = task.folds
     parts: list[Part] = []
     compute = None
-    for fold in task.folds:
-        seen = None
-        if task.detector is not None:
-            test, seen = detected(fold.test, task.detector)
-            fold = replace(fold, parts={**fold.parts, "test": test})
-        answers, measured = one.answer(
-            fold, measure=not parts, progress=_within(progress, len(parts), len(task.folds))
-        )
-        if seen is not None:
-            answers = answers.only(seen)
+    for fold in folds:
+        done = _within(progress, len(parts), len(folds))
+        answers, measured = _answers(fold, one, task.detector, measure=not parts, progress=done)
         compute = compute or measured
         parts.append(Part(fold.test, answers, fold.labels, task.protocol.unit))
-        tables.append(_predictions(fold, answers))
-        folds.append(fold)
-    table = pd.concat(tables, ignore_index=True)
+    tables = {".csv": pd.concat(map(_predictions, folds, parts), ignore_index=True)}
+    if task.protocol.unit == "clip":
+        tables[".clips.csv"] = pd.concat(map(_clip_predictions, folds, parts), ignore_index=True)
     scored = score(parts)
     facts = one.facts(folds[0])
     sums = facts.get("model", {}).get("sha256") or [None]
@@ -239,7 +235,19 @@ def _measure(task: Task, one: System, progress: Progress) -> tuple[dict[str, Any
         "versions": {"affectzoo": __version__, "python": platform.python_version()} | _versions(),
         "seconds": round(time.perf_counter() - start, 1),
     }
-    return record, table
+    return record, tables
+
+
+def _answers(
+    fold: Fold, one: System, detector: Detector | None, *, measure: bool, progress: Progress
+) -> tuple[Answers, dict[str, Any] | None]:
+    """As of ``System.answer``; with a detector, for faces that it finds itself."""
+    if detector is None:
+        return one.answer(fold, measure=measure, progress=progress)
+    test, seen = detected(fold.test, detector)
+    found = replace(fold, parts={**fold.parts, "test": test})
+    answers, cost = one.answer(found, measure=measure, progress=progress)
+    return answers.only(seen), cost
 
 
 def _protocol_facts(task: Task, folds: Sequence[Fold]) -> dict[str, Any]:
@@ -278,26 +286,55 @@ def _face_facts(folds: Sequence[Fold], parts: Sequence[Part]) -> dict[str, Any]:
 
 
 def _left_out(fold: Fold) -> dict[str, int]:
-    """Why faces that the files list are not in the index; not those of other parts, where reasons name one."""
+    """Why faces that the files list are not in the index; reasons that name another part do not count."""
     others = {"train:", "valid:", "test:"} - {f"{fold.protocol.test.split}:"}
     return {why: n for why, n in fold.test.left_out.items() if why.split(" ")[0] not in others}
 
 
-def _predictions(fold: Fold, answers: Answers) -> pd.DataFrame:
+def _predictions(fold: Fold, part: Part) -> pd.DataFrame:
     """What a system said beside the truth, a row per face."""
     faces = fold.test.table
-    columns: dict[str, Any] = {"id": ids(fold.test), "fold": fold.number}
-    columns |= {name: faces[name].to_numpy() for name in ("path", "subject", "clip", "frame")}
-    if fold.labels is not None and answers.scores is not None:
-        names = np.array([*fold.labels.names, None], dtype=object)
-        best = np.where(answers.answered, np.nan_to_num(answers.scores).argmax(axis=1), len(fold.labels))
-        columns |= {"label": faces["label"].to_numpy(), "predicted_label": names[best]}
+    where = {name: faces[name].to_numpy() for name in ("path", "subject", "clip", "frame")}
+    truth = {"label": faces["label"].to_numpy(), **{name: faces[name].to_numpy() for name in DIMENSIONS}}
+    answers = part.answers
+    faces_of = {"id": ids(fold.test), "fold": fold.number, **where}
+    return _told(faces_of, truth, answers, _classes(part), answers.scores, answers.va)
+
+
+def _clip_predictions(fold: Fold, part: Part) -> pd.DataFrame:
+    """The same, a row per clip."""
+    rows, _ = units(part)
+    names = np.unique(fold.test.table["clip"].to_numpy(str))
+    classes = np.array([*_classes(part), None], dtype=object)
+    truth = {"label": classes[rows.truth], **dict(zip(part.answers.dimensions, rows.target.T, strict=True))}
+    clips = {"id": [f"{fold.test.dataset}/{name}" for name in names], "fold": fold.number}
+    return _told(clips | {"subject": rows.groups}, truth, part.answers, _classes(part), rows.scores, rows.va)
+
+
+def _classes(part: Part) -> Sequence[str]:
+    return () if part.labels is None else part.labels.names
+
+
+def _told(
+    where: dict[str, Any],
+    truth: Mapping[str, Any],
+    answers: Answers,
+    classes: Sequence[str],
+    scores: np.ndarray | None,
+    va: np.ndarray | None,
+) -> pd.DataFrame:
+    columns = where
+    if scores is not None:
+        names = np.array([*classes, None], dtype=object)
+        said = np.isfinite(scores).all(axis=1)
+        best = np.where(said, np.nan_to_num(scores).argmax(axis=1), len(names) - 1)
+        columns |= {"label": truth["label"], "predicted_label": names[best]}
         if answers.kind != "labels":
             letter = "p" if answers.kind == "probabilities" else "s"
-            columns |= {f"{letter}_{name}": answers.scores[:, i] for i, name in enumerate(fold.labels.names)}
-    if answers.va is not None:
+            columns |= {f"{letter}_{name}": scores[:, i] for i, name in enumerate(classes)}
+    if va is not None:
         for i, name in enumerate(answers.dimensions):
-            columns |= {name: faces[name].to_numpy(), f"predicted_{name}": answers.va[:, i]}
+            columns |= {name: truth[name], f"predicted_{name}": va[:, i]}
     return pd.DataFrame(columns)
 
 

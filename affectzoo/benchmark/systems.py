@@ -15,16 +15,17 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import torch
 
 from affectzoo import weights
-from affectzoo.benchmark.cost import cost
+from affectzoo.benchmark.cost import cost, timed
 from affectzoo.benchmark.external import read_predictions
 from affectzoo.benchmark.scoring import Answers
 from affectzoo.datasets.ids import ids, split_hash
@@ -32,7 +33,7 @@ from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools import protocols
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.evaluation import Progress, predict_index
-from affectzoo.features.classical import FEATURES, classical_features
+from affectzoo.features.classical import FEATURES, classical_features, prepared_faces
 from affectzoo.features.classifiers import CLASSIFIERS, classifier
 from affectzoo.features.deep import deep_features
 from affectzoo.labels import LabelSpace, unmapped
@@ -318,25 +319,56 @@ class ClassifierSystem(System):
             raise AffectZooError(f"{self.spec}: {fold.protocol.name} has no training part to fit on")
         if self.weights is not None:
             self.weights.check(fold)
-        seen, usable = self._features(fold, fold.parts["train"])
-        faces, known = self._features(fold, fold.test)
+        watched = progress or (lambda share: None)
+        train, test = fold.parts["train"], fold.test
+        whole = len(train) + len(test)
+        seen, usable = self._features(fold, train, lambda share: watched(share * len(train) / whole))
+        faces, known = self._features(
+            fold, test, lambda share: watched((len(train) + share * len(test)) / whole)
+        )
         table = fold.parts["train"].rows(usable).table
         fitted = classifier(self.classifier, FEATURES[self.source].pca if self.weights is None else None)
         rows = np.flatnonzero(known)
         if fold.labels is None:
             fitted.fit(seen, table[list(DIMENSIONS)].to_numpy(np.float64))
-            return Answers(va=fold.spread(fitted.values(faces), rows)), None
+            answers = Answers(va=fold.spread(fitted.values(faces), rows))
+            return answers, self._cost(fold, fitted.values, faces) if measure else None
         truth = np.array([fold.labels.index(label) for label in table["label"]])
         fitted.fit(seen, truth, classes=len(fold.labels))
-        return Answers(fold.spread(fitted.scores(faces), rows), kind="decisions"), None
+        answers = Answers(fold.spread(fitted.scores(faces), rows), kind="decisions")
+        return answers, self._cost(fold, fitted.scores, faces) if measure else None
 
-    def _features(self, fold: Fold, index: FaceIndex) -> tuple[np.ndarray, np.ndarray]:
+    def _cost(
+        self, fold: Fold, decide: Callable[[np.ndarray], np.ndarray], faces: np.ndarray
+    ) -> dict[str, Any]:
+        """Of features and classifier, one after the other, on prepared faces."""
+        steps = [timed(decide, faces[: self.batch_size])]
+        if self.weights is None:
+            feature = FEATURES[self.source]
+            pictures, points = prepared_faces(feature, fold.test, self.batch_size)
+
+            def extract(some: np.ndarray) -> np.ndarray:
+                return feature.extract(some, None if points is None else points[: len(some)])
+
+            steps.append(timed(extract, pictures))
+            found: dict[str, Any] = {"parameters": None, "flops": None, "device": "cpu"}
+            found["threads"] = torch.get_num_threads()
+        else:
+            found = cost(load(self.weights.name(fold.number)), batch_size=self.batch_size)
+            steps.append({name: found[name] for name in ("latency_ms", "throughput")})
+        return found | {
+            "latency_ms": sum(step["latency_ms"] for step in steps),
+            "throughput": 1 / sum(1 / step["throughput"] for step in steps),
+        }
+
+    def _features(self, fold: Fold, index: FaceIndex, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
         """Features of the faces that have them, and which do."""
         if self.weights is None:
-            return classical_features(FEATURES[self.source], index)
+            return classical_features(FEATURES[self.source], index, progress)
         model = load(self.weights.name(fold.number))
         usable = index.has_landmarks(model.landmarks)
-        return deep_features(model, index.rows(usable), self.layer or None, self.batch_size), usable
+        faces = index.rows(usable)
+        return deep_features(model, faces, self.layer or None, self.batch_size, progress=progress), usable
 
     def facts(self, fold: Fold) -> dict[str, Any]:
         """See ``System``."""
@@ -363,10 +395,11 @@ class ExternalSystem(System):
     ) -> tuple[Answers, dict[str, Any] | None]:
         """See ``System``."""
         labels = None if fold.labels is None else fold.labels.names
-        told = read_predictions(Path(self.spec), fold.whole, labels)
+        values = fold.protocol.task != "expression"
+        told = read_predictions(Path(self.spec), fold.whole, labels, values=values)
         here = slice(fold.start, fold.start + len(fold.test))
         scores = None if told.scores is None else told.scores[here]
-        if told.va is None or fold.protocol.task == "expression":
+        if told.va is None:
             return Answers(scores, kind=told.kind), None
         known = np.asarray(np.isfinite(told.va).any(axis=0))
         dimensions = tuple(name for name, some in zip(DIMENSIONS, known, strict=True) if some)

@@ -7,7 +7,7 @@ What a paper leaves open is chosen here and said where it is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from affectzoo.datasets.dataset import FaceDataset
 from affectzoo.datatools.prepare import FIVE_POINTS, five_points, similarity
 from affectzoo.errors import UnknownNameError
+from affectzoo.evaluation import Progress
 from affectzoo.features import library
 from affectzoo.preprocess import Preprocess
 from affectzoo.transforms import FaceTransform
@@ -271,14 +272,14 @@ def find_feature(name: str) -> Feature:
 
 
 def classical_features(
-    feature: str | Feature, index: FaceIndex, progress: Callable[[int], object] | None = None
+    feature: str | Feature, index: FaceIndex, progress: Progress | None = None
 ) -> tuple[Floats, npt.NDArray[np.bool_]]:
     """Compute a feature of every face of an index, without augmentation.
 
     Args:
         feature: One of ``FEATURES``, or its name.
         index: The faces.
-        progress: Told from time to time how many more faces are done.
+        progress: Told which share of the work is done.
 
     Returns:
         Features of the faces that have them, shape (n, D), and which of all faces those are, shape (N,): not
@@ -295,9 +296,26 @@ def classical_features(
     data = FaceDataset(index.with_landmarks(feature.landmarks), FaceTransform(feature.preprocess))
     found = np.empty((len(data), feature.dimensions), np.float32)
     for start in range(0, len(data), CHUNK):
-        read = [data.read(i) for i in range(start, min(start + CHUNK, len(data)))]
-        points = np.stack([face["landmarks"] for face in read]) if feature.landmarks else None
-        found[start : start + CHUNK] = feature.extract(np.stack([face["face"] for face in read]), points)
+        end = min(start + CHUNK, len(data))
+        found[start:end] = feature.extract(*_read(feature, data, range(start, end)))
         if progress is not None:
-            progress(len(read))
+            progress(end / len(data))
     return found, has
+
+
+def prepared_faces(feature: Feature, index: FaceIndex, most: int) -> tuple[Faces, Floats | None]:
+    """The first faces of an index, as ``extract`` takes them.
+
+    Args:
+        feature: Which one.
+        index: Faces, some of them with the landmarks that it needs.
+        most: How many, if there are as many.
+    """
+    data = FaceDataset(index.with_landmarks(feature.landmarks), FaceTransform(feature.preprocess))
+    return _read(feature, data, range(min(most, len(data))))
+
+
+def _read(feature: Feature, data: FaceDataset, rows: Iterable[int]) -> tuple[Faces, Floats | None]:
+    read = [data.read(i) for i in rows]
+    points = np.stack([face["landmarks"] for face in read]) if feature.landmarks else None
+    return np.stack([face["face"] for face in read]), points

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -10,53 +10,16 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from torch import nn
-from torch.utils.data import DataLoader
 
-from affectzoo.datasets.clips import ClipDataset
-from affectzoo.datasets.dataset import FaceDataset, OnUnreadable, collate
 from affectzoo.errors import AffectZooError, DataError, UnknownNameError
-from affectzoo.transforms import FaceTransform
+from affectzoo.evaluation import Progress, outputs
 
 if TYPE_CHECKING:
     from affectzoo.datasets.index import FaceIndex
     from affectzoo.models.base import AffectModel
-    from affectzoo.sample import AffectOutput, Batch
 
 
 @torch.inference_mode()
-def outputs(
-    model: AffectModel,
-    index: FaceIndex,
-    batch_size: int = 64,
-    *,
-    window: int | None = None,
-    stride: int | None = None,
-    on_unreadable: OnUnreadable = "raise",
-) -> Iterator[tuple[AffectOutput, Batch]]:
-    """A model's outputs for the faces of an index, batch by batch, whatever label space that speaks.
-
-    Args:
-        model: In evaluation mode.
-        index: Faces with the landmarks that the model takes.
-        batch_size: Faces, or windows, per forward pass.
-        window: Frames per window, see ``affectzoo.evaluation.evaluate``.
-        stride: From window to window, likewise.
-        on_unreadable: At a picture that cannot be read: ``raise``, or ``skip``, which leaves the face out.
-
-    Yields:
-        Outputs and batch, both with one leading dimension, see ``AffectModel.predict_batch``.
-
-    Raises:
-        UnreadableImageError: A picture cannot be read.
-    """
-    if window is None:
-        window = 0 if model.meta is None else int(model.meta.training.get("eval_window", 0))
-    faces = FaceDataset(index, FaceTransform(model.preprocess), on_unreadable=on_unreadable)
-    data = ClipDataset(faces, window, stride or window) if window else faces
-    for batch in DataLoader(data, batch_size, collate_fn=collate):
-        yield model.predict_batch(model.transfer_batch_to_device(batch, model.device, 0))
-
-
 def layer_names(model: AffectModel) -> list[str]:
     """The layers of a model that ``deep_features`` takes, as they follow one another in its network."""
     containers = (nn.ModuleDict, nn.ModuleList)
@@ -73,7 +36,7 @@ def deep_features(
     *,
     window: int | None = None,
     stride: int | None = None,
-    progress: Callable[[int], object] | None = None,
+    progress: Progress | None = None,
 ) -> npt.NDArray[np.float32]:
     """What a layer says of every face of an index, without augmentation.
 
@@ -86,7 +49,7 @@ def deep_features(
         batch_size: Faces, or windows, per forward pass.
         window: Frames per window, see ``affectzoo.evaluation.evaluate``.
         stride: From window to window, likewise. A frame in several windows has the mean of its features.
-        progress: Told from time to time how many more faces are done; those in several windows count anew.
+        progress: Told which share of the work is done.
 
     Returns:
         Shape (N, D); maps are flattened.
@@ -105,7 +68,9 @@ def deep_features(
     sums: torch.Tensor | None = None
     times = torch.zeros(len(index), 1)
     with _watched(model, layer) as seen:
-        for output, batch in outputs(model, index, batch_size, window=window, stride=stride):
+        for output, batch in outputs(
+            model, index, batch_size, window=window, stride=stride, progress=progress
+        ):
             found = output.features if layer is None else _by_face(seen, layer, len(batch["index"]))
             keep = batch["mask"] if "mask" in batch else torch.ones_like(batch["index"], dtype=torch.bool)
             rows, values = batch["index"][keep].cpu(), found[keep].float().cpu()
@@ -113,8 +78,6 @@ def deep_features(
                 sums = torch.zeros(len(index), values.shape[1])
             sums.index_add_(0, rows, values)
             times.index_add_(0, rows, torch.ones(len(rows), 1))
-            if progress is not None:
-                progress(len(rows))
     assert sums is not None  # an index is never empty
     features: npt.NDArray[np.float32] = (sums / times).numpy()
     return features

@@ -22,13 +22,15 @@ from affectzoo.datatools.stats import QUADRANTS
 from affectzoo.errors import AffectZooError
 from affectzoo.features import library
 from affectzoo.features.classical import FEATURES, classical_features
+from affectzoo.labels import CODES
 from affectzoo.plots import features_figure
 
 if TYPE_CHECKING:
     from affectzoo.datasets.index import FaceIndex
+    from affectzoo.evaluation import Progress
 
     Floats = npt.NDArray[np.float32]
-    Extract = Callable[[FaceIndex, Callable[[int], object]], Floats]
+    Extract = Callable[[FaceIndex, Progress], Floats]
 
 COMPONENTS = 50
 """Principal components that t-SNE starts from."""
@@ -62,12 +64,20 @@ def project(features: Floats, seed: int = 0) -> Floats:
 
 
 def shares(index: FaceIndex) -> Floats:
-    """The annotators' share of each face's class, shape (N,); NaN for faces without class."""
+    """The annotators' share of each face's class, shape (N,); NaN for faces without class.
+
+    Of all votes, those for no class among them, where votes are known; else of the target.
+    """
+    columns = {name: code for code, name in CODES.get(index.dataset, {}).items()}
     found = np.full(len(index), np.nan, np.float32)
-    if index.labels is not None:
-        for i, (label, target) in enumerate(zip(index.table["label"], index.table["target"], strict=True)):
-            if label is not None and target is not None:
-                found[i] = target[index.labels.index(label)]
+    table = index.table
+    for i, (label, votes, target) in enumerate(
+        zip(table["label"], table["votes"], table["target"], strict=True)
+    ):
+        if votes is not None and label in columns:
+            found[i] = votes[columns[label]] / votes.sum()
+        elif index.labels is not None and label is not None and target is not None:
+            found[i] = target[index.labels.index(label)]
     return found
 
 
@@ -191,8 +201,8 @@ def _extract_watched(index: FaceIndex, extract: Extract, name: str) -> Floats:
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
-        task = bar.add_task(name, total=len(index))
-        return extract(index, lambda faces: bar.advance(task, faces))
+        task = bar.add_task(name, total=1.0)
+        return extract(index, lambda share: bar.update(task, completed=share))
 
 
 def _some(index: FaceIndex, limit: int | None) -> FaceIndex:

@@ -20,6 +20,7 @@ import hashlib
 import json
 import re
 import runpy
+import sys
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -400,8 +401,9 @@ class FakeHub:
 
         ``huggingface_hub.constants`` reads the environment when it is imported, so its source is run again
         under the new one and what differs is set. Besides, the functions of the package are methods of one
-        ``HfApi`` that remembers its endpoint. Only default values of arguments stay, such as the timeout of
-        ``get_hf_file_metadata``. The token is read from the environment at each use.
+        ``HfApi`` that remembers its endpoint, and the progress bars have a copy of their switch. Only default
+        values of arguments stay, such as the timeout of ``get_hf_file_metadata``. The token is read from the
+        environment at each use.
 
         Two things make tests fast: ``time.sleep`` between tries is replaced by a note in ``waits``, and the
         HTTP client does not load certificates (half a second, and again after each refused connection).
@@ -412,6 +414,8 @@ class FakeHub:
         for name in filter(str.isupper, vars(constants).copy()):
             if fresh[name] != getattr(constants, name):
                 monkeypatch.setattr(constants, name, fresh[name])
+        bars = sys.modules["huggingface_hub.utils.tqdm"]  # the package has a class of that name
+        monkeypatch.setattr(bars, "HF_HUB_DISABLE_PROGRESS_BARS", True)
         monkeypatch.setattr(hf_api.api, "endpoint", self.endpoint)
         monkeypatch.setattr(_detect_agent, "_registry", _detect_agent._EMPTY_REGISTRY)
         monkeypatch.setattr(_http, "_GLOBAL_CLIENT", None)
