@@ -17,7 +17,7 @@ from typing import Any
 
 from affectzoo import weights
 from affectzoo.errors import WeightsError
-from affectzoo.zoo import load
+from affectzoo.zoo import load, seal
 
 LIMIT = 12 * 2**20
 """Largest file that is bundled, bytes."""
@@ -54,6 +54,7 @@ def bundle(
     tensors = weights.read_tensors(location.path)
     target = weights.ASSETS / "weights" / f"{name}.safetensors"
     weights.write(target, tensors, meta)
+    seal(target)
     size = target.stat().st_size
     if size > LIMIT:
         target.unlink()

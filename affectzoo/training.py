@@ -40,6 +40,7 @@ from affectzoo.evaluation import (
     write_evaluation,
 )
 from affectzoo.models.base import AffectModel
+from affectzoo.zoo import seal
 
 MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy"}
 """By which validation metric a task's best epoch is known; the others': ``valid/ccc``."""
@@ -136,6 +137,7 @@ class RunReport(Callback):
         )
         path = Path(trainer.default_root_dir) / weights.FILE_NAME
         weights.write(path, tensors, meta)
+        seal(path)
         rank_zero_info(f"weights: {path} ({self.export} checkpoint)")
 
     @rank_zero_only

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
@@ -29,6 +29,12 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).parent / "assets"
 FILE_NAME = "model.safetensors"
 _KEY = "affectzoo"
+GOLDEN = "golden."
+"""Begins the names of tensors that are no weights but a test of them, see ``affectzoo.golden``."""
+
+LARGEST = 65_536
+"""Bound on whole numbers among an architecture's arguments, and on the length of lists its 4096th part."""
+
 _KINDS = {
     "arch": str,
     "labels": list,
@@ -97,6 +103,7 @@ class WeightsMeta:
                 raise WeightsError(f"{where}: the model's description is wrong: {name} is no {kind.__name__}")
         try:
             architecture(values["arch"])
+            _check_arguments(values.get("arguments", {}))
             return cls(
                 **{
                     **values,
@@ -107,6 +114,22 @@ class WeightsMeta:
             )
         except (AffectZooError, TypeError, ValueError) as error:
             raise WeightsError(f"{where}: the model's description is wrong: {error}") from None
+
+
+def _check_arguments(arguments: Mapping[str, Any]) -> None:
+    """Refuse what no architecture takes, before anything is built with it.
+
+    Raises:
+        WeightsError: A value that is neither plain nor small.
+    """
+    for name, value in arguments.items():
+        values = value if isinstance(value, list) else [value]
+        plain = all(
+            isinstance(v, bool | int | float) or (isinstance(v, str) and len(v) <= 64) for v in values
+        )
+        small = all(isinstance(v, str) or abs(v) <= LARGEST for v in values) if plain else False
+        if not small or len(values) > LARGEST // 4096:
+            raise WeightsError(f"argument {name} is {str(value)[:80]}, which no architecture takes")
 
 
 def _names(labels: list[str], task: str) -> tuple[str, ...]:
@@ -262,18 +285,43 @@ def read_meta(path: Path) -> WeightsMeta:
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The tensors of a weights file, floating ones as float32."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    """The network's tensors of a weights file, floating ones as float32."""
+    return _read(path, lambda name: not name.startswith(GOLDEN))
+
+
+def read_golden(path: Path) -> dict[str, torch.Tensor]:
+    """The tensors of a weights file that test it; none in a file that was not sealed."""
+    return _read(path, lambda name: name.startswith(GOLDEN))
+
+
+def is_half(path: Path) -> bool:
+    """Whether a weights file holds its floating tensors as float16."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        names = [name for name in file.keys() if not name.startswith(GOLDEN)]
+        return any(file.get_slice(name).get_dtype() == "F16" for name in names)
+
+
+def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, torch.Tensor]:
+    from safetensors import SafetensorError, safe_open
 
     try:
-        tensors = load_file(path)
+        with safe_open(path, framework="pt") as file:  # one by one: the file is never in memory as a whole
+            tensors = {name: file.get_tensor(name) for name in file.keys() if wanted(name)}
+            return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: no complete safetensors file ({error})") from None
-    return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
 
 
-def write(path: Path, tensors: Mapping[str, torch.Tensor], meta: WeightsMeta, *, half: bool = True) -> None:
+def write(
+    path: Path,
+    tensors: Mapping[str, torch.Tensor],
+    meta: WeightsMeta,
+    *,
+    half: bool = True,
+    golden: Mapping[str, torch.Tensor] | None = None,
+) -> None:
     """Write a weights file; an older one is replaced only once the new one is complete.
 
     Args:
@@ -281,6 +329,7 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], meta: WeightsMeta, *,
         tensors: The network's state.
         meta: What it means.
         half: Store floating tensors as float16.
+        golden: What ``affectzoo.golden.make`` returned for these weights, stored as it is.
 
     Raises:
         WeightsError: A tensor holds values that are not finite, or that float16 cannot hold.
@@ -298,6 +347,7 @@ def write(path: Path, tensors: Mapping[str, torch.Tensor], meta: WeightsMeta, *,
             + (" as float16" if half else "")
             + "; did the training diverge?"
         )
+    ready |= {name: tensor.cpu().contiguous() for name, tensor in (golden or {}).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     try:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
+
+from affectzoo import golden
 from affectzoo import weights as files
 from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
 from affectzoo.labels import LabelSpace, label_space
@@ -107,12 +112,44 @@ def load(
     meta = files.read_meta(location.path)
     if weights is not None and meta.arch != name:
         raise WeightsError(f"{location.path}: weights of {meta.arch}, not of {name}")
-    model = create_model(
-        meta.arch,
-        task=meta.task if labels is None else "expression",
-        labels=meta.label_space if labels is None else label_space(labels),
-        preprocess=meta.preprocess,
-        **{**meta.arguments, **arguments},
-    )
+    _check_names(meta, location.path)
+    # A new head needs its random start; else every tensor comes from the file, and none is drawn before.
+    with nullcontext() if labels is not None else torch.device("meta"):
+        try:
+            model = create_model(
+                meta.arch,
+                task=meta.task if labels is None else "expression",
+                labels=meta.label_space if labels is None else label_space(labels),
+                preprocess=meta.preprocess,
+                **{**meta.arguments, **arguments},
+            )
+        except (AffectZooError, KeyError, RuntimeError, ValueError) as error:
+            told = json.dumps({**meta.arguments, **arguments}, default=str)
+            raise WeightsError(f"{location.path}: {meta.arch} cannot be built with {told}: {error}") from None
     model.load_weights(location.path, new_head=labels is not None)
-    return model.eval()
+    model.to("cpu").eval()  # Lightning would go on thinking that it is on the device of its birth
+    golden.check(model, location.path, files.read_golden(location.path), heads=labels is None)
+    return model
+
+
+def seal(path: Path) -> None:
+    """Put a golden face with the model's answers into a weights file, so that loading can test it.
+
+    Raises:
+        WeightsError: The file cannot be loaded.
+    """
+    model = load(path)
+    assert model.meta is not None
+    half = files.is_half(path)
+    files.write(path, model.network.state_dict(), model.meta, half=half, golden=golden.make(model))
+
+
+def _check_names(meta: files.WeightsMeta, path: Path) -> None:
+    """Refuse arguments that are not the architecture's own, such as those that would read other files."""
+    own = architecture(meta.arch).load_class().own_arguments()
+    wrong = sorted(set(meta.arguments) - own)
+    if wrong:
+        raise WeightsError(
+            f"{path}: the model's description is wrong: {meta.arch} has no argument {', '.join(wrong)} that "
+            f"a file may set; it may set: {', '.join(sorted(own)) or 'none'}"
+        )

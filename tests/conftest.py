@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,14 @@ from affectzoo.preprocess import Preprocess
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What affectzoo keeps between uses is not the user's, in tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AFFECTZOO_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
 
 
 @pytest.fixture

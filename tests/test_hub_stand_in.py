@@ -125,6 +125,7 @@ def test_listings(repo: Repo) -> None:
     assert [entry.path for entry in client.list_repo_tree(NAME, "a")] == ["a/b", "a/d.txt"]
     weights, card = client.HfApi().get_paths_info(NAME, ["model.safetensors", "README.md", "nothing"])
     assert weights.lfs and (weights.lfs.size, weights.lfs.pointer_size) == (len(WEIGHTS), 132)
+    assert weights.blob_id == "68c79f31d2c6169bc696dc1e1e71f7d9064c7865", "by git hash-object of the pointer"
     assert (card.lfs, card.size) == (None, len(CARD))
 
 

@@ -24,7 +24,7 @@ LAYERS = (
     ("preprocess", "images", "registry", "losses", "plots", "optim"),
     ("weights", "metrics", "transforms", "videos"),
     ("tasks", "faces", "datasets", "labeltools"),
-    ("models", "datamodules"),
+    ("models", "datamodules", "golden"),
     ("zoo",),
     ("evaluation", "prediction", "listing", "datatools"),
     ("render", "features"),

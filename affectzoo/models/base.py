@@ -5,6 +5,7 @@ An architecture's module names its trunk and its defaults; nothing of the step i
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -151,14 +152,16 @@ class AffectModel(pl.LightningModule):
         self.schedule = schedule
         self.va_weight = va_weight
         self.clip_rule: ClipRule = clip_rule
-        self._tasks = nn.ModuleList(build_tasks(task, self.labels, loss, va_loss))
+        with torch.device("cpu"):  # also where the network is built without memory, see ``zoo.load``
+            self._tasks = nn.ModuleList(build_tasks(task, self.labels, loss, va_loss))
         self.network = AffectNetwork(trunk, {part.head: part.outputs for part in self.tasks})
         self.landmarks = self.network.landmarks
         freeze(self.network.trunk, frozen)
         if self.feature_loss.name != "none" and self.labels is None:
             raise LabelError(f"feature_loss {self.feature_loss.name} needs classes, task {task} has none")
         dim = cast(Trunk, trunk).feature_dim
-        self.feature_term = self.feature_loss.build(len(self.labels or ()), dim)
+        with torch.device("cpu"):
+            self.feature_term = self.feature_loss.build(len(self.labels or ()), dim)
         self.meta: WeightsMeta | None = None
         self._starts_trained: bool = getattr(trunk, "pretrained", False)
         self.predicted: dict[str, Predicted] = {}
@@ -169,6 +172,14 @@ class AffectModel(pl.LightningModule):
             meta = self.load_weights(location.path, new_head=new_head)
             if preprocess is None:
                 self.preprocess = meta.preprocess
+
+    @classmethod
+    def own_arguments(cls) -> set[str]:
+        """The arguments that only this architecture has, and that say how its network is built."""
+        common = inspect.signature(AffectModel.__init__).parameters
+        classes = cls.__mro__[: cls.__mro__.index(AffectModel)]
+        every = {name for c in classes for name in inspect.signature(c).parameters}
+        return every - set(common) - {"common", "pretrained"}
 
     def forward(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> AffectOutput:
         """Features and outputs of prepared faces.
@@ -244,7 +255,8 @@ class AffectModel(pl.LightningModule):
         ]
         if faults:
             raise WeightsError(f"{path}: tensors do not fit {self.arch}: {'; '.join(faults[:5])}")
-        self.network.load_state_dict(tensors, strict=not new_head, assign=False)
+        empty = any(tensor.is_meta for tensor in own.values())
+        self.network.load_state_dict(tensors, strict=not new_head, assign=empty)
         self._starts_trained = True
         self.meta = None if new_head else meta
         return meta

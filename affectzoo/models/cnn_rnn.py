@@ -12,6 +12,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import nn
 
+from affectzoo.errors import AffectZooError
 from affectzoo.models.base import AffectModel
 from affectzoo.models.fusion import POINTS
 from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, imagenet_name
@@ -21,6 +22,7 @@ from affectzoo.preprocess import Preprocess
 
 Backbone = Literal["vggface", "resnet50", "resnet18"]
 FC_UNITS = {"vggface": 4096, "resnet50": 1500, "resnet18": 512}
+MOST_LAYERS = 8
 """Units of the fully connected layer: Table 8, and as many as ResNet-18 has pooled features."""
 
 
@@ -46,7 +48,12 @@ class RecurrentTrunk(nn.Module):
             layers: How many recurrent layers.
             dropout: Share of their inputs dropped in training, except the first layer's, whose input the
                 trunk's own dropout covers.
+
+        Raises:
+            AffectZooError: The number of layers is out of range.
         """
+        if not 1 <= layers <= MOST_LAYERS:
+            raise AffectZooError(f"{layers} recurrent layers: expected 1 to {MOST_LAYERS}")
         super().__init__()
         self.frames = frame_trunk
         self.starts_from = {arch: "frames"}

@@ -578,7 +578,7 @@ class FakeHub:
         if path and not inside:
             raise Problem(404, "EntryNotFound", f"{path} does not exist on {revision}")
         folders = sorted({folder for name in inside for folder in name.parents if top in folder.parents})
-        common = {"type": "directory", "oid": commit.oid, "size": 0}
+        common: dict[str, Any] = {"type": "directory", "oid": commit.oid, "size": 0}
         entries = [{**common, "path": str(folder)} for folder in folders]
         entries += [commit.files[str(name)].described(str(name)) for name in inside]
         recursive = request.query.get("recursive", [""])[0].lower() in ("1", "true")
