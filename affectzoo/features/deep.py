@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
 
 
-@torch.inference_mode()
 def layer_names(model: AffectModel) -> list[str]:
     """The layers of a model that ``deep_features`` takes, as they follow one another in its network."""
     containers = (nn.ModuleDict, nn.ModuleList)
