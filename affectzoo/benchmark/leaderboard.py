@@ -166,7 +166,7 @@ class Entry:
         seeds = Counter(_at(record, "model", "training", "seed") for record in self.records)
         files = Counter(file for r in self.records for file in set(_at(r, "model", "sha256") or ()))
         recipes = {_at(record, "model", "training", "recipe_hash") for record in self.records}
-        if len(recipes) > 1:
+        if len(recipes - {None}) > 1:
             found.append("its runs do not have one recipe")
         if twice := sorted(file[:8] for file, times in files.items() if times > 1):
             found.append(f"the same weights count twice: {', '.join(twice)}")
