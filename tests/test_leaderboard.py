@@ -14,21 +14,10 @@ import pytest
 from fakes import picture, write_picture
 from fakes.records import HASH, OTHER_HASH, figures, make_record, make_value_record, published_row
 
-from affectzoo.benchmark.leaderboard import (
-    ON_TEST,
-    Figure,
-    Leaderboard,
-    Table,
-    board,
-    entries,
-    groups,
-    leaderboard,
-    markdown,
-    number,
-    text,
-    title,
-)
+from affectzoo.benchmark.groups import ON_TEST, entries, groups, title
+from affectzoo.benchmark.leaderboard import Leaderboard, board, leaderboard, markdown
 from affectzoo.benchmark.page import html, write_leaderboard
+from affectzoo.benchmark.tables import Figure, Table, number, text
 from affectzoo.errors import AffectZooError, UnknownNameError
 
 LABELLED = f"accuracy, {ON_TEST}"

@@ -10,11 +10,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from affectzoo.benchmark.leaderboard import Group, board, groups, text
+from affectzoo.benchmark.groups import Group, groups
+from affectzoo.benchmark.leaderboard import board
 from affectzoo.benchmark.records import read_records
 from affectzoo.benchmark.report import report
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
 from affectzoo.benchmark.systems import System, external, system
+from affectzoo.benchmark.tables import text
 from affectzoo.datatools import source
 from affectzoo.datatools.protocols import PROTOCOLS, find_protocol
 from affectzoo.errors import AffectZooError

@@ -12,16 +12,9 @@ from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 
-from affectzoo.benchmark.leaderboard import (
-    READING,
-    Figure,
-    Leaderboard,
-    Record,
-    leaderboard,
-    markdown,
-    number,
-    text,
-)
+from affectzoo.benchmark.groups import Record
+from affectzoo.benchmark.leaderboard import READING, Leaderboard, leaderboard, markdown
+from affectzoo.benchmark.tables import Figure, number, text
 from affectzoo.errors import AffectZooError, UnknownNameError
 
 if TYPE_CHECKING:

@@ -13,10 +13,11 @@ import pandas as pd
 
 from affectzoo import plots
 from affectzoo.benchmark.comparison import compare, read_table
-from affectzoo.benchmark.leaderboard import Entry, Group, entries, groups, number, title
+from affectzoo.benchmark.groups import Entry, Group, entries, groups, title
 from affectzoo.benchmark.page import write_leaderboard
 from affectzoo.benchmark.published import published
 from affectzoo.benchmark.records import counted, read_records
+from affectzoo.benchmark.tables import number
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
 from affectzoo.tasks.va import DIMENSIONS
 

@@ -1,0 +1,119 @@
+"""Tables of figures with their spreads: what the leaderboard is made of, whatever shows it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+
+class Figure(NamedTuple):
+    """A value and, as text, how sure it is: ``0.8470..0.8710``, ``± 0.0031 over 3 runs``."""
+
+    value: float
+    spread: str = ""
+
+
+Cell = str | int | float | Figure | None
+
+
+class Column(NamedTuple):
+    """A column of a table.
+
+    Attributes:
+        title: Its heading.
+        explanation: One sentence for readers.
+        digits: Decimals of its figures.
+    """
+
+    title: str
+    explanation: str = ""
+    digits: int = 4
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells under columns; the first column names the row.
+
+    Attributes:
+        name: Unique within its section, for anchors.
+        caption: What it shows.
+        columns: From left to right.
+        rows: From top to bottom, a cell per column.
+    """
+
+    name: str
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+
+
+def text(cell: Cell, digits: int = 4) -> str:
+    """A cell without its spread, for people; ``-`` where there is nothing to say."""
+    if isinstance(cell, Figure):
+        return text(cell.value, digits)
+    if cell is None or cell == "" or cell != cell:
+        return "-"
+    if isinstance(cell, float):
+        least = 10**-digits
+        if 0 < cell < least / 2:
+            return f"<{least:.{digits}f}"
+        return f"{cell:,.{digits}f}"
+    return f"{cell:,}" if isinstance(cell, int) else cell
+
+
+def number(cell: Cell) -> float | None:
+    """What to sort a cell by; ``None`` for text and for no figure."""
+    value = cell.value if isinstance(cell, Figure) else cell
+    return None if value is None or isinstance(value, str) or value != value else float(value)
+
+
+def make_table(
+    name: str,
+    caption: str,
+    rows: Sequence[Mapping[Column, Cell]],
+    columns: Iterable[Column] = (),
+    always: Iterable[Column] = (),
+) -> Table | None:
+    """A table of the columns in which a row says something.
+
+    Args:
+        name: For anchors.
+        caption: Above it.
+        rows: Cells by column, the row's name first.
+        columns: Order of the columns beside the first; by default as they occur.
+        always: Columns to keep when no row says anything.
+
+    Returns:
+        ``None`` where only the first column would remain.
+    """
+    first = next(iter(rows[0])) if rows else None
+    order = dict.fromkeys([*columns, *(column for row in rows for column in row)])
+    kept = [c for c in order if c != first and (c in always or any(text(row.get(c)) != "-" for row in rows))]
+    if first is None or not kept:
+        return None
+    shown = (first, *kept)
+    return Table(name, caption, shown, tuple(tuple(row.get(column) for column in shown) for row in rows))
+
+
+def markdown_table(table: Table) -> str:
+    """The table in GitHub's Markdown."""
+    lines = [[column.title for column in table.columns]]
+    columns = zip(*table.rows, strict=True)
+    lines.append(["---" if any(isinstance(cell, str) for cell in cells) else "---:" for cells in columns])
+    lines += [
+        [_with_spread(cell, column) for cell, column in zip(row, table.columns, strict=True)]
+        for row in table.rows
+    ]
+    return "\n".join(f"| {' | '.join(escaped(cell) for cell in line)} |" for line in lines)
+
+
+def _with_spread(cell: Cell, column: Column) -> str:
+    shown = text(cell, column.digits)
+    return f"{shown} ({cell.spread})" if isinstance(cell, Figure) and cell.spread and shown != "-" else shown
+
+
+def escaped(cell: str) -> str:
+    """Names come from users: nothing in them may be read as Markdown, HTML or the end of a cell."""
+    return re.sub(r"([\\|<>*`\[\]])", r"\\\1", " ".join(cell.split()))
