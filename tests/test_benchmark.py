@@ -265,6 +265,11 @@ def test_models_of_folds(tmp_path: Path) -> None:
     (other,) = benchmark([task], [theirs], tmp_path / "out")
     for name, told in record["metrics"].items():
         assert other["metrics"][name]["value"] == pytest.approx(told["value"], abs=1e-6), name
+    assert main(["leaderboard", str(tmp_path / "out")]) == 0
+    drawn = {path.stem.split("-", 2)[2] for path in (tmp_path / "out" / "plots").iterdir()}
+    assert {"results", "cost", "plane", "errors", "traces", "agreement-each", "agreement-theirs"} <= drawn
+    page = (tmp_path / "out" / "leaderboard.md").read_text(encoding="utf-8")
+    assert "made up" in page and "published: 600" in page  # fake faces are not passed off as the real ones
     # the wrong fold's weights
     (tmp_path / "fold_0" / weights.FILE_NAME).write_bytes(
         (tmp_path / "fold_1" / weights.FILE_NAME).read_bytes()

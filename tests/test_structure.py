@@ -27,9 +27,9 @@ LAYERS = (
     ("models", "datamodules", "golden"),
     ("zoo",),
     ("evaluation", "prediction", "listing", "datatools"),
-    ("render", "features"),
+    ("render", "features", "cards"),
     ("benchmark",),
-    ("training", "crossvalidation", "demo", "bundling", "conversion"),
+    ("training", "crossvalidation", "demo", "bundling", "conversion", "publishing", "importing"),
     ("cli",),
     ("__main__",),
 )

@@ -320,13 +320,13 @@ class ClassifierSystem(System):
         if self.weights is not None:
             self.weights.check(fold)
         watched = progress or (lambda share: None)
-        train, test = fold.parts["train"], fold.test
+        train, test = _annotated(fold.parts["train"], fold.labels is not None), fold.test
         whole = len(train) + len(test)
         seen, usable = self._features(fold, train, lambda share: watched(share * len(train) / whole))
         faces, known = self._features(
             fold, test, lambda share: watched((len(train) + share * len(test)) / whole)
         )
-        table = fold.parts["train"].rows(usable).table
+        table = train.rows(usable).table
         fitted = classifier(self.classifier, FEATURES[self.source].pca if self.weights is None else None)
         rows = np.flatnonzero(known)
         if fold.labels is None:
@@ -375,6 +375,12 @@ class ClassifierSystem(System):
         if self.weights is not None:
             return self.weights.facts(fold)
         return {"epoch": {"rule": "fitted on the training part, nothing chosen", "on_test": False}}
+
+
+def _annotated(index: FaceIndex, classes: bool) -> FaceIndex:
+    """The faces that a classifier can learn from."""
+    known = index.table[["label"] if classes else list(DIMENSIONS)].notna().all(axis=1)
+    return index.rows(known.to_numpy(bool))
 
 
 class ExternalSystem(System):

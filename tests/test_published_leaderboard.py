@@ -1,0 +1,60 @@
+"""The leaderboard that the repository holds, and what the README quotes from it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from affectzoo import weights
+from affectzoo.benchmark.groups import entries, groups
+from affectzoo.benchmark.records import read_records
+
+REPOSITORY = Path(__file__).parent.parent
+BOARD = REPOSITORY / "docs" / "leaderboard"
+QUOTED = re.compile(r"<!-- leaderboard: (.+?) -->\n(.*?)<!-- /leaderboard -->", re.DOTALL)
+
+
+def lines(name: str, columns: list[str]) -> list[str]:
+    """A group's rows as the README shows them, from the records."""
+    (group,) = (group for group in groups(read_records(BOARD)) if group.name == name)
+    rows = []
+    for entry in entries(group):
+        figures = [entry.metrics.get(column) for column in columns]
+        shown = ["-" if figure is None else f"{figure.value:.4f}" for figure in figures]
+        rows.append(f"| {entry.system} | {len(entry.records)} | {' | '.join(shown)} |")
+    return rows
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/benchmark.md"])
+def test_quoted_figures_are_the_records(page: str) -> None:
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    for name, table in QUOTED.findall(text):
+        header, _, *rows = table.strip().splitlines()
+        columns = [cell.strip().replace(" ", "_").lower() for cell in header.strip("|").split("|")][2:]
+        assert rows == lines(name, columns)
+
+
+def test_readme_quotes_the_leaderboard() -> None:
+    assert QUOTED.search((REPOSITORY / "docs" / "benchmark.md").read_text(encoding="utf-8"))
+
+
+def test_records_name_no_place_and_say_what_is_rendered() -> None:
+    for record in read_records(BOARD):
+        assert not re.search(r"(?<![\w.])/(tmp|home|root|work|Users)/", str(record)), record["key"]
+        if record["protocol"]["name"] != "ferplus_valid":
+            assert record["protocol"]["note"].startswith("rendered faces"), record["key"]
+
+
+def test_bundled_weights_were_measured_as_they_are() -> None:
+    measured = {
+        record["system"]: record
+        for record in read_records(BOARD)
+        if record["protocol"]["name"] == "ferplus_valid"
+    }
+    for entry in weights.entries().values():
+        record = measured[entry.name]
+        assert record["model"]["sha256"] == [entry.sha256]
+        for claim in entry.meta.metrics:
+            assert record["metrics"]["accuracy"]["value"] == pytest.approx(claim["accuracy"], abs=1e-6)
