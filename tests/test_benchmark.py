@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 import torch
 from fakes import write_afewva, write_ferplus, write_folder, write_rafdb
-from fakes.afew import write_afew
+from fakes.afew import write_afew, write_sfew
+from fakes.posed import write_ckplus, write_jaffe
+from fakes.rafdb_compound import write_rafdb_compound
 
 import affectzoo
 from affectzoo import weights
@@ -462,3 +464,23 @@ def test_a_detector_changes_boxes_but_no_ids(task: Task, tmp_path: Path) -> None
     assert tables[0]["predicted_label"].isna().sum() == total // 2
     right = record["metrics"]["accuracy"]["value"] * (total - total // 2)
     assert record["metrics_all"]["accuracy"]["value"] == pytest.approx(right / total)
+
+
+TRANSFER = {
+    "ckplus_5fold": ("ckplus", write_ckplus),
+    "jaffe_loso": ("jaffe", write_jaffe),
+    "rafdb_compound": ("rafdb", lambda root: write_rafdb_compound(write_rafdb(root))),
+    "sfew": ("sfew", write_sfew),
+}
+
+
+@pytest.mark.parametrize("name", TRANSFER)
+def test_features_carry_over_without_fine_tuning(tmp_path: Path, name: str) -> None:
+    """As Li and Deng, Tables VI and IX: features of one data set, a classifier fitted on another."""
+    dataset, write = TRANSFER[name]
+    task = Task(find_protocol(name), {dataset: write(tmp_path / dataset)})
+    (record,) = benchmark([task], [ClassifierSystem("svm", f"{BUNDLED}+svm")], tmp_path / "out")
+    assert len(record["folds"]) == (0 if task.protocol.folds == 1 else task.protocol.folds)
+    assert sum(map(sum, record["confusion"])) == record["faces"]["total"]
+    assert record["labels"] == list(affectzoo.labels.SPACES[str(task.protocol.labels)].names)
+    assert record["model"]["training"]["data"] == "ferplus"
