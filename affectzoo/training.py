@@ -189,7 +189,15 @@ def _training_facts(trainer: pl.Trainer) -> dict[str, Any]:
     saved = next((c for c in trainer.callbacks if isinstance(c, SaveRecipe)), None)  # type: ignore[attr-defined]
     if saved is not None:
         facts["seed"] = saved.config.get("seed_everything")
-        facts["recipe_hash"] = recipe_hash(yaml.safe_load(saved.parser.dump(saved.config, skip_none=False)))
+        config = yaml.safe_load(saved.parser.dump(saved.config, skip_none=False))
+        facts["recipe_hash"] = recipe_hash(config)
+        given = config["model"].get("init_args", {})
+        if given.get("weights") is not None:
+            facts["started_from"] = (
+                Path(given["weights"]).name if Path(given["weights"]).exists() else given["weights"]
+            )
+        elif given.get("pretrained"):
+            facts["started_from"] = "ImageNet weights of timm"
     data = trainer.datamodule  # type: ignore[attr-defined]
     if isinstance(data, FaceDataModule):
         facts |= {name: getattr(data, name) for name in ("fold", "folds") if hasattr(data, name)}

@@ -29,7 +29,11 @@ from fakes.recola import write_recola
 from fakes.semaine import write_semaine
 
 import affectzoo
+from affectzoo import weights
 from affectzoo.cli import main
+from affectzoo.datasets.ids import ids, split_hash
+from affectzoo.datatools.protocol import faces
+from affectzoo.datatools.protocols import find_protocol
 from affectzoo.training import usage_fault
 
 REPOSITORY = Path(__file__).parents[1]
@@ -301,3 +305,21 @@ def test_data_in_other_classes_than_the_models_are_refused_without_the_command_l
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     with pytest.raises(affectzoo.AffectZooError, match=r"data speak ferplus8.*the model affectnet8"):
         trainer.validate(model, data)
+
+
+def test_weights_say_their_seed_recipe_start_and_faces(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    first, root = trained
+    one = ("--trainer.max_epochs", "1", "--trainer.log_every_n_steps", "1", "--run_dir")
+    assert fit(FERPLUS, root, *one, "seeded", "--seed_everything", "1") == 0
+    assert fit(FERPLUS, root, *one, "faster", "--model.optimizer.lr", "0.2") == 0
+    assert fit(FERPLUS, root, *one, "tuned", "--model.weights", "ferplus") == 0
+    assert fit(FERPLUS, root, *one, "on", "--model.weights", str(first)) == 0
+    runs = (first, *map(Path, ("seeded", "faster", "tuned", "on")))
+    told = [weights.read_meta(run / weights.FILE_NAME).training for run in runs]
+    assert [facts["seed"] for facts in told] == [0, 1, 0, 0, 0]
+    recipes = [facts["recipe_hash"] for facts in told]
+    assert recipes[0] == recipes[1] and recipes[3] == recipes[4] and len(set(recipes)) == 3
+    assert [facts.get("started_from") for facts in told] == [None, None, None, "ferplus", first.name]
+    parts = faces(find_protocol("ferplus_valid"), {"ferplus": root})  # the recipe's own rule and parts
+    assert told[0]["train_hash"] == split_hash(ids(parts["train"]))
+    assert told[0]["valid_hash"] == split_hash(ids(parts["test"]))
