@@ -10,13 +10,14 @@ from pathlib import Path as _Path
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
+# What building, loading and predicting import; a training needs the package installed.
 dependencies = [
-    "albumentations",
     "cv2",
     "lightning",
     "numpy",
     "pandas",
     "safetensors",
+    "timm",
     "torch",
     "torchmetrics",
 ]
@@ -52,8 +53,9 @@ def _entry_point(architecture: _Architecture) -> "_Callable[..., _AffectModel]":
     Source: {architecture.source}.
 
     Args:
-        weights: A tag of trained weights such as ``ferplus``, a run's folder, a ``.safetensors`` file, or
-            ``None`` for an untrained model, which then needs ``labels=[...]`` or ``num_classes=n``.
+        weights: A tag of trained weights such as ``ferplus``, ``hf-hub:OWNER/NAME[@REVISION]``, a run's
+            folder, a ``.safetensors`` file, or ``None`` for an untrained model, which then needs
+            ``labels=[...]`` or ``num_classes=n``.
         pretrained: Load the architecture's first weights; ``weights`` goes before it.
         **arguments: ``labels`` for a new head over trained weights; the architecture's own arguments.
     """

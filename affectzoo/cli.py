@@ -98,6 +98,29 @@ Stopped at any moment, the same command goes on: what was measured before is not
 """
 
 
+PUBLISH_EPILOG = """\
+examples:
+  affectzoo publish runs/x --repo me/x --dry-run --out x --record leaderboard \\
+    --licence weights=Apache-2.0 code=Apache-2.0 "pictures=for research" labels=MIT
+  affectzoo publish runs/x --repo me/x --tag v1 --record leaderboard --licence ...
+"""
+
+
+IMPORT_EPILOG = """\
+examples:
+  affectzoo import resnet18.pth --arch resnet18 --labels neutral,happiness,anger --out mine.safetensors
+  affectzoo import old.pth.tar --arch vgg11_bn --task va --out old.safetensors --dry-run
+  affectzoo import net.pt --arch dlp_cnn_s --labels ferplus8 --out net.safetensors \\
+    --map encoder=trunk.conv --map projection=trunk.fc --map aux=- --preprocess mean=0.5 std=0.5
+  affectzoo import runs/x/checkpoints/last.ckpt --out last.safetensors
+
+Nothing in the file is run: tensors are read, anything else is refused. A file of rules (YAML) holds lines as
+  'conv(\\d)\\.(.*)': 'trunk.conv.\\1.\\2'     old names by regular expression, new names; null leaves out
+Layers without a rule are placed by their names, else by their order; the table shows how. Unless every tensor
+has its place, nothing is written (exit status 1). Labels keep the order that you give: that of the outputs.
+"""
+
+
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options, except those that LightningCLI owns."""
     parser = argparse.ArgumentParser(
@@ -112,10 +135,20 @@ def build_parser() -> argparse.ArgumentParser:
     models = commands.add_parser(
         "models",
         help="what is in the zoo",
-        description="List architectures and, with --pretrained, the trained weights that can be loaded.",
+        description="List architectures, or the trained weights that can be loaded; --data, --licence and "
+        "--prefetch are about weights and list these.",
     )
     models.add_argument("--task", help="only models of this task, such as expression")
-    models.add_argument("--pretrained", action="store_true", help="list trained weights only")
+    models.add_argument("--pretrained", action="store_true", help="list trained weights")
+    models.add_argument("--data", metavar="NAME", help="only weights trained on this data set")
+    models.add_argument(
+        "--licence",
+        help="only weights whose terms (of weights, pictures and labels) are permissive, non-commercial, or "
+        "unknown, which is to be read; or contain this text",
+    )
+    models.add_argument(
+        "--prefetch", action="store_true", help="fetch the listed weights from the Hub, for use offline"
+    )
     models.add_argument("--json", action="store_true", help="print JSON instead of a table")
     models.set_defaults(run=_models)
 
@@ -183,7 +216,85 @@ def build_parser() -> argparse.ArgumentParser:
         help="colours as the file's network reads them; auto: as the file tells, else ask (default: auto)",
     )
     convert.set_defaults(run=_convert)
+    _import_options(commands)
+    _publish_options(commands)
     return parser
+
+
+def _import_options(commands: Tools) -> None:
+    own = commands.add_parser(
+        "import",
+        help="bring a PyTorch checkpoint of your own into the zoo's format",
+        description="Find each tensor of a checkpoint its place in an architecture of the zoo, show where,\n"
+        "and write a weights file that load, predict and benchmark take.",
+        epilog=IMPORT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    many: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
+    own.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help=".pt, .pth, .bin, .ckpt or .safetensors"
+    )
+    own.add_argument("--arch", help="its architecture; affectzoo's own checkpoints say it themselves")
+    own.add_argument("--out", type=Path, required=True, metavar="FILE", help="result, .safetensors")
+    own.add_argument("--labels", metavar="A,B,...", help="what the outputs mean, in order; or a space's name")
+    own.add_argument("--task", help="what it predicts: expression (default), va, valence, arousal, multitask")
+    own.add_argument(
+        "--map",
+        metavar="OLD=NEW",
+        **many,
+        help="names that begin with OLD begin with NEW; OLD=- leaves them out; or a .yaml file, see below",
+    )
+    own.add_argument("--set", metavar="KEY=VALUE", **many, help="architecture's argument, as head_units=[]")
+    own.add_argument(
+        "--preprocess",
+        metavar="KEY=VALUE",
+        **many,
+        help="size, resize, color, mean, std, margin (default: the architecture's own)",
+    )
+    own.add_argument(
+        "--licence", metavar="SUBJECT=TERMS", **many, help="terms of weights, code, pictures or labels"
+    )
+    own.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
+    own.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    own.set_defaults(run=_lazily("affectzoo.importing"))
+
+
+def _publish_options(commands: Tools) -> None:
+    publish = commands.add_parser(
+        "publish",
+        help="a model with its card, records and recipe to the Hugging Face Hub",
+        description="Write a model as a folder that others can load, check it, and upload it in one commit.\n"
+        "What the Hub has already is not sent; where nothing differs, there is no commit.",
+        epilog=PUBLISH_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    publish.add_argument("model", metavar="MODEL", help="a run's folder, a .safetensors file or arch.tag")
+    publish.add_argument("--repo", required=True, metavar="OWNER/NAME", help="where on the Hub")
+    publish.add_argument("--dry-run", action="store_true", help="write and check, upload nothing")
+    publish.add_argument("--out", type=Path, metavar="DIR", help="keep the folder here")
+    many: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
+    publish.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="records of affectzoo benchmark, or its folders: those of these weights are taken",
+        **many,
+    )
+    publish.add_argument(
+        "--licence", metavar="SUBJECT=TERMS", help="terms of weights, code, pictures and labels", **many
+    )
+    precision = publish.add_mutually_exclusive_group()
+    precision.add_argument(
+        "--half", action="store_true", default=True, help="store weights as float16 (default)"
+    )
+    precision.add_argument("--full", dest="half", action="store_false", help="store weights as float32")
+    publish.add_argument(
+        "--shard-size", type=_bytes, metavar="N", help="largest weights file, such as 2GB (default: one file)"
+    )
+    publish.add_argument("--tag", metavar="REV", help="name the commit, to load it as OWNER/NAME@REV")
+    publish.add_argument("--private", action="store_true", help="make a repository for its owner alone")
+    publish.add_argument("--message", metavar="TEXT", help="of the commit")
+    publish.set_defaults(run=_lazily("affectzoo.publishing.command"))
 
 
 def _benchmark_options(commands: Tools) -> None:
@@ -449,6 +560,12 @@ def _positive(text: str) -> int:
     return number
 
 
+def _bytes(text: str) -> int:
+    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
+    unit = units.get(text[-2:].upper(), 1)
+    return _positive(text if unit == 1 else text[:-2]) * unit
+
+
 def _console() -> Console:
     from rich.console import Console
 
@@ -457,13 +574,19 @@ def _console() -> Console:
 
 
 def _models(args: argparse.Namespace) -> None:
-    from affectzoo.listing import listing, listing_table
+    from affectzoo import listing
 
-    rows = listing(args.task, args.pretrained)
+    if args.pretrained or args.prefetch or args.data or args.licence:
+        rows = listing.pretrained(args.task, args.data, args.licence)
+        if args.prefetch:
+            listing.prefetch(rows)
+        table = listing.pretrained_table
+    else:
+        rows, table = listing.architectures(args.task), listing.architectures_table
     if args.json:
         print(json.dumps(rows, indent=2))
     else:
-        _console().print(listing_table(rows, args.pretrained))
+        _console().print(table(rows))
 
 
 def _predict(args: argparse.Namespace) -> None:

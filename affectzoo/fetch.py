@@ -1,12 +1,33 @@
-"""Files from the Hugging Face Hub, fetched once; nothing here knows what they are."""
+"""Files from the Hugging Face Hub, fetched once; nothing here knows what they are.
+
+The client keeps its cache, takes the token of ``HF_TOKEN`` or ``hf auth login``, and obeys ``HF_ENDPOINT``
+and ``HF_HUB_OFFLINE``. Added is what it lacks: a short question before a download, which retries for long
+where there is no network; a look at the bytes, which it does not compare with their sha256; errors that say
+what to do.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import errno
+import hashlib
 import os
+import re
+import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from affectzoo.errors import WeightsError
+
+if TYPE_CHECKING:
+    from huggingface_hub import HfFileMetadata
+
+TIMEOUT = 5.0
+"""Seconds in which the Hub must answer the question whether a file is there."""
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True)
@@ -16,12 +37,19 @@ class HubFile:
     Attributes:
         repo_id: ``OWNER/NAME``.
         file_name: Path inside the repository.
-        revision: A commit's 40 hexadecimal digits; a branch only where a sha256 is checked as well.
+        revision: A commit's 40 hexadecimal digits, a branch or a tag.
+        sha256: What the file must have, where it is known.
+        limit: Bytes; a larger file is not fetched.
     """
 
     repo_id: str
     file_name: str
     revision: str
+    sha256: str | None = None
+    limit: int | None = None
+
+    def __str__(self) -> str:
+        return f"{self.file_name} of {self.repo_id}"
 
 
 def home() -> Path:
@@ -29,23 +57,185 @@ def home() -> Path:
     return Path(os.environ.get("AFFECTZOO_HOME", "~/.cache/affectzoo")).expanduser()
 
 
-def fetch(file: HubFile) -> Path:
-    """A file of the Hub, from the local cache where it is there already.
+def sha256(path: Path) -> str:
+    """The sha256 of a file, as 64 hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
-    Its content is not checked: the caller knows the sha256.
+
+def cached(file: HubFile) -> Path | None:
+    """Where the cache has a file; of a branch or tag, as it was when it was last asked for."""
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(file.repo_id, file.file_name, revision=file.revision)
+    return Path(found) if isinstance(found, str) else None
+
+
+def fetch(file: HubFile) -> Path:
+    """A file of the Hub, from the cache where it is there already: nobody is asked then.
+
+    Its sha256 is compared once for each file and machine; a file that has another one is removed.
 
     Raises:
-        WeightsError: It is not cached and cannot be fetched; says why.
+        WeightsError: It is not cached and cannot be fetched, or has another sha256; says why.
     """
-    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
+    path = cached(file)
+    if path is None:
+        _ask(file)
+        path = _download(file)
+    if file.sha256 is not None:
+        _compare(path, file, file.sha256)
+    return path
 
-    cached = try_to_load_from_cache(file.repo_id, file.file_name, revision=file.revision)
-    if isinstance(cached, str):
-        return Path(cached)
-    try:  # a short question first: the download itself retries for long when there is no network
-        get_hf_file_metadata(hf_hub_url(file.repo_id, file.file_name, revision=file.revision), timeout=5)
-        return Path(hf_hub_download(file.repo_id, file.file_name, revision=file.revision))
-    except Exception as error:  # every library below has errors of its own for "not to be had"
+
+def newest(file: HubFile) -> Path:
+    """A file of the Hub as its branch or tag has it now, for one request where that is in the cache.
+
+    Where the Hub cannot be reached, it is the file as it was when it was last asked for, with a warning.
+
+    Raises:
+        WeightsError: As ``fetch``; also where the Hub says that it is no more.
+    """
+    from huggingface_hub import is_offline_mode
+
+    if COMMIT.fullmatch(file.revision) or is_offline_mode():
+        return fetch(file)
+    path = cached(file)
+    try:
+        commit = _ask(file).commit_hash
+        return path if path is not None and path.parent.name == commit else _download(file)
+    except _UnreachableError as error:
+        if path is None:
+            raise
+        warnings.warn(f"going on with what was fetched before, {path.parent.name}: {error}", stacklevel=2)
+        return path
+
+
+def forget(path: Path) -> None:
+    """Remove a file from the cache, so that it is fetched again."""
+    blob = path.resolve()
+    path.unlink(missing_ok=True)
+    blob.unlink(missing_ok=True)
+
+
+def mark(test: str, *paths: Path) -> Path:
+    """Where it is noted that files, as they are now, passed a test on this machine.
+
+    Args:
+        test: Which, with all that its result depends on beside the files.
+        *paths: The files.
+    """
+    told = [test]
+    for path in paths:
+        state = path.stat()
+        told.append(f"{path.resolve()} {state.st_size} {state.st_mtime_ns}")
+    return home() / "passed" / hashlib.sha256("\n".join(told).encode()).hexdigest()
+
+
+def leave(place: Path) -> None:
+    """Leave a ``mark``; on a disk that is full or read-only none is left, and the next time tests again."""
+    with contextlib.suppress(OSError):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+
+
+def _compare(path: Path, file: HubFile, expected: str) -> None:
+    passed = mark(f"sha256 {expected}", path)
+    if passed.is_file():
+        return
+    found = sha256(path)
+    if found != expected:
+        forget(path)
         raise WeightsError(
-            f"{file.file_name} of {file.repo_id} is not cached and could not be fetched ({error})"
-        ) from None
+            f"{file}: wrong bytes: sha256 is {found}, expected {expected}. They were removed from the cache: "
+            "try again. If that does not help, the repository's files do not belong together: tell its owner"
+        )
+    leave(passed)
+
+
+class _UnreachableError(WeightsError):
+    """The Hub gave no answer; it may give one later."""
+
+
+def _ask(file: HubFile) -> HfFileMetadata:
+    """What the Hub says of a file, quickly or not at all."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+
+    with _plainly(file):
+        address = hf_hub_url(file.repo_id, file.file_name, revision=file.revision)
+        found = get_hf_file_metadata(address, timeout=TIMEOUT)
+    if file.limit is not None and (found.size or 0) > file.limit:
+        raise WeightsError(
+            f"{file}: not fetched: it has {found.size:,} bytes, at most {file.limit:,} are allowed"
+        )
+    return found
+
+
+def _download(file: HubFile) -> Path:
+    from huggingface_hub import hf_hub_download
+
+    with _plainly(file):
+        return Path(
+            hf_hub_download(file.repo_id, file.file_name, revision=file.revision, etag_timeout=TIMEOUT)
+        )
+
+
+@contextlib.contextmanager
+def _plainly(file: HubFile) -> Iterator[None]:
+    """Say in one line what the libraries below say in their ways."""
+    try:
+        yield
+    except Exception as error:  # every library below has errors of its own for "not to be had"
+        kind, why = _reason(file, error)
+        state = "" if cached(file) else "is not cached and "
+        raise kind(f"{file} {state}could not be fetched ({why})") from None
+
+
+def _reason(file: HubFile, error: BaseException) -> tuple[type[WeightsError], str]:
+    """Why a file could not be fetched and what to do; whether it may be had later."""
+    import httpx2
+    from huggingface_hub import constants, errors, get_token
+
+    page = f"{constants.ENDPOINT}/{file.repo_id}"
+    log_in = "log in with: hf auth login (or set HF_TOKEN)"
+    status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
+    match error:
+        case errors.LocalEntryNotFoundError() if error.__cause__ is not None:
+            return _reason(file, error.__cause__)
+        case errors.OfflineModeIsEnabled():
+            return _UnreachableError, "HF_HUB_OFFLINE forbids it: fetch it once without"
+        case errors.GatedRepoError():
+            return WeightsError, f"the repository is gated: ask for access at {page}, then {log_in}"
+        case errors.RepositoryNotFoundError() if get_token():
+            return WeightsError, f"no such repository, or a private one that your token may not read: {page}"
+        case errors.RepositoryNotFoundError():
+            return WeightsError, f"no such repository, or a private one: check the name {page}, or {log_in}"
+        case errors.RevisionNotFoundError():
+            return WeightsError, f"no branch, tag or commit is called '{file.revision}', see {page}"
+        case errors.RemoteEntryNotFoundError():
+            return (
+                WeightsError,
+                f"revision '{file.revision}' has no such file, see {page}/tree/{file.revision}",
+            )
+        case errors.HfHubHTTPError() if status == 401:
+            return WeightsError, f"the Hub does not know your token: {log_in}"
+        case errors.HfHubHTTPError() if status == 429:
+            wait = error.response.headers.get("Retry-After")
+            when = f"in {wait} s" if wait else "later"
+            return _UnreachableError, f"the Hub takes no more requests now, status 429: try again {when}"
+        case errors.HfHubHTTPError() if status >= 500:
+            return _UnreachableError, f"the Hub failed, status {status}: try again later"
+        case errors.HfHubHTTPError():
+            return WeightsError, f"the Hub refused, status {status}: {_line(error.server_message or error)}"
+        case httpx2.TimeoutException():
+            return _UnreachableError, f"{constants.ENDPOINT} did not answer in time: try again later"
+        case httpx2.TransportError():
+            return _UnreachableError, f"no connection to {constants.ENDPOINT}, is there a network? {error}"
+        case OSError(errno=errno.ENOSPC):
+            place = constants.HF_HUB_CACHE
+            return WeightsError, f"no space left for {place}: free some, or move it with HF_HUB_CACHE"
+    return WeightsError, _line(error)
+
+
+def _line(message: object) -> str:
+    return " ".join(str(message).split())

@@ -1,13 +1,14 @@
 """Weights files: safetensors that carry their own meaning, and the entries of those the zoo knows.
 
 A file's metadata holds, under the key ``affectzoo``, the JSON form of ``WeightsMeta``: everything needed to
-rebuild the model and to feed it. An entry (``assets/weights/<arch>.<tag>.json``) adds where the file is and
-its sha256. Nothing here is unpickled, imported or executed.
+rebuild the model and to feed it. Large weights are in several files beside an index, which holds that
+metadata and says where each tensor is; wherever a weights file's path is taken here, an index's is as well.
+An entry (``assets/weights/<arch>.<tag>.json``) adds where the file is and its sha256. A repository on the Hub
+says so itself, in ``config.json``. Nothing here is unpickled, imported or executed.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -15,10 +16,11 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from affectzoo.errors import AffectZooError, LabelError, UnknownNameError, WeightsError
-from affectzoo.fetch import HubFile, fetch
+from affectzoo.fetch import COMMIT, HubFile, fetch, forget, newest
+from affectzoo.fetch import sha256 as sha256
 from affectzoo.labels import LabelSpace, label_space
 from affectzoo.preprocess import Preprocess
 from affectzoo.registry import ARCHITECTURES, TASKS, architecture
@@ -26,14 +28,41 @@ from affectzoo.registry import ARCHITECTURES, TASKS, architecture
 if TYPE_CHECKING:
     import torch
 
+T = TypeVar("T")
+
 ASSETS = Path(__file__).parent / "assets"
 FILE_NAME = "model.safetensors"
+INDEX_NAME = "model.safetensors.index.json"
+CONFIG_NAME = "config.json"
+FORMAT = 1
+"""Of ``config.json``; a higher one is not understood here."""
+
+HUB = "hf-hub:"
+"""Begins the names of models on the Hub: ``hf-hub:OWNER/NAME[@REVISION]``."""
+
 _KEY = "affectzoo"
 GOLDEN = "golden."
 """Begins the names of tensors that are no weights but a test of them, see ``affectzoo.golden``."""
 
 LARGEST = 65_536
 """Bound on whole numbers among an architecture's arguments, and on the length of lists its 4096th part."""
+
+MOST_FILES = 64
+"""Bound on a model's weights files."""
+
+_CONFIG_LIMIT, _INDEX_LIMIT = 10**6, 16 * 10**6
+_HUB_NAME = re.compile(rf"{HUB}([\w.-]+/[\w.-]+)(?:@(\w[\w./+-]*))?", re.ASCII)
+_OWN_NAME = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
+_PART_NAME = re.compile(r"\w[\w.-]{0,99}\.safetensors", re.ASCII)
+
+_OTHERS = {
+    "transformers_version": "transformers",
+    "model_type": "transformers",
+    "pretrained_cfg": "timm",
+    "model_cfg": "open_clip",
+    "_diffusers_version": "diffusers",
+}
+"""Libraries by a key that only their ``config.json`` has."""
 
 _KINDS = {
     "arch": str,
@@ -146,7 +175,7 @@ class WeightsEntry:
 
     Attributes:
         name: ``arch.tag``.
-        file: The file inside ``assets/weights`` or, with ``repo_id``, inside that repository.
+        file: The one file inside ``assets/weights`` or, with ``repo_id``, inside that repository.
         sha256: Of the file.
         size: Of the file, bytes.
         parameters: Number of trained values.
@@ -165,15 +194,21 @@ class WeightsEntry:
     revision: str | None = None
 
     def __post_init__(self) -> None:
-        if self.repo_id is not None and not re.fullmatch(r"[0-9a-f]{40}", self.revision or ""):
+        if self.repo_id is not None and not COMMIT.fullmatch(self.revision or ""):
             raise WeightsError(f"{self.name}: weights on the Hub need a commit as revision, 40 hex digits")
 
     @property
     def path(self) -> Path:
-        """Where the file is; one on the Hub is fetched at first use."""
+        """Where the file is; one on the Hub is fetched at first use, and its sha256 compared."""
+        hub_file = self.hub_file
+        return ASSETS / "weights" / self.file if hub_file is None else fetch(hub_file)
+
+    @property
+    def hub_file(self) -> HubFile | None:
+        """The file on the Hub; ``None`` for bundled weights."""
         if self.repo_id is None:
-            return ASSETS / "weights" / self.file
-        return fetch(HubFile(self.repo_id, self.file, self.revision or ""))
+            return None
+        return HubFile(self.repo_id, self.file, str(self.revision), self.sha256)
 
 
 @cache
@@ -189,7 +224,7 @@ def entries() -> Mapping[str, WeightsEntry]:
 
 @dataclass(frozen=True)
 class Location:
-    """A weights file and, where the zoo knows it, the sha256 it must have."""
+    """A weights file or index and, where that is still to be compared, the sha256 it must have."""
 
     path: Path
     sha256: str | None = None
@@ -199,29 +234,32 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
     """Find the weights file behind what users type.
 
     Args:
-        name: ``arch.tag``; a tag alone when ``arch`` is given; a ``.safetensors`` file; or a folder that
-            holds ``model.safetensors``, such as a run.
+        name: ``arch.tag``; a tag alone when ``arch`` is given; ``hf-hub:OWNER/NAME[@REVISION]``; a
+            ``.safetensors`` file; or a folder that holds ``model.safetensors`` or an index, such as a run.
         arch: The architecture, where it is known already.
 
     Raises:
-        WeightsError: A file or folder without weights.
+        WeightsError: A file or folder without weights; weights that the Hub does not give.
         UnknownNameError: Neither a name of the zoo nor an existing path.
     """
+    if str(name).startswith(HUB):
+        return _from_hub(str(name))
     known = entries()
     entry = known.get(f"{arch}.{name}") or known.get(str(name))
     path = Path(name).expanduser()
     if entry is not None:
-        return Location(entry.path, entry.sha256)
+        return Location(entry.path, entry.sha256 if entry.repo_id is None else None)
     if path.is_dir():
-        if (path / FILE_NAME).is_file():
-            return Location(path / FILE_NAME)
+        for file in (FILE_NAME, INDEX_NAME):
+            if (path / file).is_file():
+                return Location(path / file)
         raise WeightsError(
             f"{path}: the folder holds no {FILE_NAME}. A run has one once its training has ended; "
             "an unfinished run goes on with: affectzoo fit --config ... --ckpt_path "
             f"{path / 'checkpoints' / 'last.ckpt'}"
         )
     if path.is_file():
-        if path.suffix != ".safetensors":
+        if path.suffix != ".safetensors" and not _is_index(path):
             raise WeightsError(f"{path}: only .safetensors files are read, never pickled ones")
         return Location(path)
     if str(name) in ARCHITECTURES:
@@ -230,17 +268,153 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
             f"'{name}' is an architecture; its pretrained weights: {', '.join(have) or 'none yet'}. "
             f"Untrained: affectzoo.create_model('{name}', labels=...)"
         )
-    raise UnknownNameError("model", str(name), known, "(or a folder or .safetensors file that exists)")
+    raise UnknownNameError(
+        "model", str(name), known, f"(or {HUB}OWNER/NAME, or a folder or file that exists)"
+    )
+
+
+def _from_hub(name: str) -> Location:
+    """The weights of a repository, all files from the commit that its branch or tag is at."""
+    match = _HUB_NAME.fullmatch(name)
+    try:
+        if match is None or ".." in name:
+            raise ValueError(f"expected {HUB}OWNER/NAME or {HUB}OWNER/NAME@REVISION")
+        repo_id, revision = match[1], match[2] or "main"
+        path = newest(HubFile(repo_id, CONFIG_NAME, revision, limit=_CONFIG_LIMIT))
+    except ValueError as error:  # the client has rules of its own for names
+        raise WeightsError(f"'{name}' is no name on the Hub: {error}") from None
+    commit = path.parent.name
+    try:
+        found = {
+            file: fetch(
+                HubFile(repo_id, file, commit, expected, _INDEX_LIMIT if file == INDEX_NAME else None)
+            )
+            for file, expected in _read_sums(path, f"{HUB}{repo_id}: {CONFIG_NAME}").items()
+        }
+        first = found.get(INDEX_NAME) or found[FILE_NAME]
+        if set(files(first)) != set(found.values()):
+            raise WeightsError(f"{HUB}{repo_id}: {INDEX_NAME} names other files than {CONFIG_NAME}")
+    except WeightsError:
+        forget(path)  # it may be what is damaged: the next try fetches it again
+        raise
+    return Location(first)
+
+
+def _read_sums(path: Path, where: str) -> dict[str, str]:
+    """Read which weights files a repository has, from its ``config.json``.
+
+    Args:
+        path: The file.
+        where: What to call it in errors.
+
+    Returns:
+        The sha256 of each file, by its name.
+
+    Raises:
+        WeightsError: It was not written by affectzoo, or says something impossible.
+    """
+    values = _parsed(_read_small(path, _CONFIG_LIMIT, where), where)
+    if values.get("library") != "affectzoo":
+        seems = next((name for key, name in _OTHERS.items() if key in values), "another library")
+        raise WeightsError(
+            f"{where} is not of affectzoo but, it seems, of {seems}; "
+            "only what affectzoo publish wrote can be loaded"
+        )
+    if values.get("format") != FORMAT:
+        told = str(values.get("format"))[:20]
+        raise WeightsError(f"{where} has format {told}, this affectzoo reads {FORMAT}: install a newer one")
+    meta, sums = values.get("meta"), values.get("sha256")
+    if not isinstance(meta, dict) or not isinstance(sums, dict) or len(sums) > MOST_FILES:
+        raise WeightsError(f"{where} needs meta and the sha256 of 1 to {MOST_FILES} weights files")
+    WeightsMeta.from_dict(meta, where)  # before anything large is fetched; the file's own is what counts
+    for file, found in sums.items():
+        if file != INDEX_NAME:
+            _check_part_name(file, where)
+        if not isinstance(found, str) or not re.fullmatch(r"[0-9a-f]{64}", found):
+            raise WeightsError(f"{where}: the sha256 of {file} is no 64 hex digits")
+    if set(sums) != {FILE_NAME} and (INDEX_NAME not in sums or FILE_NAME in sums):
+        raise WeightsError(f"{where} names neither {FILE_NAME} alone nor {INDEX_NAME} with its parts")
+    return sums
+
+
+def _check_part_name(name: object, where: str) -> None:
+    """Refuse what is no plain name of a safetensors file, such as one that leads elsewhere."""
+    if not isinstance(name, str) or not _PART_NAME.fullmatch(name) or ".." in name:
+        raise WeightsError(
+            f"{where} names a file {str(name)[:80]!r}: only .safetensors files beside it are read, "
+            "never pickled ones"
+        )
+
+
+def _read_small(path: Path, limit: int, where: str) -> bytes:
+    try:
+        size = path.stat().st_size
+        if size > limit:
+            raise WeightsError(f"{where} has {size:,} bytes, at most {limit:,} are allowed")
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{where} cannot be read ({error})") from None
+
+
+def _parsed(text: str | bytes, where: str) -> dict[str, Any]:
+    """A JSON object from elsewhere."""
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no number")
+
+    try:
+        values = json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise WeightsError(f"{where} is no JSON ({error})") from None
+    if not isinstance(values, dict):
+        raise WeightsError(f"{where} is no JSON object")
+    return values
+
+
+def _is_index(path: Path) -> bool:
+    return path.name.endswith(".safetensors.index.json")
+
+
+def _read_index(path: Path) -> tuple[dict[str, Any], dict[Path, set[str]]]:
+    """An index's metadata, and the names of the tensors that are in each file.
+
+    Raises:
+        WeightsError: It is damaged, names what is no file beside it, or a file is missing.
+    """
+    values = _parsed(_read_small(path, _INDEX_LIMIT, str(path)), str(path))
+    metadata, places = values.get("metadata"), values.get("weight_map")
+    if not isinstance(metadata, dict) or not isinstance(places, dict) or not places:
+        raise WeightsError(f"{path} is no index of weights files: it needs metadata and weight_map")
+    parts: dict[Path, set[str]] = {}
+    for tensor, file in places.items():
+        _check_part_name(file, str(path))
+        parts.setdefault(path.parent / file, set()).add(tensor)
+    if len(parts) > MOST_FILES:
+        raise WeightsError(f"{path} names {len(parts)} files, at most {MOST_FILES} are allowed")
+    for part in parts:
+        if not part.is_file():
+            raise WeightsError(f"{part}: the file is missing; {path.name} says that it holds tensors")
+    return metadata, parts
+
+
+def files(path: Path) -> list[Path]:
+    """The files behind a weights file's or index's path, that path first.
+
+    Raises:
+        WeightsError: An index is damaged, or one of its files is missing.
+    """
+    return [path, *_read_index(path)[1]] if _is_index(path) else [path]
 
 
 def verify(location: Location) -> None:
     """Compare a file's sha256 with the one the zoo knows, if it knows one.
 
     Raises:
-        WeightsError: The file is missing or another one; says both sums.
+        WeightsError: The file, or one that an index names, is missing or another one; says both sums.
     """
     if not location.path.is_file():
         raise WeightsError(f"{location.path}: the weights file is missing; reinstall affectzoo")
+    files(location.path)
     if location.sha256 is None:
         return
     found = sha256(location.path)
@@ -251,67 +425,73 @@ def verify(location: Location) -> None:
         )
 
 
-def sha256(path: Path) -> str:
-    """The sha256 of a file, as 64 hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def read_meta(path: Path) -> WeightsMeta:
     """What a weights file says of itself.
 
     Raises:
         WeightsError: The file is damaged, or was not written by affectzoo.
     """
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="numpy") as file:
-            metadata = file.metadata() or {}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: no complete safetensors file ({error})") from None
-    if _KEY not in metadata:
+    metadata = _read_index(path)[0] if _is_index(path) else _read_metadata(path)
+    text = metadata.get(_KEY)
+    if not isinstance(text, str):
         raise WeightsError(
             f"{path}: the file does not say which model it is (no '{_KEY}' metadata); "
             "it was not written by affectzoo"
         )
+    return WeightsMeta.from_dict(_parsed(text, f"{path}: the '{_KEY}' metadata"), str(path))
+
+
+def _read_metadata(path: Path) -> dict[str, str]:
+    from safetensors import SafetensorError, safe_open
+
     try:
-        values = json.loads(metadata[_KEY])
-    except json.JSONDecodeError as error:
-        raise WeightsError(f"{path}: the '{_KEY}' metadata is no JSON ({error})") from None
-    if not isinstance(values, dict):
-        raise WeightsError(f"{path}: the '{_KEY}' metadata is no JSON object")
-    return WeightsMeta.from_dict(values, str(path))
+        with safe_open(path, framework="numpy") as file:
+            return file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: no complete safetensors file ({error})") from None
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
     """The network's tensors of a weights file, floating ones as float32."""
-    return _read(path, lambda name: not name.startswith(GOLDEN))
+    return _read(path, _is_weight, _tensor)
 
 
 def read_golden(path: Path) -> dict[str, torch.Tensor]:
     """The tensors of a weights file that test it; none in a file that was not sealed."""
-    return _read(path, lambda name: name.startswith(GOLDEN))
+    return _read(path, lambda name: not _is_weight(name), _tensor)
 
 
 def is_half(path: Path) -> bool:
     """Whether a weights file holds its floating tensors as float16."""
-    from safetensors import safe_open
-
-    with safe_open(path, framework="numpy") as file:
-        names = [name for name in file.keys() if not name.startswith(GOLDEN)]
-        return any(file.get_slice(name).get_dtype() == "F16" for name in names)
+    return "F16" in _read(path, _is_weight, lambda file, name: file.get_slice(name).get_dtype()).values()
 
 
-def _read(path: Path, wanted: Callable[[str], bool]) -> dict[str, torch.Tensor]:
+def _is_weight(name: str) -> bool:
+    return not name.startswith(GOLDEN)
+
+
+def _tensor(file: Any, name: str) -> torch.Tensor:
+    tensor: torch.Tensor = file.get_tensor(name)
+    return tensor.float() if tensor.is_floating_point() else tensor
+
+
+def _read(path: Path, wanted: Callable[[str], bool], read: Callable[[Any, str], T]) -> dict[str, T]:
+    """Read tensors one by one: neither the file nor its float16 values are in memory as a whole."""
     from safetensors import SafetensorError, safe_open
 
-    try:
-        with safe_open(path, framework="pt") as file:  # one by one: the file is never in memory as a whole
-            tensors = {name: file.get_tensor(name) for name in file.keys() if wanted(name)}
-            return {k: v.float() if v.is_floating_point() else v for k, v in tensors.items()}
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: no complete safetensors file ({error})") from None
+    parts = _read_index(path)[1] if _is_index(path) else {path: None}
+    found: dict[str, T] = {}
+    for part, expected in parts.items():
+        try:
+            with safe_open(part, framework="pt") as file:
+                names = set(file.keys())
+                found |= {name: read(file, name) for name in file.keys() if wanted(name)}
+        except (SafetensorError, OSError) as error:
+            raise WeightsError(f"{part}: no complete safetensors file ({error})") from None
+        if expected is not None and names != expected:
+            wrong = sorted(names ^ expected)
+            raise WeightsError(f"{part}: {path.name} does not say the same of {', '.join(wrong[:3])}")
+    return found
 
 
 def write(
@@ -332,27 +512,100 @@ def write(
         golden: What ``affectzoo.golden.make`` returned for these weights, stored as it is.
 
     Raises:
-        WeightsError: A tensor holds values that are not finite, or that float16 cannot hold.
+        WeightsError: A tensor holds values that are not finite, or that float16 cannot hold; or so does the
+            description; or the path is of no safetensors file.
     """
-    from safetensors.torch import save_file
+    if path.suffix != ".safetensors":
+        raise WeightsError(f"{path}: not written: the names of weights files end in .safetensors")
+    tensors = _checked(path, tensors, half=half) | _plain(golden or {})
+    _save(path, tensors, {_KEY: _text(path, meta)})
 
-    ready = {
-        name: (tensor.half() if half and tensor.is_floating_point() else tensor).cpu().contiguous()
-        for name, tensor in tensors.items()
-    }
+
+def write_sharded(
+    folder: Path,
+    tensors: Mapping[str, torch.Tensor],
+    meta: WeightsMeta,
+    *,
+    limit: int,
+    half: bool = True,
+    golden: Mapping[str, torch.Tensor] | None = None,
+) -> list[Path]:
+    """Write weights into a folder, as one file where that is not too large, else as parts with an index.
+
+    Weights files that were in the folder before are replaced; a tensor larger than ``limit`` is a part.
+
+    Args:
+        folder: Where to.
+        tensors: The network's state.
+        meta: What it means.
+        limit: Bytes of tensors in one file.
+        half: Store floating tensors as float16.
+        golden: What ``affectzoo.golden.make`` returned for these weights, stored as it is.
+
+    Returns:
+        The files, the one to open first: ``model.safetensors``, or the index before its parts.
+
+    Raises:
+        WeightsError: As ``write``; or there would be more files than are read again.
+    """
+    from huggingface_hub import split_torch_state_dict_into_shards
+
+    ready = _checked(folder, tensors, half=half) | _plain(golden or {})
+    split = split_torch_state_dict_into_shards(ready, max_shard_size=limit)
+    parts = [folder / name for name in split.filename_to_tensors]
+    if len(parts) >= MOST_FILES:
+        raise WeightsError(
+            f"{folder}: not written: {len(parts)} files of {limit:,} bytes; give a higher limit"
+        )
+    text = _text(folder, meta)
+    for part in parts:
+        held = {name: ready[name] for name in split.filename_to_tensors[part.name]}
+        _save(part, held, {} if split.is_sharded else {_KEY: text})
+    if split.is_sharded:
+        index = {"metadata": {**split.metadata, _KEY: text}, "weight_map": split.tensor_to_filename}
+        parts.insert(0, folder / INDEX_NAME)
+        parts[0].write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    for old in folder.iterdir():
+        if _OWN_NAME.fullmatch(old.name) and old not in parts:
+            old.unlink()
+    return parts
+
+
+def _checked(where: Path, tensors: Mapping[str, torch.Tensor], *, half: bool) -> dict[str, torch.Tensor]:
+    """A network's state as it is stored."""
+    ready = _plain({n: t.half() if half and t.is_floating_point() else t for n, t in tensors.items()})
     wrong = [n for n, tensor in ready.items() if tensor.is_floating_point() and not tensor.isfinite().all()]
     if wrong:
         raise WeightsError(
-            f"{path}: not written: {', '.join(wrong[:3])} hold values that are not finite"
+            f"{where}: not written: {', '.join(wrong[:3])} hold values that are not finite"
             + (" as float16" if half else "")
             + "; did the training diverge?"
         )
-    ready |= {name: tensor.cpu().contiguous() for name, tensor in (golden or {}).items()}
+    return ready
+
+
+def _text(where: Path, meta: WeightsMeta) -> str:
+    try:
+        return json.dumps(meta.to_dict(), sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise WeightsError(f"{where}: not written: the model's description is no JSON ({error})") from None
+
+
+def _plain(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {name: tensor.cpu().contiguous() for name, tensor in tensors.items()}
+
+
+def _save(path: Path, tensors: dict[str, torch.Tensor], metadata: Mapping[str, str]) -> None:
+    """Write a safetensors file; an older one is replaced only once the new one is complete."""
+    from safetensors.torch import save_file
+
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
     try:
-        text = json.dumps(meta.to_dict(), sort_keys=True)
-        save_file(ready, part, metadata={"format": "pt", _KEY: text})
+        part.touch()
+        usual = part.stat().st_mode  # by the umask; save_file puts a file that only its owner reads there
+        save_file(tensors, part, metadata={"format": "pt", **metadata})
+        part.chmod(usual)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -18,7 +18,7 @@ QUOTED = re.compile(r"<!-- leaderboard: (.+?) -->\n(.*?)<!-- /leaderboard -->", 
 
 def lines(name: str, columns: list[str]) -> list[str]:
     """A group's rows as the README shows them, from the records."""
-    (group,) = (group for group in groups(read_records(BOARD)) if group.name == name)
+    (group,) = (group for group in groups(read_records(BOARD)) if group.protocol["name"] == name)
     rows = []
     for entry in entries(group):
         figures = [entry.metrics.get(column) for column in columns]

@@ -92,7 +92,7 @@ def _table(group: Group) -> RichTable:
 
     told = board(group, ())
     table = RichTable(
-        title=group.name,
+        title=group.heading,
         caption="\n".join(map(escape, told.warnings)),
         title_justify="left",
         caption_justify="left",

@@ -54,6 +54,12 @@ class Group:
         return known.test.split if known else self.protocol.get("split")
 
     @property
+    def heading(self) -> str:
+        """Its name and, wherever that is shown, what readers should know of the copy."""
+        note = self.protocol.get("note")
+        return f"{self.name} ({note})" if note else self.name
+
+    @property
     def main(self) -> str:
         """The metric that sorts: of classes the first that the protocol names, of values CCC."""
         if self.protocol["task"] == "va":

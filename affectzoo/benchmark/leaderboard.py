@@ -278,7 +278,7 @@ def markdown(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) 
         "\n".join(f"- **{escaped(name)}**: {escaped(what)}" for name, what in page.explanations().items()),
     ]
     for one in page.boards:
-        lines.append(f"## {escaped(one.group.name)}")
+        lines.append(f"## {escaped(one.group.heading)}")
         lines += [f"> **{escaped(warning)}**" for warning in one.warnings]
         lines.append("\n".join(f"- {name}: {escaped(what)}" for name, what in one.facts.items()))
         for table in one.tables:
@@ -512,7 +512,7 @@ def _cross(found: Sequence[Group]) -> Table | None:
     """As Table 4 of Ulloa Rodriguez, 2019: what a system was trained on by what it is tested on."""
     rows: dict[tuple[str, Cell], dict[Column, Cell]] = {}
     for group in found:
-        name = f"{group.name}, {group.protocol['hash'][:8]}" if group.warning else group.name
+        name = f"{group.heading}, {group.protocol['hash'][:8]}" if group.warning else group.heading
         column = Column(f"{name}: {title(group.main)}")
         for entry in entries(group):
             trained = _common(_trained_on(record) for record in entry.records)

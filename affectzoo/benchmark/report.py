@@ -116,11 +116,11 @@ class _Figures:
             if main in row.metrics and row.comparable:
                 rows.append((f"{row.system}, {row.source}", row.metrics[main], None, None, "published"))
         plots.interval_figure(
-            rows, self.path("Results with their intervals", "results"), title(main), self.group.name
+            rows, self.path("Results with their intervals", "results"), title(main), self.group.heading
         )
         if costs:
             caption = f"{title(main)} against the time for one face"
-            plots.cost_figure(costs, self.path(caption, "cost"), title(main), self.group.name)
+            plots.cost_figure(costs, self.path(caption, "cost"), title(main), self.group.heading)
 
     def classes(self, ranked: Sequence[Entry]) -> None:
         """Recalls of all systems and each one's confusion matrix, of its first run."""
@@ -129,7 +129,7 @@ class _Figures:
             name: {label: values["recall"] for label, values in record["per_class"].items()}
             for name, record in told.items()
         }
-        plots.recall_figure(recalls, self.path("Recall by class", "recall"), self.group.name)
+        plots.recall_figure(recalls, self.path("Recall by class", "recall"), self.group.heading)
         for name, record in told.items():
             path = self.path(f"Confusion matrix of {name}", f"confusion-{name}")
             heading = f"{name}: accuracy {record['metrics']['accuracy']['value']:.4f}"
@@ -151,8 +151,8 @@ class _Figures:
             path = self.path(f"Predictions of {entry.label} against labels", f"agreement-{entry.label}")
             plots.agreement_figure(pairs, path, entry.label)
         caption = "Where labels and predictions lie"
-        plots.plane_figure(histograms, self.path(caption, "plane"), self.group.name)
-        plots.cell_error_figure(errors, self.path("RMSE over the plane", "errors"), self.group.name)
+        plots.plane_figure(histograms, self.path(caption, "plane"), self.group.heading)
+        plots.cell_error_figure(errors, self.path("RMSE over the plane", "errors"), self.group.heading)
         self._traces(known[:TRACED_SYSTEMS])
 
     def _traces(self, known: Sequence[tuple[Entry, pd.DataFrame]]) -> None:
@@ -173,7 +173,7 @@ class _Figures:
         if clips:
             systems = [entry.label for entry, _ in known]
             path = self.path("Predictions and labels over the longest clips", "traces")
-            plots.traces_figure(clips, path, self.group.name, systems)
+            plots.traces_figure(clips, path, self.group.heading, systems)
 
 
 def _cells(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:

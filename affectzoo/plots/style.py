@@ -100,3 +100,9 @@ def save(figure: Figure, path: Path) -> None:
     """Write a figure, and the folder where it goes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=DPI)
+    if path.suffix == ".png":  # 256 colours serve a plot, and pages that embed many are a third of the size
+        from PIL import Image
+
+        with Image.open(path) as picture:
+            small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        small.save(path, optimize=True)
