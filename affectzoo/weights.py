@@ -9,6 +9,7 @@ says so itself, in ``config.json``. Nothing here is unpickled, imported or execu
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
@@ -406,6 +407,28 @@ def files(path: Path) -> list[Path]:
     return [path, *_read_index(path)[1]] if _is_index(path) else [path]
 
 
+def identity(path: Path) -> str:
+    """The sha256 of a weights file; of an index, that of all its files' sums."""
+    sums = [sha256(file) for file in files(path)]
+    return sums[0] if len(sums) == 1 else hashlib.sha256("\n".join(sums).encode()).hexdigest()
+
+
+def fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
+    """The sha256 of names, shapes and values, the latter rounded to float16.
+
+    It is the same for a run's file and for its published forms: sealed, in parts, as float16 or float32.
+
+    Args:
+        tensors: The network's state.
+    """
+    told = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        values = (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
+        told.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
+        told.update(values.numpy().tobytes())
+    return told.hexdigest()
+
+
 def verify(location: Location) -> None:
     """Compare a file's sha256 with the one the zoo knows, if it knows one.
 
@@ -604,7 +627,7 @@ def _save(path: Path, tensors: dict[str, torch.Tensor], metadata: Mapping[str, s
     try:
         part.touch()
         usual = part.stat().st_mode  # by the umask; save_file puts a file that only its owner reads there
-        save_file(tensors, part, metadata={"format": "pt", **metadata})
+        save_file(tensors, part, metadata=dict(metadata))  # several entries would be in random order
         part.chmod(usual)
         part.replace(path)
     finally:

@@ -25,7 +25,7 @@ from affectzoo.cli import main
 from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
 from affectzoo.images import read_image
 from affectzoo.models.base import AffectModel
-from affectzoo.publishing import Built, build, publish, tensors_sha256
+from affectzoo.publishing import Built, build, publish
 from affectzoo.publishing.privacy import traces
 from affectzoo.zoo import seal
 
@@ -163,7 +163,7 @@ def test_the_folder_says_all_that_a_reader_needs(run: Path, tmp_path: Path) -> N
         "library": "affectzoo",
         "meta": weights.read_meta(path).to_dict(),
         "sha256": {"model.safetensors": weights.sha256(path)},
-        "tensors_sha256": tensors_sha256(weights.read_tensors(run / weights.FILE_NAME)),
+        "tensors_sha256": weights.fingerprint(weights.read_tensors(run / weights.FILE_NAME)),
         "parameters": sum(p.numel() for p in affectzoo.load(run).network.parameters()),
         "versions": {"affectzoo": affectzoo.__version__, "torch": torch.__version__},
         "recipe": "recipe.yaml",
@@ -266,17 +266,17 @@ def test_the_same_makes_the_same_bytes(run: Path, tmp_path: Path) -> None:
     assert len({path.stat().st_mode for path in (tmp_path / "first").glob("*.*")}) == 1
 
 
-def test_tensors_sha256_tells_weights_apart() -> None:
+def test_fingerprint_tells_weights_apart() -> None:
     tensors = {"a": torch.tensor([1.0, 2.0]), "n": torch.tensor(3)}
-    same_ = tensors_sha256({"n": tensors["n"], "a": tensors["a"].half()})
-    assert tensors_sha256(tensors) == same_
+    same_ = weights.fingerprint({"n": tensors["n"], "a": tensors["a"].half()})
+    assert weights.fingerprint(tensors) == same_
     others = [
         {**tensors, "a": torch.tensor([1.0, 2.01])},
         {**tensors, "a": torch.tensor([[1.0, 2.0]])},
         {**tensors, "n": torch.tensor(4)},
         {"b": tensors["a"], "n": tensors["n"]},
     ]
-    assert len({same_, *map(tensors_sha256, others)}) == 5
+    assert len({same_, *map(weights.fingerprint, others)}) == 5
 
 
 def test_an_unsealed_file_is_sealed(tmp_path: Path) -> None:

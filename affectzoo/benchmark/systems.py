@@ -153,9 +153,9 @@ class Weights:
         return weights.read_meta(weights.locate(self.name(number)).path)
 
     def sums(self, protocol: protocols.Protocol) -> list[str]:
-        """The sha256 of each file."""
+        """What each fold's weights are known by: the sha256 of their file."""
         numbers = range(protocol.folds if self.by_fold else 1)
-        return [weights.sha256(weights.locate(self.name(number)).path) for number in numbers]
+        return [weights.identity(weights.locate(self.name(number)).path) for number in numbers]
 
     def misfit(self, protocol: protocols.Protocol) -> str | None:
         """Why they are not to be tested under a protocol."""
@@ -202,12 +202,14 @@ class Weights:
         theirs, ours = training.get("train_hash"), fold.parts.get("train")
         if same_data and theirs is not None and ours is not None:
             training["on_protocol"] = theirs == split_hash(ids(ours))
+        tensors = weights.read_tensors(weights.locate(self.name(fold.number)).path)
         return {
             "model": {
                 "arch": meta.arch,
                 "task": meta.task,
                 "labels": list(meta.labels),
                 "sha256": self.sums(fold.protocol),
+                "tensors_sha256": None if self.by_fold else weights.fingerprint(tensors),
                 "training": training,
                 "licence": dict(meta.licence),
             },

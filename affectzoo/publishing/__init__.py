@@ -9,7 +9,7 @@ The folder holds the weights, ``config.json``, the card, the recipe, benchmark r
 The same weights and options make the same bytes, so that publishing again changes nothing.
 """
 
-from affectzoo.publishing.build import Built, Check, build, tensors_sha256
+from affectzoo.publishing.build import Built, Check, build
 from affectzoo.publishing.upload import Published, publish
 
-__all__ = ["Built", "Check", "Published", "build", "publish", "tensors_sha256"]
+__all__ = ["Built", "Check", "Published", "build", "publish"]

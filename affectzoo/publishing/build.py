@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -73,22 +72,6 @@ class Built:
     checks: tuple[Check, ...]
 
 
-def tensors_sha256(tensors: Mapping[str, torch.Tensor]) -> str:
-    """The sha256 of names, shapes and values, the latter rounded to float16.
-
-    It is the same for a run's file and for its published forms: sealed, in parts, as float16 or float32.
-
-    Args:
-        tensors: The network's state.
-    """
-    told = hashlib.sha256()
-    for name, tensor in sorted(tensors.items()):
-        values = (tensor.half() if tensor.is_floating_point() else tensor).cpu().contiguous()
-        told.update(f"{name} {values.dtype} {tuple(values.shape)}\n".encode())
-        told.update(values.numpy().tobytes())
-    return told.hexdigest()
-
-
 def build(
     model: str | Path,
     folder: Path,
@@ -151,7 +134,7 @@ class _Draft:
         self.source = location.path
         self.beside = location.path.parent
         self.tensors = dict(sorted(weights.read_tensors(self.source).items()))
-        self.sums = weights.sha256(self.source), tensors_sha256(self.tensors)
+        self.sums = weights.identity(self.source), weights.fingerprint(self.tensors)
         meta = weights.read_meta(self.source)
         training = public_training(meta.training)
         self.meta = replace(meta, licence={**meta.licence, **licence}, training=training)
@@ -302,8 +285,6 @@ class _Draft:
                 golden=weights.read_golden(path),
             )
         files = weights.files(weights.locate(self.place).path)
-        if len(files) == 1:
-            _with_one_entry(path)
         kind = "float16" if self.half else "float32"
         return f"{len(self.tensors)} tensors, finite as {kind}, {size(*files)}, files: {len(files)}"
 
@@ -377,15 +358,6 @@ def _measured(path: Path, arch: str) -> dict[str, Any]:
         raise AffectZooError(f"{path}: results of {measured}, not of {arch}")
     left = ("model", "task", "confusion", "versions", "left_out", "unreadable", "training_label_rule")
     return {name: value for name, value in found.items() if name not in left}
-
-
-def _with_one_entry(path: Path) -> None:
-    """Write a weights file anew with one entry of metadata: safetensors writes several in any order."""
-    from safetensors.torch import load as parse
-    from safetensors.torch import save
-
-    text = json.dumps(weights.read_meta(path).to_dict(), sort_keys=True)
-    path.write_bytes(save(parse(path.read_bytes()), metadata={LIBRARY: text}))
 
 
 def _show_golden(folder: Path, model: AffectModel, stored: Mapping[str, torch.Tensor]) -> None:
