@@ -17,6 +17,7 @@ from typing import Any
 
 from affectzoo import weights
 from affectzoo.errors import WeightsError
+from affectzoo.evaluation import claim
 from affectzoo.zoo import load, seal
 
 LIMIT = 12 * 2**20
@@ -44,11 +45,10 @@ def bundle(
         raise WeightsError(f"'{name}' is no name for weights of {meta.arch}: expected {meta.arch}.TAG")
     if not metrics or not {"weights", "pictures", "labels"} <= set(licence):
         raise WeightsError("bundled weights need metrics and licences of weights, pictures and labels")
-    left = ("model", "task", "confusion", "versions", "left_out", "unreadable", "training_label_rule")
     meta = replace(
         meta,
         training={**meta.training, "recipe": recipe},
-        metrics=tuple({k: v for k, v in record.items() if k not in left} for record in metrics),
+        metrics=tuple(map(claim, metrics)),
         licence=dict(licence),
     )
     tensors = weights.read_tensors(location.path)

@@ -45,7 +45,7 @@ from affectzoo.errors import AffectZooError, WeightsError
 from affectzoo.listing import architectures
 from affectzoo.preprocess import Preprocess
 from affectzoo.registry import DATASETS, architecture
-from affectzoo.weights import ASSETS, WeightsMeta
+from affectzoo.weights import ASSETS, SUBJECTS, WeightsMeta
 
 FOLDER = ASSETS.parent.parent / "model_cards"
 COMMAND = "python -m affectzoo.cards"
@@ -60,8 +60,6 @@ LICENCES = (
 
 UNKNOWN = "not stated"
 CLAIMED = "claimed by the training run"
-SUBJECTS = ("weights", "code", "starting weights", "pictures", "labels")
-"""What terms are named for."""
 
 _TRAINING = {
     "data": "data",

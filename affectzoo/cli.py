@@ -34,6 +34,8 @@ examples:
   affectzoo predict faces/ --detector none --out faces.csv
   affectzoo fit --config recipes/dlp_cnn_s/ferplus.yaml --data.root DIR
   affectzoo test --config recipes/dlp_cnn_s/ferplus.yaml --data.root DIR --model.weights ferplus
+  affectzoo benchmark --data ferplus=DIR --protocol ferplus_valid --models dlp_cnn_s.ferplus hog+svm
+  affectzoo publish runs/mine --repo OWNER/NAME --dry-run --out mine
 """
 
 CONVERT_EPILOG = """\
@@ -78,7 +80,7 @@ compared with each other.
 
 BENCHMARK_EPILOG = """\
 what can be measured (--models, each as [NAME=]SPEC):
-  dlp_cnn_s.ferplus       a model of the zoo; or a run's folder, or a .safetensors file
+  dlp_cnn_s.ferplus       a model of the zoo; or hf-hub:OWNER/NAME[@REV], a run's folder, a .safetensors file
   runs/x/fold_{fold}      a model for each fold, as affectzoo cross-validate makes them
   MODEL+svm, MODEL+lda    its features with a classifier fitted on the training part; +svr for values
   MODEL#LAYER+svm         the same of one of its layers
@@ -160,7 +162,7 @@ def build_parser() -> argparse.ArgumentParser:
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help="picture, folder or glob pattern")
     predict.add_argument(
         "--model",
-        help="arch.tag, a run's folder or a .safetensors file (default: dlp_cnn_s.ferplus)",
+        help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file (default: dlp_cnn_s.ferplus)",
     )
     predict.add_argument("--weights", help="tag, folder or file, when --model is an architecture")
     predict.add_argument(

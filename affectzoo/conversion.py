@@ -15,8 +15,6 @@ ones BGR; what is written reads RGB.
 
 from __future__ import annotations
 
-import pickle
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,6 +25,7 @@ import torch
 from torch import nn
 
 from affectzoo import weights
+from affectzoo.checkpoints import read_checkpoint
 from affectzoo.errors import WeightsError
 from affectzoo.models import vgg
 from affectzoo.preprocess import Preprocess
@@ -347,25 +346,7 @@ def _mean(values: Any, path: Path) -> tuple[float, ...] | None:
 
 
 def _read_state(path: Path) -> Source:
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=zipfile.is_zipfile(path))
-    except pickle.UnpicklingError:
-        raise WeightsError(
-            f"{path}: refused: it holds more than tensors, and unpickling it could run any code (or it is no "
-            "PyTorch file at all). Where the model was made, save its tensors alone: "
-            "torch.save(model.state_dict(), 'vgg_face.pth')"
-        ) from None
-    except Exception as error:  # torch has no error of its own for damage
-        raise WeightsError(f"{path}: no complete PyTorch state dict ({_short(error)}); {_FETCH}") from None
-    if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
-        content = content["state_dict"]
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict (tensors by name)")
-    tensors = {
-        str(name).removeprefix("module."): tensor
-        for name, tensor in content.items()
-        if isinstance(tensor, torch.Tensor)
-    }
+    tensors = {name.removeprefix("module."): t for name, t in read_checkpoint(path).tensors.items()}
     for naming in NAMINGS:
         if f"{naming.convs(vgg.LAYOUT_16)[0]}.weight" in tensors:
             return Source(tensors, naming, naming.color)

@@ -176,6 +176,12 @@ def _results(model: AffectModel, values: Mapping[str, torch.Tensor], scale: floa
     return results
 
 
+def claim(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What weights keep of a record of ``affectzoo test``: not what they say elsewhere, nor long parts."""
+    left = ("model", "task", "confusion", "versions", "left_out", "unreadable", "training_label_rule")
+    return {name: value for name, value in record.items() if name not in left}
+
+
 def predictions_table(model: AffectModel, predicted: Predicted, index: FaceIndex) -> pd.DataFrame:
     """Predictions beside the truth, one row per face, for the next tool.
 

@@ -17,10 +17,8 @@ from __future__ import annotations
 
 import argparse
 import json
-import pickle
 import re
 import sys
-import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -32,13 +30,13 @@ import torch
 import yaml
 
 from affectzoo import weights
-from affectzoo.cards import SUBJECTS
+from affectzoo.checkpoints import Tensors, read_checkpoint
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.labels import SPACES, LabelSpace, label_space
 from affectzoo.preprocess import Preprocess
 from affectzoo.registry import architecture
-from affectzoo.weights import WeightsMeta
-from affectzoo.zoo import create_model, seal
+from affectzoo.weights import SUBJECTS, WeightsMeta
+from affectzoo.zoo import described, seal
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -46,148 +44,14 @@ if TYPE_CHECKING:
 
     from affectzoo.models.base import AffectModel
 
-Tensors = dict[str, torch.Tensor]
 How = Literal["name", "rule", "module", "order", "head"]
 
-OURS = "affectzoo"
-"""The key below which affectzoo's files and checkpoints describe themselves."""
-
-WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net", "module")
-"""What checkpoints call the network inside them, most telling first."""
 DEEPEST = 3
 """Parts of a name below which modules are too small to be known by their names."""
 SHOWN = 30
 """Most faults on screen."""
-_SAVE = "Where the network was made, save its tensors alone: torch.save(model.state_dict(), 'weights.pt')"
 PARITY = 1e-4
 """Greatest difference of outputs, as a share of their norm; other kernels differ by much less."""
-
-
-# What a checkpoint holds
-
-
-@dataclass(frozen=True)
-class Checkpoint:
-    """A checkpoint, read.
-
-    Attributes:
-        tensors: By the file's names, in its order.
-        ordered: Whether that order is the network's; a ``.safetensors`` file has one of its own.
-        left_out: What else was in it, by name.
-        meta: What it says of itself, where affectzoo wrote it.
-    """
-
-    tensors: Tensors
-    ordered: bool = True
-    left_out: tuple[str, ...] = ()
-    meta: WeightsMeta | None = None
-
-
-def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a checkpoint's tensors; no code in it runs.
-
-    Raises:
-        WeightsError: The file is missing, damaged, wants classes to be unpickled, holds no network or
-            several, or is in the zoo's format already.
-    """
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file")
-    checkpoint = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickled(path)
-    if not checkpoint.tensors:
-        raise WeightsError(f"{path}: holds no tensors")
-    for name, tensor in checkpoint.tensors.items():
-        plain = tensor.layout == torch.strided and tensor.device.type == "cpu"
-        if not plain or tensor.is_quantized or tensor.is_complex():
-            raise WeightsError(
-                f"{path}: {name} is no plain tensor of numbers ({tensor.layout}, {tensor.dtype}, on "
-                f"{tensor.device}); save the network before it was quantised, pruned or moved"
-            )
-    return checkpoint
-
-
-def _read_safetensors(path: Path) -> Checkpoint:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            if OURS in (file.metadata() or {}):
-                raise WeightsError(
-                    f"{path}: is in the zoo's format already; use it as it is, such as: "
-                    f"affectzoo predict PICTURE --model {path}"
-                )
-            return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, ordered=False)
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: no complete safetensors file ({error})") from None
-
-
-def _read_pickled(path: Path) -> Checkpoint:
-    content = _unpickle(path)
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict (tensors by name)")
-    tensors, left_out = _network(content, path)
-    if not isinstance(content.get(OURS), Mapping):
-        return Checkpoint(tensors, left_out=tuple(left_out))
-    meta = WeightsMeta.from_dict(content[OURS], str(path))
-    own = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-    left_out.remove(OURS)
-    left_out += [name for name in tensors if not name.startswith("network.")]  # of the losses
-    return Checkpoint(own, left_out=tuple(left_out), meta=meta)
-
-
-def _unpickle(path: Path) -> Any:
-    zipped = zipfile.is_zipfile(path)
-    if zipped:
-        _check_archive(path)
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
-    except pickle.UnpicklingError as error:
-        named = re.search(r"GLOBAL (\S+)|unrecognized function (.+)|but got (.+)", str(error))
-        wanted = next(filter(None, named.groups())) if named else "more than tensors, or is no PyTorch file"
-        raise WeightsError(
-            f"{path}: refused: it wants {wanted}; making such an object could run any code. Nothing in it "
-            f"was run. {_SAVE}; from a checkpoint that you trust: torch.save(torch.load('{path.name}', "
-            "weights_only=False)['state_dict'], 'weights.pt')"
-        ) from None
-    except Exception as error:  # torch has no error of its own for damage
-        told = str(error).partition("\n")[0][:120]
-        raise WeightsError(f"{path}: no complete PyTorch file ({type(error).__name__}: {told})") from None
-
-
-def _check_archive(path: Path) -> None:
-    with zipfile.ZipFile(path) as file:
-        entries = file.infolist()
-    if any(entry.filename.endswith("/constants.pkl") for entry in entries):
-        raise WeightsError(f"{path}: refused: a TorchScript archive, which is code. {_SAVE}")
-    unpacked = sum(entry.file_size for entry in entries)
-    if unpacked > path.stat().st_size:
-        raise WeightsError(f"{path}: refused: {unpacked:,} bytes once unpacked; torch packs nothing")
-
-
-def _network(content: Mapping[Any, Any], path: Path) -> tuple[Tensors, list[str]]:
-    """The state dict of a checkpoint, and the names of what is beside it."""
-    inner = {str(name): value for name, value in content.items() if isinstance(value, Mapping) and value}
-    chosen = next((name for name in WRAPPERS if name in inner), None)
-    if chosen is None and _holds_tensors(content):
-        found = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
-        return found, [str(name) for name in content if str(name) not in found]
-    if chosen is None:
-        held = [name for name, value in inner.items() if _holds_tensors(value)]
-        if not held:
-            raise WeightsError(
-                f"{path}: holds no tensors by name, only {', '.join(map(str, content)) or 'nothing'}. {_SAVE}"
-            )
-        if len(held) > 1:
-            raise WeightsError(
-                f"{path}: holds several networks: {', '.join(held)}. Save the one that you want alone: "
-                f"torch.save(torch.load('{path.name}')['{held[0]}'], 'weights.pt')"
-            )
-        chosen = held[0]
-    tensors, left_out = _network(inner[chosen], path)
-    return tensors, left_out + [str(name) for name in content if str(name) != chosen]
-
-
-def _holds_tensors(values: Mapping[Any, Any]) -> bool:
-    return any(isinstance(name, str) and isinstance(v, torch.Tensor) for name, v in values.items())
 
 
 # How its names become the network's
@@ -587,7 +451,7 @@ def import_checkpoint(
     else:
         meta = _described(path, arch, task, labels, arguments or {}, preprocess)
         notes += _assumptions(meta, given=preprocess is not None)
-    model = _build(meta)
+    model = described(meta, str(path))
 
     source = _with_counters(checkpoint.tensors)
     if len(source) > len(checkpoint.tensors):
@@ -656,28 +520,6 @@ def _described(
         )
     names = () if labels is None else label_space(labels).names
     return WeightsMeta(arch, names, preprocess or kind.default_preprocess, arguments, task=task)
-
-
-def _build(meta: WeightsMeta) -> AffectModel:
-    """A model without memory: its tensors come from the checkpoint."""
-    own = architecture(meta.arch).load_class().own_arguments()
-    wrong = sorted(set(meta.arguments) - own)  # such as those that would read other files
-    if wrong:
-        raise AffectZooError(
-            f"{meta.arch} has no argument {', '.join(wrong)} that says how its network is built; there are: "
-            f"{', '.join(sorted(own)) or 'none'}"
-        )
-    try:
-        with torch.device("meta"):
-            return create_model(
-                meta.arch,
-                task=meta.task,
-                labels=meta.label_space,
-                preprocess=meta.preprocess,
-                **meta.arguments,
-            )
-    except (KeyError, RuntimeError, ValueError) as error:
-        raise AffectZooError(f"{meta.arch} cannot be built with {dict(meta.arguments)}: {error}") from None
 
 
 def _assumptions(meta: WeightsMeta, given: bool) -> list[str]:

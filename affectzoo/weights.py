@@ -42,6 +42,9 @@ HUB = "hf-hub:"
 """Begins the names of models on the Hub: ``hf-hub:OWNER/NAME[@REVISION]``."""
 
 _KEY = "affectzoo"
+SUBJECTS = ("weights", "code", "starting weights", "pictures", "labels")
+"""What a licence names terms for."""
+
 GOLDEN = "golden."
 """Begins the names of tensors that are no weights but a test of them, see ``affectzoo.golden``."""
 

@@ -112,20 +112,7 @@ def load(
     meta = files.read_meta(location.path)
     if weights is not None and meta.arch != name:
         raise WeightsError(f"{location.path}: weights of {meta.arch}, not of {name}")
-    _check_names(meta, location.path)
-    # A new head needs its random start; else every tensor comes from the file, and none is drawn before.
-    with nullcontext() if labels is not None else torch.device("meta"):
-        try:
-            model = create_model(
-                meta.arch,
-                task=meta.task if labels is None else "expression",
-                labels=meta.label_space if labels is None else label_space(labels),
-                preprocess=meta.preprocess,
-                **{**meta.arguments, **arguments},
-            )
-        except (AffectZooError, KeyError, RuntimeError, ValueError) as error:
-            told = json.dumps({**meta.arguments, **arguments}, default=str)
-            raise WeightsError(f"{location.path}: {meta.arch} cannot be built with {told}: {error}") from None
+    model = described(meta, str(location.path), labels, **arguments)
     model.load_weights(location.path, new_head=labels is not None)
     model.to("cpu").eval()  # Lightning would go on thinking that it is on the device of its birth
     golden.check(model, location.path, files.read_golden(location.path), heads=labels is None)
@@ -144,12 +131,42 @@ def seal(path: Path) -> None:
     files.write(path, model.network.state_dict(), model.meta, half=half, golden=golden.make(model))
 
 
-def _check_names(meta: files.WeightsMeta, path: Path) -> None:
-    """Refuse arguments that are not the architecture's own, such as those that would read other files."""
+def described(
+    meta: files.WeightsMeta,
+    where: str,
+    labels: Sequence[str] | str | LabelSpace | None = None,
+    **arguments: Any,
+) -> AffectModel:
+    """Build the model that weights describe.
+
+    Args:
+        meta: Their description.
+        where: Whose it is, for errors.
+        labels: For a new head with these classes. Only then has the network a random start; else it takes no
+            memory, as every tensor is still to come from the weights.
+        **arguments: Of the architecture, instead of those described.
+
+    Raises:
+        WeightsError: The description names arguments that are not the architecture's own, such as those that
+            would read other files, or that it cannot be built with.
+    """
     own = architecture(meta.arch).load_class().own_arguments()
     wrong = sorted(set(meta.arguments) - own)
     if wrong:
         raise WeightsError(
-            f"{path}: the model's description is wrong: {meta.arch} has no argument {', '.join(wrong)} that "
+            f"{where}: the model's description is wrong: {meta.arch} has no argument {', '.join(wrong)} that "
             f"a file may set; it may set: {', '.join(sorted(own)) or 'none'}"
         )
+    given = {**meta.arguments, **arguments}
+    try:
+        with nullcontext() if labels is not None else torch.device("meta"):
+            return create_model(
+                meta.arch,
+                task=meta.task if labels is None else "expression",
+                labels=meta.label_space if labels is None else label_space(labels),
+                preprocess=meta.preprocess,
+                **given,
+            )
+    except (AffectZooError, KeyError, RuntimeError, ValueError) as error:
+        told = json.dumps(given, default=str)
+        raise WeightsError(f"{where}: {meta.arch} cannot be built with {told}: {error}") from None

@@ -385,7 +385,7 @@ def test_wrong_kinds_of_files(tmp_path: Path, name: str, data: bytes, message: s
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [([1.0], "holds a list, not a state dict"), ({"epoch": 1}, "holds no tensors; expected the first")],
+    [([1.0], "holds a list, not a state dict"), ({"epoch": 1}, "holds no tensors by name, only epoch")],
 )
 def test_no_state_dict(tmp_path: Path, content: Any, message: str) -> None:
     torch.save(content, tmp_path / "f.pth")

@@ -563,7 +563,7 @@ def test_options_that_are_wrong(tmp_path: Path, state: Tensors) -> None:
         import_checkpoint(path, "dlp_cn", labels=LABELS)
     with pytest.raises(LabelError, match="name what the outputs mean, in their order: --labels"):
         small(path, labels=None)
-    with pytest.raises(AffectZooError, match=r"dlp_cnn_s has no argument weights .*; there are: dropout"):
+    with pytest.raises(AffectZooError, match=r"dlp_cnn_s has no argument weights .*; it may set: dropout"):
         small(path, arguments={"weights": "x.pt"})
     with pytest.raises(AffectZooError, match="licence of pixels: the subjects are weights, code"):
         small(path, licence={"pixels": "none"})

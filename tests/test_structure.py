@@ -24,7 +24,7 @@ LAYERS = (
     ("preprocess", "images", "registry", "losses", "plots", "optim"),
     ("weights", "metrics", "transforms", "videos"),
     ("tasks", "faces", "datasets", "labeltools"),
-    ("models", "datamodules", "golden"),
+    ("models", "datamodules", "golden", "checkpoints"),
     ("zoo",),
     ("evaluation", "prediction", "listing", "datatools"),
     ("render", "features"),

@@ -15,6 +15,7 @@ import yaml
 from affectzoo import __version__, cards, golden, weights
 from affectzoo.benchmark.records import read_record, read_records
 from affectzoo.errors import AffectZooError
+from affectzoo.evaluation import claim
 from affectzoo.publishing.files import (
     CARD_NAME,
     LIBRARY,
@@ -189,19 +190,19 @@ class _Draft:
 
     def _licences(self) -> str:
         known = self.meta.licence
-        unknown = sorted(set(known) - set(cards.SUBJECTS))
+        unknown = sorted(set(known) - set(weights.SUBJECTS))
         if unknown:
-            raise AffectZooError(f"terms of {', '.join(unknown)}; expected: {', '.join(cards.SUBJECTS)}")
+            raise AffectZooError(f"terms of {', '.join(unknown)}; expected: {', '.join(weights.SUBJECTS)}")
         optional = set() if self.meta.training.get("started_from") else {"starting weights"}
         lacking = [
-            name for name in cards.SUBJECTS if not known.get(name, "").strip() and name not in optional
+            name for name in weights.SUBJECTS if not known.get(name, "").strip() and name not in optional
         ]
         if lacking:
             raise AffectZooError(
                 f"no terms of {', '.join(lacking)}: name them, such as "
                 "--licence weights=Apache-2.0 'pictures=for non-commercial research'"
             )
-        return "; ".join(f"{name}: {known[name]}" for name in cards.SUBJECTS if name in known)
+        return "; ".join(f"{name}: {known[name]}" for name in weights.SUBJECTS if name in known)
 
     def _take_records(self) -> str:
         """Write the records of these weights: those beside them and those that were given."""
@@ -356,8 +357,7 @@ def _measured(path: Path, arch: str) -> dict[str, Any]:
         raise AffectZooError(f"{path}: no results of affectzoo test ({error})") from None
     if measured != arch:
         raise AffectZooError(f"{path}: results of {measured}, not of {arch}")
-    left = ("model", "task", "confusion", "versions", "left_out", "unreadable", "training_label_rule")
-    return {name: value for name, value in found.items() if name not in left}
+    return claim(found)
 
 
 def _show_golden(folder: Path, model: AffectModel, stored: Mapping[str, torch.Tensor]) -> None:

@@ -8,12 +8,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from affectzoo.cards import SUBJECTS
 from affectzoo.errors import AffectZooError
 from affectzoo.publishing.build import Built, build
 from affectzoo.publishing.files import own_files, size
 from affectzoo.publishing.upload import Published, publish
-from affectzoo.weights import HUB
+from affectzoo.weights import HUB, SUBJECTS
 
 if TYPE_CHECKING:
     from rich.table import Table
