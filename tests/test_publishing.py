@@ -783,7 +783,7 @@ def test_a_dry_run_needs_no_network(run: Path, tmp_path: Path, capsys: pytest.Ca
         assert not hub.log
     told = capsys.readouterr().out
     assert "nothing private" in told and "model-00001-of-" in told
-    assert f"nothing was uploaded (--dry-run); the folder: it is {out}" in told.replace("\n", "")
+    assert f"nothing was uploaded (--dry-run); it is in {out}" in told.replace("\n", "")
     assert not weights.is_half(weights.locate(out).path)
     assert main(words(run, "--dry-run")) == 0
     assert "not kept, --out DIR would keep it" in capsys.readouterr().out

@@ -250,7 +250,12 @@ class _Draft:
         if not self.meta.metrics and results.is_file():
             self.meta = replace(self.meta, metrics=(_measured(results, self.meta.arch),))
         told = [f"{m.get('data')} {m.get('split')}, {m.get('faces')} faces" for m in self.meta.metrics]
-        told += [f"{r['protocol']['title']}, {r['faces']['total']} faces" for r in self.records]
+        for record in self.records:
+            note = record["protocol"].get("note")
+            told.append(
+                f"{record['protocol']['title']}, {record['faces']['total']} faces"
+                + (f" ({note})" if note else "")
+            )
         if not told:
             raise AffectZooError(
                 "nothing was measured: give records of affectzoo benchmark with --record, or test the run "

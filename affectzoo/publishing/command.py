@@ -40,8 +40,8 @@ def command(args: argparse.Namespace) -> None:
         console.print(_checks_table(built))
         if args.dry_run:
             console.print(_files_table(built.folder))
-            kept = f"it is {args.out}" if args.out else "not kept, --out DIR would keep it"
-            console.print(f"nothing was uploaded (--dry-run); the folder: {kept}", markup=False)
+            kept = f"it is in {args.out}" if args.out else "its folder is not kept, --out DIR would keep it"
+            console.print(f"nothing was uploaded (--dry-run); {kept}", markup=False)
             return
         done = publish(built.folder, args.repo, tag=args.tag, private=args.private, message=args.message)
         console.print(_files_table(built.folder, done))
