@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -484,3 +486,26 @@ def test_features_carry_over_without_fine_tuning(tmp_path: Path, name: str) -> N
     assert sum(map(sum, record["confusion"])) == record["faces"]["total"]
     assert record["labels"] == list(affectzoo.labels.SPACES[str(task.protocol.labels)].names)
     assert record["model"]["training"]["data"] == "ferplus"
+
+
+def test_models_are_measured_without_the_baselines_libraries(data: Path, tmp_path: Path) -> None:
+    code = f"""
+import sys
+class Absent:  # as if they were not installed
+    def find_spec(self, name, *others):
+        top = name.partition(".")[0]
+        if top in ("sklearn", "skimage"):
+            raise ModuleNotFoundError(f"No module named {{top}}", name=top)
+sys.meta_path.insert(0, Absent())
+from affectzoo.benchmark import cost
+cost.SECONDS = cost.WARM_UP_SECONDS = 0
+from affectzoo.cli import main
+models = ["benchmark", "--data", "ferplus={data}", "--protocol", "ferplus_valid", "--out", "{tmp_path}"]
+models.append("--models")
+assert main([*models, "{BUNDLED}"]) == 0
+sys.exit(main([*models, "hog+svm"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 1
+    assert 'pip install "affectzoo[baselines]"' in done.stderr
+    assert len(read_records(tmp_path)) == 1
