@@ -588,7 +588,9 @@ def _models(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(rows, indent=2))
     else:
-        _console().print(table(rows))
+        _console().print(
+            table(rows) if rows else "no weights are as asked for; all: affectzoo models --pretrained"
+        )
 
 
 def _predict(args: argparse.Namespace) -> None:

@@ -358,7 +358,8 @@ def folder(tmp_path: Path) -> Path:
             "format": 1,
             "key": key,
             "system": system,
-            "protocol": {"name": "p", "title": "a protocol", "unit": "face"},
+            "protocol": {"name": "p", "title": "a protocol", "unit": "face", "hash": "h"},
+            "model": {"training": {"seed": seed}},
         }
         (tmp_path / "records" / f"{key}.json").write_text(json.dumps(record), encoding="utf-8")
         drawn(60, right, seed).to_csv(tmp_path / "predictions" / f"{key}.csv", index=False)
@@ -381,13 +382,30 @@ def test_command_prints_the_verdict(folder: Path, capsys: pytest.CaptureFixture[
 
 def test_command_prints_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command(options(folder, "p-B-2", "p-B-3", metric="f1", json=True))
+    (told,) = json.loads(capsys.readouterr().out)
+    assert (told["group"], told["metric"]) == ("p, seed 2 and 3", "f1")
+    assert (told["first"], told["second"]) == ("p-B-2", "p-B-3")
+
+
+def test_command_compares_run_by_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for key, seed in (("p-C-4", 3), ("p-C-5", 2)):
+        record = json.loads((folder / "records" / "p-B-2.json").read_text(encoding="utf-8"))
+        record |= {"key": key, "system": "C", "model": {"training": {"seed": seed}}}
+        (folder / "records" / f"{key}.json").write_text(json.dumps(record), encoding="utf-8")
+        drawn(60, 0.7, seed).to_csv(folder / "predictions" / f"{key}.csv", index=False)
+    command(options(folder, "B", "C", json=True))
     told = json.loads(capsys.readouterr().out)
-    assert (told["group"], told["first"], told["second"], told["metric"]) == ("p", "p-B-2", "p-B-3", "f1")
+    assert [one["group"] for one in told] == ["p, seed 2", "p, seed 3"]
+    command(options(folder, "A", "C", json=True))  # one run against two: the first of each
+    assert len(json.loads(capsys.readouterr().out)) == 1
 
 
 def test_command_says_what_there_is(folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(AffectZooError, match=r"there are 2 results of B; .*key:\n  p-B-2\n  p-B-3"):
-        command(options(folder, "A", "B"))
+    record = json.loads((folder / "records" / "p-B-3.json").read_text(encoding="utf-8"))
+    record["protocol"]["hash"] = "other"
+    (folder / "records" / "p-B-3.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(AffectZooError, match="A and p-B-3 were not measured on the same faces"):
+        command(options(folder, "A", "p-B-3"))
     with pytest.raises(UnknownNameError, match=r"unknown system 'C': .*A"):
         command(options(folder, "C", "A"))
     with pytest.raises(AffectZooError, match="no records"):

@@ -296,24 +296,25 @@ def command(args: argparse.Namespace) -> None:
         args: ``folder``, ``first``, ``second``, ``metric`` or ``None``, and ``json``.
 
     Raises:
-        AffectZooError: See ``compare``; a system is not in the folder, or there are several of the name.
+        AffectZooError: See ``compare``; a system is not in the folder, or the two have no faces in common.
     """
     from rich.console import Console
 
     folder = Path(args.folder)
-    records = read_records(folder)
-    chosen = [_chosen(records, name) for name in (args.first, args.second)]
-    one, other = (read_table(counted(folder, record)) for record in chosen)
-    field = "key" if chosen[0]["system"] == chosen[1]["system"] else "system"
-    names = {"first": chosen[0][field], "second": chosen[1][field]}
-    result = compare(one, other, args.metric, **names)
+    results = []
+    for one, other in _pairs(read_records(folder), args.first, args.second):
+        mine, theirs = (read_table(counted(folder, record)) for record in (one, other))
+        field = "key" if one["system"] == other["system"] else "system"
+        protocol = one["protocol"].get("name") or one["protocol"].get("title")
+        result = compare(mine, theirs, args.metric, first=one[field], second=other[field])
+        results.append((f"{protocol}{_seeds(one, other)}", result))
     if args.json:
-        protocol = chosen[0]["protocol"]
-        print(json.dumps(result.to_dict(protocol.get("name") or protocol.get("title")), indent=2))
+        print(json.dumps([result.to_dict(title) for title, result in results], indent=2))
         return
     console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    console.print(_table(result))
-    console.print(f"{result.verdict[0].upper()}{result.verdict[1:]}.", markup=False)
+    for title, result in results:
+        console.print(_table(result, title))
+        console.print(f"{result.verdict[0].upper()}{result.verdict[1:]}.", markup=False)
 
 
 def _joined(
@@ -429,21 +430,54 @@ def _figure(metric: str) -> Metric:
     return of_classes if metric in CLASS_METRICS else of_values
 
 
-def _chosen(records: Sequence[dict[str, Any]], name: str) -> dict[str, Any]:
-    """The record of a key, or of a system's name."""
+Record = dict[str, Any]
+
+
+def _pairs(records: Sequence[Record], first: str, second: str) -> list[tuple[Record, Record]]:
+    """What to compare: results on the same faces, run by run where both systems have as many."""
+    some, others = (_named(records, name) for name in (first, second))
+    pairs: list[tuple[Record, Record]] = []
+    for faces in dict.fromkeys(_faces(record) for record in some):
+        here, there = ([r for r in found if _faces(r) == faces] for found in (some, others))
+        runs = (
+            zip(here, there, strict=True)
+            if len(here) == len(there)
+            else zip(here[:1], there[:1], strict=False)
+        )
+        pairs += runs
+    if not pairs:
+        raise AffectZooError(f"{first} and {second} were not measured on the same faces")
+    return pairs
+
+
+def _named(records: Sequence[Record], name: str) -> list[Record]:
+    """The record of a key, or all of a system, by seed."""
     found = [r for r in records if r["key"] == name] or [r for r in records if r["system"] == name]
     if not found:
         raise UnknownNameError("system", name, {r[field] for r in records for field in ("system", "key")})
-    if len(found) > 1:
-        keys = "\n".join(f"  {record['key']}" for record in found)
-        raise AffectZooError(f"there are {len(found)} results of {name}; name one by its key:\n{keys}")
-    return found[0]
+    return sorted(found, key=lambda r: (_seed(r) is not None, _seed(r) or 0, r["key"]))
 
 
-def _table(result: Comparison) -> Table:
+def _faces(record: Record) -> tuple[str, str]:
+    protocol = record["protocol"]
+    return protocol.get("name") or protocol["title"], protocol["hash"]
+
+
+def _seed(record: Record) -> Any:
+    return record.get("model", {}).get("training", {}).get("seed")
+
+
+def _seeds(one: Record, other: Record) -> str:
+    """Which runs are compared, where that is known."""
+    seeds = [_seed(one), _seed(other)]
+    known = dict.fromkeys(str(seed) for seed in seeds if seed is not None)
+    return f", seed {' and '.join(known)}" if known else ""
+
+
+def _table(result: Comparison, title: str) -> Table:
     from rich.table import Table
 
-    table = Table(title=f"{result.metric}, {result.faces:,} faces", title_justify="left")
+    table = Table(title=f"{title}: {result.metric}, {result.faces:,} faces", title_justify="left")
     for name in (result.first, result.second, "difference", "low", "high"):
         table.add_column(name, justify="right")
     numbers = (*result.values, result.difference, result.low, result.high)
