@@ -630,7 +630,8 @@ def _save(path: Path, tensors: dict[str, torch.Tensor], metadata: Mapping[str, s
     try:
         part.touch()
         usual = part.stat().st_mode  # by the umask; save_file puts a file that only its owner reads there
-        save_file(tensors, part, metadata=dict(metadata))  # several entries would be in random order
+        told = dict(metadata) or {"format": "pt"}  # one entry: several would be in random order
+        save_file(tensors, part, metadata=told)
         part.chmod(usual)
         part.replace(path)
     finally:
