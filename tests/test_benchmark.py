@@ -23,6 +23,7 @@ import affectzoo
 from affectzoo import weights
 from affectzoo.benchmark import cost, runner
 from affectzoo.benchmark.comparison import compare, read_table
+from affectzoo.benchmark.groups import entries, groups
 from affectzoo.benchmark.records import counted, read_record, read_records
 from affectzoo.benchmark.report import report
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
@@ -510,3 +511,30 @@ sys.exit(main([*models, "hog+svm"]))
     assert done.returncode == 1
     assert 'pip install "affectzoo[baselines]"' in done.stderr
     assert len(read_records(tmp_path)) == 1
+
+
+@pytest.mark.parametrize("kind", ["classes", "values"])
+def test_a_system_that_never_answers_is_shown_as_such(data: Path, tmp_path: Path, kind: str) -> None:
+    class Blind:
+        name = "blind"
+
+        def __call__(self, image: Any) -> list[Detection]:
+            return []
+
+    if kind == "classes":
+        protocol, roots = find_protocol("ferplus_valid"), {"ferplus": data}
+        spec = BUNDLED
+    else:
+        protocol, roots = find_protocol("afewva_5fold"), {"afewva": write_afewva(tmp_path / "afewva", PEOPLE)}
+        spec = str(export(tmp_path / "run", "dlp_cnn_s", None, {"data": "own"}, task="va"))
+    tasks = [Task(protocol, roots, detector=detector) for detector in (Blind(), None)]
+    blind, seeing = (benchmark([t], [ZooSystem("x", spec)], tmp_path / "out")[0] for t in tasks)
+    assert (blind["faces"]["predicted"], blind["metrics"]) == (0, {})
+    assert seeing["faces"]["missing"] == 0
+    if kind == "classes":
+        assert blind["metrics_all"]["accuracy"]["value"] == 0
+    else:
+        assert blind["metrics_all"]["ccc"]["value"] == 0
+    report(tmp_path / "out")
+    (group,) = groups(read_records(tmp_path / "out"))
+    assert {entry.system for entry in entries(group)} == {"x", "x, faces found by blind"}

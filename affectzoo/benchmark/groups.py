@@ -241,13 +241,19 @@ def entries(group: Group) -> list[Entry]:
     found: dict[tuple[str, bool], list[Record]] = {}
     for record in group.records:
         on_test = at(record, "epoch", "on_test") is True
-        found.setdefault((record["system"], on_test), []).append(record)
+        found.setdefault((_row_name(record), on_test), []).append(record)
 
     def place(entry: Entry) -> tuple[bool, float, str]:
         value = number(entry.metrics_all.get(group.main) or entry.metrics.get(group.main))
         return entry.on_test, float("inf") if value is None else -value, entry.system
 
     return sorted((Entry(*key, tuple(members)) for key, members in found.items()), key=place)
+
+
+def _row_name(record: Record) -> str:
+    """The system's; with faces of a detector it is another one, not another run."""
+    detector = record["protocol"].get("detector")
+    return f"{record['system']}, faces found by {detector}" if detector else str(record["system"])
 
 
 def _name(protocol: Mapping[str, Any]) -> str:
