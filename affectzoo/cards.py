@@ -95,7 +95,7 @@ _TAGS = {
 }
 _PROSE = re.compile(r"<!-- prose: (\w+) -->\n(.*?)<!-- /prose -->", re.DOTALL)
 _MARKER = re.compile(r"<!-- /?prose\b")
-_REPOSITORY = re.compile(r"(?:hf-hub:)?([\w.-]+/[\w.-]+)(?:@\w+)?")
+_REPOSITORY = re.compile(r"(?:hf-hub:)?([\w.-]+/[\w.-]+)(?:@[\w./+-]+)?")
 
 
 @dataclass(frozen=True)
@@ -695,6 +695,8 @@ def keep_record(name: str, path: Path, folder: Path = FOLDER) -> Path:
     record = _own(read_record(path), entry, path)
     record |= {"spec": name, "command": portable_command(record["command"], name)}
     record.pop("predictions", None)
+    if not re.fullmatch(r"[\w.+-]+", record["key"]):
+        raise AffectZooError(f"{path}: its key is {record['key']!r}: expected letters, digits and ._+- alone")
     target = folder / "records" / name / f"{record['key']}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -83,7 +83,10 @@ def _read_pickled(path: Path) -> Checkpoint:
     content = _unpickle(path)
     if not isinstance(content, Mapping):
         raise WeightsError(f"{path}: holds a {type(content).__name__}, not a state dict (tensors by name)")
-    tensors, left_out = _network(content, path)
+    try:
+        tensors, left_out = _network(content, path)
+    except RecursionError:
+        raise WeightsError(f"{path}: refused: it holds itself") from None
     if not isinstance(content.get(OURS), Mapping):
         return Checkpoint(tensors, left_out=tuple(left_out))
     meta = WeightsMeta.from_dict(content[OURS], str(path))

@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FACE = ASSETS / "demo" / "rendered" / "happiness"
 FRAMES = 4
+LONGEST = 1024
+"""Pixels of a golden picture's edge, at most."""
+
 TOLERANCE = 0.005
 """Greatest difference, absolute and relative: kernels of processors and libraries differ by much less,
 mistakes in preparing a face by much more."""
@@ -68,10 +71,13 @@ def check(model: AffectModel, path: Path, tensors: Mapping[str, torch.Tensor], *
     """
     if not tensors or os.environ.get("AFFECTZOO_SELF_TEST") == "0":
         return
-    passed = mark(f"golden face, {torch.__version__}, {__version__}", *files(path))
-    if passed.is_file():
+    told = f"golden face, {dict(model.arguments)}, {torch.__version__}, {__version__}"
+    passed = mark(told, *files(path))
+    if os.path.isfile(passed):  # noqa: PTH113, as Path raises where the folder may not be entered
         return
     golden = {name.removeprefix(GOLDEN): tensor for name, tensor in tensors.items()}
+    if not _is_face(golden, model.landmarks):
+        raise WeightsError(f"{path}: its golden face is no picture with a face's box and landmarks")
     for name, found in _answers(model, golden).items():
         if not heads and name != "features":
             continue
@@ -83,7 +89,20 @@ def check(model: AffectModel, path: Path, tensors: Mapping[str, torch.Tensor], *
                 "off. Weights or preprocessing are not those that the file was made with: fetch it again. "
                 "AFFECTZOO_SELF_TEST=0 loads it unchecked"
             )
-    leave(passed)
+    if heads:  # without them less was tested
+        leave(passed)
+
+
+def _is_face(golden: Mapping[str, torch.Tensor], landmarks: int) -> bool:
+    """Whether it has the shapes and sizes that ``make`` gives; anything larger could take all memory."""
+    picture, box, points = (golden.get(name) for name in ("picture", "box", "landmarks"))
+    if picture is None or box is None or picture.dtype != torch.uint8 or picture.ndim != 4:
+        return False
+    small = 1 <= len(picture) <= FRAMES and picture.shape[3] == 3 and max(picture.shape[1:3]) <= LONGEST
+    numbers = [box] if points is None else [box, points]
+    near = all(values.is_floating_point() and bool((values.abs() <= LONGEST).all()) for values in numbers)
+    shapes = box.shape == (4,) and (points.shape == (landmarks, 2) if points is not None else not landmarks)
+    return bool(small and near and shapes)
 
 
 def _answers(model: AffectModel, golden: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

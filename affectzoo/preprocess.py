@@ -6,6 +6,7 @@ them has a second opinion on crop, size, colour, range, mean or standard deviati
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -62,6 +63,13 @@ class Preprocess:
         object.__setattr__(self, "std", self._per_channel("std"))
         if self.color not in ("rgb", "gray"):
             raise AffectZooError(f"preprocess: color is '{self.color}', only rgb and gray exist")
+        sizes = [self.size] if self.resize is None else [self.size, self.resize]
+        if not all(type(edge) is int for edge in sizes):
+            raise AffectZooError(
+                f"preprocess: size {self.size} and resize {self.resize} must be whole numbers"
+            )
+        if not all(map(math.isfinite, (*self.mean, *self.std, self.margin))):
+            raise AffectZooError("preprocess: mean, std and margin must be finite")
         if not 1 <= self.size <= self.face_size <= 4096:
             raise AffectZooError(
                 f"preprocess: size {self.size} and resize {self.resize} must keep 1 <= size <= resize <= 4096"

@@ -127,6 +127,7 @@ class RunReport(Callback):
         meta = replace(
             pl_module.describe(),
             metrics=(),
+            licence=_licence(pl_module),
             training={
                 **_data_facts(trainer),
                 **_training_facts(trainer),
@@ -183,6 +184,18 @@ def _data_facts(trainer: pl.Trainer) -> dict[str, Any]:
     return facts if rule is None else facts | {"training_label_rule": rule}
 
 
+def _licence(model: AffectModel) -> dict[str, str]:
+    """Of weights that start from others: the others' terms; pictures and labels are not theirs."""
+    started = None if model.meta is None else model.meta.licence.get("weights")
+    return {} if started is None else {"starting weights": started}
+
+
+def _public(name: str) -> str:
+    """What weights are called elsewhere: a path goes by its last part."""
+    path = Path(name).expanduser()
+    return path.name if path.exists() else name
+
+
 def _training_facts(trainer: pl.Trainer) -> dict[str, Any]:
     """What tells a run from others: its recipe, its seed, and on which faces it was trained and chosen."""
     facts: dict[str, Any] = {}
@@ -193,9 +206,7 @@ def _training_facts(trainer: pl.Trainer) -> dict[str, Any]:
         facts["recipe_hash"] = recipe_hash(config)
         given = config["model"].get("init_args", {})
         if given.get("weights") is not None:
-            facts["started_from"] = (
-                Path(given["weights"]).name if Path(given["weights"]).exists() else given["weights"]
-            )
+            facts["started_from"] = _public(given["weights"])
         elif given.get("pretrained"):
             facts["started_from"] = "ImageNet weights of timm"
     data = trainer.datamodule  # type: ignore[attr-defined]

@@ -145,7 +145,7 @@ class WeightsMeta:
                     "metrics": tuple(values.get("metrics", ())),
                 }
             )
-        except (AffectZooError, TypeError, ValueError) as error:
+        except (AffectZooError, TypeError, ValueError, OverflowError) as error:
             raise WeightsError(f"{where}: the model's description is wrong: {error}") from None
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,6 +13,7 @@ from affectzoo import golden
 from affectzoo import weights as files
 from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
 from affectzoo.labels import LabelSpace, label_space
+from affectzoo.models.layers import init_msra
 from affectzoo.registry import ARCHITECTURES, TASKS, architecture
 
 if TYPE_CHECKING:
@@ -114,6 +114,8 @@ def load(
         raise WeightsError(f"{location.path}: weights of {meta.arch}, not of {name}")
     model = described(meta, str(location.path), labels, **arguments)
     model.load_weights(location.path, new_head=labels is not None)
+    if labels is not None:
+        init_msra(model.network.heads.to_empty(device="cpu"))
     model.to("cpu").eval()  # Lightning would go on thinking that it is on the device of its birth
     golden.check(model, location.path, files.read_golden(location.path), heads=labels is None)
     return model
@@ -137,13 +139,12 @@ def described(
     labels: Sequence[str] | str | LabelSpace | None = None,
     **arguments: Any,
 ) -> AffectModel:
-    """Build the model that weights describe.
+    """Build the model that weights describe, without memory: every tensor is still to come.
 
     Args:
         meta: Their description.
         where: Whose it is, for errors.
-        labels: For a new head with these classes. Only then has the network a random start; else it takes no
-            memory, as every tensor is still to come from the weights.
+        labels: For a new head with these classes.
         **arguments: Of the architecture, instead of those described.
 
     Raises:
@@ -157,9 +158,14 @@ def described(
             f"{where}: the model's description is wrong: {meta.arch} has no argument {', '.join(wrong)} that "
             f"a file may set; it may set: {', '.join(sorted(own)) or 'none'}"
         )
+    clash = sorted({"task", "preprocess", "num_classes"} & set(arguments))
+    if clash:
+        raise AffectZooError(
+            f"{where}: {', '.join(clash)} come with the weights; other classes: labels=[...]"
+        )
     given = {**meta.arguments, **arguments}
     try:
-        with nullcontext() if labels is not None else torch.device("meta"):
+        with torch.device("meta"):
             return create_model(
                 meta.arch,
                 task=meta.task if labels is None else "expression",

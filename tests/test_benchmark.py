@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ from affectzoo.cli import main
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datatools.protocol import faces
 from affectzoo.datatools.protocols import find_protocol
-from affectzoo.errors import AffectZooError, LabelError, WeightsError
+from affectzoo.errors import AffectZooError, DataError, LabelError, WeightsError
 from affectzoo.evaluation import evaluate
 from affectzoo.faces.detect import Detection
 from affectzoo.metrics.classification import class_metrics
@@ -229,7 +230,7 @@ def test_weights_that_saw_the_faces_are_refused(task: Task, tmp_path: Path) -> N
         ),
         (
             {"data": "ferplus", "epoch_rule": BEST, "valid_hash": "another"},
-            False,
+            None,
         ),
         ({"data": "ferplus", "epoch_rule": BEST}, None),
         ({"data": "rafdb", "epoch_rule": BEST}, False),
@@ -538,3 +539,71 @@ def test_a_system_that_never_answers_is_shown_as_such(data: Path, tmp_path: Path
     report(tmp_path / "out")
     (group,) = groups(read_records(tmp_path / "out"))
     assert {entry.system for entry in entries(group)} == {"x", "x, faces found by blind"}
+
+
+def test_other_labels_or_options_of_the_same_faces_are_other_records(task: Task, tmp_path: Path) -> None:
+    one = ZooSystem("x", BUNDLED)
+    (fold,) = task.folds
+    table = fold.test.table.assign(label=fold.test.table["label"].iloc[::-1].to_numpy())
+    turned = replace(fold, parts={**fold.parts, "test": replace(fold.test, table=table)})
+    other = Task(task.protocol, task.roots)
+    other.__dict__["folds"] = [turned]
+    source = replace_source(task.protocol)
+    elsewhere = Task(source, task.roots)
+    elsewhere.__dict__["folds"] = task.folds
+    assert len({runner._key(t, one) for t in (task, other, elsewhere)}) == 3
+    records = [benchmark([t], [one], tmp_path)[0] for t in (task, other)]
+    assert records[0]["protocol"]["hash"] == records[1]["protocol"]["hash"]
+    first, second = groups(read_records(tmp_path))
+    assert first.warning is not None and "with other labels" in first.warning
+    assert first.id != second.id
+    report(tmp_path)
+
+
+def replace_source(protocol: Any) -> Any:
+    return replace(protocol, train=protocol.train._replace(options={"rule": "majority"}))
+
+
+def test_a_fold_without_answers_does_not_stop_the_page(tmp_path: Path) -> None:
+    task = Task(find_protocol("ckplus_5fold"), {"ckplus": write_ckplus(tmp_path / "ckplus")})
+    for missing in (0, 2):
+        told = [
+            pd.DataFrame({"id": ids(fold.test), "predicted_label": fold.test.table["label"]})
+            for fold in task.folds
+            if fold.number != missing
+        ]
+        path = tmp_path / f"without_{missing}.csv"
+        pd.concat(told).to_csv(path, index=False)
+        (record,) = benchmark([task], [ExternalSystem(path.stem, str(path))], tmp_path / "out")
+        assert record["metrics"]["accuracy"]["value"] is None  # a fold is unknown, and so is the mean
+        assert record["metrics_all"]["accuracy"]["value"] == pytest.approx(0.8)
+    report(tmp_path / "out")
+
+
+def test_pages_are_written_from_records_alone(task: Task, tmp_path: Path) -> None:
+    benchmark([task], [ZooSystem("a", BUNDLED), ZooSystem("b", BUNDLED)], tmp_path)
+    for path in (tmp_path / "predictions").iterdir():
+        path.unlink()
+    report(tmp_path)
+    assert json.loads((tmp_path / "comparisons.json").read_text(encoding="utf-8")) == []
+
+
+def test_weights_are_not_tested_on_what_they_saw(tmp_path: Path) -> None:
+    fold3 = export(tmp_path / "f3", "dlp_cnn_s", None, {"data": "afewva", "fold": 3, "folds": 5}, task="va")
+    own = ZooSystem("own", str(fold3))
+    assert "faces of afewva that" in str(own.misfit(find_protocol("semaine_to_afewva")))
+    root = write_afewva(tmp_path / "afewva", PEOPLE)
+    asked = plain_split("afewva", "test", root, {"fold": 0, "folds": 5})
+    with pytest.raises(WeightsError, match="trained for fold 3 of 5, not for fold 0 of 5"):
+        benchmark([asked], [own], tmp_path / "out")
+    assert "tests on" in str(
+        own.misfit(plain_split("afewva", "train", root, {"fold": 3, "folds": 5}).protocol)
+    )
+
+
+def test_landmarks_that_no_face_has_are_an_error(task: Task, tmp_path: Path) -> None:
+    options = {"landmarks": True, "head_units": (4,)}
+    run = export(tmp_path / "run", "resnet18", "ferplus8", **options)
+    for one in (ZooSystem("x", str(run)), ClassifierSystem("y", f"{run}+svm")):
+        with pytest.raises(DataError, match="takes 68 landmarks, but no face of ferplus_valid has them"):
+            benchmark([task], [one], tmp_path / "out")

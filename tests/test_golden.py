@@ -14,7 +14,7 @@ import torch
 
 import affectzoo
 from affectzoo import golden, weights
-from affectzoo.errors import WeightsError
+from affectzoo.errors import AffectZooError, WeightsError
 from affectzoo.fetch import home
 from affectzoo.registry import ARCHITECTURES
 from affectzoo.zoo import seal
@@ -182,4 +182,46 @@ def test_huge_networks_are_refused_before_memory_is_taken(tmp_path: Path) -> Non
         affectzoo.load(path)
     redescribed(path, lambda meta: meta["arguments"].update(layers=60_000, units=16))
     with pytest.raises(WeightsError, match="layers"):
+        affectzoo.load(path)
+
+
+def test_a_new_head_does_not_vouch_for_the_old_one(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.safetensors", labels=["a", "b", "c"])
+    tensors, meta, stored = weights.read_tensors(path), weights.read_meta(path), weights.read_golden(path)
+    tensors["heads.expression.bias"] += 1
+    weights.write(path, tensors, meta, golden=stored)
+    assert affectzoo.load(path, labels=["x", "y"]).labels.names == ("x", "y")
+    with pytest.raises(WeightsError, match="model's expression are up to"):
+        affectzoo.load(path)
+
+
+def test_a_new_head_is_real_and_the_trunk_the_files(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.safetensors", labels=["a", "b", "c"])
+    model = affectzoo.load(path, labels=["x", "y"])
+    assert not any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
+    assert model.network.heads["expression"].weight.std() > 0
+    own = affectzoo.load(path).network.trunk.state_dict()
+    assert all(torch.equal(tensor, own[name]) for name, tensor in model.network.trunk.state_dict().items())
+    with pytest.raises(AffectZooError, match="preprocess, task come with the weights"):
+        affectzoo.load(path, task="va", preprocess=None)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"box": torch.tensor([-1e5, -1e5, 1e5, 1e5])},
+        {"box": torch.tensor([0.0, float("nan"), 1.0, 1.0])},
+        {"box": None},
+        {"picture": torch.zeros(100_000, 1, 1, 3, dtype=torch.uint8)},
+        {"picture": torch.zeros(1, 8, 8, 3)},
+        {"landmarks": torch.zeros(68, 2)},
+    ],
+    ids=str,
+)
+def test_a_golden_face_that_is_none_is_refused(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = written(tmp_path / "x.safetensors", labels=["a", "b", "c"])
+    tensors, meta = weights.read_tensors(path), weights.read_meta(path)
+    stored = weights.read_golden(path) | {f"golden.{name}": value for name, value in change.items()}
+    weights.write(path, tensors, meta, golden={n: v for n, v in stored.items() if v is not None})
+    with pytest.raises(WeightsError, match="its golden face is no picture"):
         affectzoo.load(path)

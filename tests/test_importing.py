@@ -686,7 +686,7 @@ def test_command_with_rules(tmp_path: Path, old: OldNet, capsys: pytest.CaptureF
         (["--set", "dropout"], "--set dropout: expected the form --set KEY=VALUE"),
         (["--preprocess", "mean=[1"], "the value is no YAML"),
         (["--preprocess", "sise=3"], "fields are color, margin"),
-        (["--preprocess", "size=big"], "--preprocess size=big: "),
+        (["--preprocess", "size=big"], "preprocess: size big and resize None must be whole numbers"),
     ):
         assert run(*given, *option) == 1
         assert told in capsys.readouterr().err

@@ -458,9 +458,10 @@ def _named(records: Sequence[Record], name: str) -> list[Record]:
     return sorted(found, key=lambda r: (_seed(r) is not None, _seed(r) or 0, r["key"]))
 
 
-def _faces(record: Record) -> tuple[str, str]:
+def _faces(record: Record) -> tuple[Any, ...]:
     protocol = record["protocol"]
-    return protocol.get("name") or protocol["title"], protocol["hash"]
+    name = protocol.get("name") or protocol["title"]
+    return name, protocol["hash"], protocol.get("truth"), protocol.get("detector")
 
 
 def _seed(record: Record) -> Any:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from affectzoo.errors import DetectorError
+from affectzoo.errors import DetectorError, UnreadableImageError
 from affectzoo.videos import SUFFIXES, read_picture
 
 if TYPE_CHECKING:
@@ -41,7 +41,6 @@ def detected(
 
     Raises:
         DetectorError: The detector is the one for ready crops.
-        UnreadableImageError: A picture cannot be read.
     """
     if detector.name == "none":
         raise DetectorError("detector none finds no faces in whole pictures; choose yunet or haar")
@@ -50,7 +49,10 @@ def detected(
     was_found = np.zeros(len(table), dtype=bool)
     pictures = list(_pictures(table).values())
     for rows in pictures if progress is None else progress(pictures, len(pictures)):
-        image = _read(index.root, table.iloc[rows[0]])
+        try:
+            image = _read(index.root, table.iloc[rows[0]])
+        except UnreadableImageError:
+            continue  # nothing is found in it
         found = [face.box for face in detector(image) if face.box is not None]
         for row, place in zip(rows, match([boxes[row] for row in rows], found), strict=True):
             if place is not None:

@@ -132,6 +132,8 @@ class Entry:
             found.append(f"the same weights count twice: {', '.join(twice)}")
         elif twice := sorted(str(seed) for seed, n in seeds.items() if n > 1 and seed is not None):
             found.append(f"runs share a seed: {', '.join(twice)}")
+        if len(self.records) > 1 and any(r["kind"] in ("external", "classical") for r in self.records):
+            found.append("several results of one name: delete the records of older ones")
         if any(at(record, "model", "training", "on_protocol") is False for record in self.records):
             found.append("trained on other faces than the protocol's training part")
         renamed = {k: v for r in self.records for k, v in (r.get("mapping") or {}).items() if k != v}
@@ -219,20 +221,21 @@ def groups(records: Sequence[Record]) -> tuple[Group, ...]:
     """
     if not records:
         raise AffectZooError("leaderboard: there is no record to show; run affectzoo benchmark first")
-    found: dict[tuple[str, str], list[Record]] = {}
+    found: dict[tuple[str, str, str | None], list[Record]] = {}
     for record in records:
-        found.setdefault((_name(record["protocol"]), record["protocol"]["hash"]), []).append(record)
+        protocol = record["protocol"]
+        found.setdefault((_name(protocol), protocol["hash"], protocol.get("truth")), []).append(record)
     hashes: dict[str, list[str]] = {}
-    for name, faces in found:
+    for name, faces, _ in found:
         hashes.setdefault(name, []).append(faces)
     return tuple(
         Group(
-            f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}-{faces[:8]}",
+            f"{re.sub(r'[^A-Za-z0-9_.-]+', '-', name)}-{faces[:8]}{'' if truth is None else truth[:4]}",
             name,
             tuple(members),
             _other_faces(name, faces, hashes[name]),
         )
-        for (name, faces), members in found.items()
+        for (name, faces, truth), members in found.items()
     )
 
 
@@ -263,9 +266,11 @@ def _name(protocol: Mapping[str, Any]) -> str:
 
 
 def _other_faces(name: str, faces: str, hashes: Sequence[str]) -> str | None:
-    others = ", ".join(other[:8] for other in hashes if other != faces)
-    if not others:
+    others = ", ".join(dict.fromkeys(other[:8] for other in hashes if other != faces))
+    if not others and len(hashes) == 1:
         return None
+    if not others:
+        return f"{name} was also measured on these faces with other labels, which has a table of its own."
     return (
         f"{name} was also measured on other faces (hash {others}; here {faces[:8]}): the copies of the data "
         "differ, and figures of these tables cannot be compared."

@@ -392,7 +392,7 @@ def _trained_on(record: Record) -> str | None:
 def _epoch(record: Record) -> str | None:
     rule = at(record, "epoch", "rule")
     known = at(record, "epoch", "on_test") is not None
-    return rule if known or not rule else f"{rule}; not known whether the test part chose it"
+    return rule if known else f"{rule or 'not said'}; not known whether the test part chose it"
 
 
 def _device(record: Record) -> str | None:
@@ -436,7 +436,7 @@ def _claimed(group: Group, ranked: Sequence[Entry]) -> Table | None:
             for claim in record.get("claimed") or ():
                 if claim.get("data") != protocol["data"]["test"]:
                     continue
-                same = claim.get("split") == group.split
+                same = claim.get("split") == group.split and protocol["folds"] == 1
                 rows += [
                     _claim(label, record, claim, name, same) for name in claim if name in record["metrics"]
                 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +13,11 @@ import pandas as pd
 
 from affectzoo import plots
 from affectzoo.benchmark.comparison import compare, read_table
-from affectzoo.benchmark.groups import Entry, Group, entries, groups, title
+from affectzoo.benchmark.groups import Entry, Group, at, entries, groups, title
 from affectzoo.benchmark.page import write_leaderboard
 from affectzoo.benchmark.published import published
 from affectzoo.benchmark.records import counted, read_records
-from affectzoo.benchmark.tables import number
+from affectzoo.benchmark.tables import number, text
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
 from affectzoo.tasks.va import DIMENSIONS
 
@@ -42,12 +42,15 @@ def report(out: Path) -> tuple[Path, Path]:
     drawn, comparisons = {}, []
     for group in groups(records):
         ranked = entries(group)
-        firsts = [entry.records[0] for entry in ranked]
-        comparisons += _comparisons(group, ranked, [read_table(counted(out, record)) for record in firsts])
+        told = [entry for entry in ranked if (out / entry.records[0]["predictions"]).is_file()]
+        firsts = [entry.records[0] for entry in told]
+        comparisons += _comparisons(group, told, [read_table(counted(out, record)) for record in firsts])
         tables = [read_table(out / record["predictions"]) for record in firsts]
-        drawn[group.id] = _plots(group, ranked, tables, out / "plots")
-    text = json.dumps(comparisons, indent=1, ensure_ascii=False)
-    (out / "comparisons.json").write_text(text + "\n", encoding="utf-8")
+        drawn[group.id] = _plots(
+            group, ranked, dict(zip([e.label for e in told], tables, strict=True)), out / "plots"
+        )
+    content = json.dumps(comparisons, indent=1, ensure_ascii=False)
+    (out / "comparisons.json").write_text(content + "\n", encoding="utf-8")
     return write_leaderboard(out, records, published(), comparisons, drawn)
 
 
@@ -56,7 +59,7 @@ def _comparisons(
 ) -> list[dict[str, Any]]:
     """The best system's first run against each other one's."""
     found = []
-    for entry, table in zip(ranked[1:], tables[1:], strict=True):
+    for entry, table in list(zip(ranked, tables, strict=True))[1:]:
         if group.main not in entry.metrics or group.main not in ranked[0].metrics:
             continue
         told = compare(tables[0], table, group.main, first=ranked[0].label, second=entry.label)
@@ -64,15 +67,15 @@ def _comparisons(
     return found
 
 
-def _plots(group: Group, ranked: Sequence[Entry], tables: Sequence[pd.DataFrame], folder: Path) -> Plots:
+def _plots(group: Group, ranked: Sequence[Entry], tables: Mapping[str, pd.DataFrame], folder: Path) -> Plots:
     figures = _Figures(group, folder)
     figures.results(ranked)
     if any("confusion" in entry.records[0] for entry in ranked):
         figures.classes(ranked)
     known = [
-        (entry, table)
-        for entry, table in zip(ranked, tables, strict=True)
-        if all(f"predicted_{name}" in table for name in DIMENSIONS)
+        (entry, tables[entry.label])
+        for entry in ranked
+        if entry.label in tables and all(f"predicted_{n}" in tables[entry.label] for n in DIMENSIONS)
     ]
     if known:
         figures.values(known)
@@ -89,9 +92,11 @@ class _Figures:
 
     def path(self, caption: str, name: str) -> Path:
         """A new picture's file."""
-        stem = re.sub(r"[^\w.+-]+", "-", f"{self.group.id}-{name}")
-        self.drawn.append((caption, self.folder / f"{stem}.png"))
-        return self.drawn[-1][1]
+        stem = re.sub(r"[^\w.+-]+", "-", f"{self.group.id}-{name}")[:120]
+        taken = {path.stem for _, path in self.drawn}
+        path = self.folder / f"{stem}{f'-{len(taken)}' if stem in taken else ''}.png"
+        self.drawn.append((caption, path))
+        return path
 
     def results(self, ranked: Sequence[Entry]) -> None:
         """The main metric with its intervals, and against latency."""
@@ -132,7 +137,7 @@ class _Figures:
         plots.recall_figure(recalls, self.path("Recall by class", "recall"), self.group.heading)
         for name, record in told.items():
             path = self.path(f"Confusion matrix of {name}", f"confusion-{name}")
-            heading = f"{name}: accuracy {record['metrics']['accuracy']['value']:.4f}"
+            heading = f"{name}: accuracy {text(at(record, 'metrics', 'accuracy', 'value'))}"
             plots.confusion_figure(np.array(record["confusion"]), record["labels"], path, heading)
 
     def values(self, known: Sequence[tuple[Entry, pd.DataFrame]]) -> None:
@@ -142,6 +147,8 @@ class _Figures:
         errors = {}
         for entry, table in known:
             told = table.dropna(subset=[*DIMENSIONS, *columns])
+            if told.empty:
+                continue
             label, predicted = told[list(DIMENSIONS)].to_numpy(float), told[columns].to_numpy(float)
             histograms.setdefault("labels", _cells(label))
             histograms[entry.label] = _cells(predicted)
@@ -150,6 +157,8 @@ class _Figures:
             pairs = {name: (label[:, i], predicted[:, i]) for i, name in enumerate(DIMENSIONS)}
             path = self.path(f"Predictions of {entry.label} against labels", f"agreement-{entry.label}")
             plots.agreement_figure(pairs, path, entry.label)
+        if not errors:
+            return
         caption = "Where labels and predictions lie"
         plots.plane_figure(histograms, self.path(caption, "plane"), self.group.heading)
         plots.cell_error_figure(errors, self.path("RMSE over the plane", "errors"), self.group.heading)

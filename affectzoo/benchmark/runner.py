@@ -171,14 +171,15 @@ def benchmark(
 
 
 def _key(task: Task, one: System) -> str:
-    folds = [fold.hash for fold in task.folds]
-    finder = None if task.detector is None else task.detector.name
+    folds = [fold.sums for fold in task.folds]
+    finder = _finder(task, one)
     told = [
         FORMAT,
         __version__,
         one.kind,
         one.identity(task.protocol),
         task.protocol.name,
+        [repr(sorted(part.options.items())) for part in (task.protocol.train, task.protocol.test)],
         folds,
         finder,
         task.note,
@@ -186,6 +187,11 @@ def _key(task: Task, one: System) -> str:
     digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
     name = "".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in one.name)
     return f"{task.protocol.name}-{name[-60:]}-{digest}"
+
+
+def _finder(task: Task, one: System) -> str | None:
+    """The detector that cuts the faces; what another system said is as it is."""
+    return None if task.detector is None or one.kind == "external" else task.detector.name
 
 
 def _within(progress: Progress | None, step: int, steps: int) -> Progress:
@@ -226,7 +232,7 @@ def _measure(
         "spec": one.spec,
         "kind": one.kind,
         **facts,
-        "protocol": _protocol_facts(task, folds),
+        "protocol": _protocol_facts(task, one),
         "faces": _face_facts(folds, parts),
         "labels": None if folds[0].labels is None else list(folds[0].labels.names),
         **scored,
@@ -242,7 +248,7 @@ def _answers(
     fold: Fold, one: System, detector: Detector | None, *, measure: bool, progress: Progress
 ) -> tuple[Answers, dict[str, Any] | None]:
     """As of ``System.answer``; with a detector, for faces that it finds itself."""
-    if detector is None:
+    if detector is None or one.kind == "external":
         return one.answer(fold, measure=measure, progress=progress)
     test, seen = detected(fold.test, detector)
     found = replace(fold, parts={**fold.parts, "test": test})
@@ -250,8 +256,8 @@ def _answers(
     return answers.only(seen), cost
 
 
-def _protocol_facts(task: Task, folds: Sequence[Fold]) -> dict[str, Any]:
-    protocol = task.protocol
+def _protocol_facts(task: Task, one: System) -> dict[str, Any]:
+    protocol, folds = task.protocol, task.folds
     names = [name for fold in folds for name in ids(fold.test)]
     return {
         "name": None if task.split else protocol.name,
@@ -262,8 +268,9 @@ def _protocol_facts(task: Task, folds: Sequence[Fold]) -> dict[str, Any]:
         "unit": protocol.unit,
         "folds": protocol.folds,
         "hash": split_hash(names),
+        "truth": split_hash(fold.sums["test"] for fold in folds),
         "deviations": [] if task.split else protocol_faces.deviations_of(protocol, folds[0].parts),
-        "detector": None if task.detector is None else task.detector.name,
+        "detector": _finder(task, one),
         "paper": protocol.paper,
         "ours": protocol.ours,
         "metrics": protocol.metrics,

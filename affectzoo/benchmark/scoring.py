@@ -277,7 +277,8 @@ def _intervals(rows: Units, part: Part) -> dict[str, dict[str, float]]:
 
 
 def _over_folds(folds: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
-    table = {name: np.array([fold.get(name, np.nan) for fold in folds]) for name in folds[0]}
+    names = dict.fromkeys(name for fold in folds for name in fold)
+    table = {name: np.array([fold.get(name, np.nan) for fold in folds]) for name in names}
     return {
         n: {"value": float(values.mean()), "sd": float(values.std(ddof=1))} for n, values in table.items()
     }

@@ -31,7 +31,7 @@ from affectzoo.benchmark.scoring import Answers
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools import protocols
-from affectzoo.errors import AffectZooError, LabelError, WeightsError
+from affectzoo.errors import AffectZooError, DataError, LabelError, WeightsError
 from affectzoo.evaluation import Progress, predict_index
 from affectzoo.features.classical import FEATURES, classical_features, prepared_faces
 from affectzoo.features.classifiers import CLASSIFIERS, classifier
@@ -43,6 +43,7 @@ from affectzoo.zoo import load
 if TYPE_CHECKING:
     from affectzoo.weights import WeightsMeta
 
+_NO_LANDMARKS = "{} takes {} landmarks, but no face of {} has them"
 Kind = Literal["zoo", "features", "classical", "external"]
 
 
@@ -74,10 +75,23 @@ class Fold:
         """The protocol's classes."""
         return None if self.protocol.task == "va" else self.test.labels
 
+    @property
+    def place(self) -> tuple[int | None, int | None]:
+        """Which of how many folds the test faces are, as far as that is known."""
+        if self.number is not None:
+            return self.number, self.protocol.folds
+        options = self.protocol.test.options
+        return options.get("fold"), options.get("folds")
+
     @cached_property
     def hash(self) -> str:
         """Of the faces to report on."""
         return split_hash(ids(self.test))
+
+    @cached_property
+    def sums(self) -> dict[str, str]:
+        """Of each part's faces with their labels and values."""
+        return {name: _sum(part) for name, part in self.parts.items() if name != "valid"}
 
     def spread(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Values of some of the test faces among all of them, NaN for the others.
@@ -89,6 +103,11 @@ class Fold:
         whole = np.full((len(self.test), values.shape[1]), np.nan)
         whole[rows] = values
         return whole
+
+
+def _sum(index: FaceIndex) -> str:
+    truth = index.table[["label", *DIMENSIONS]].itertuples(index=False, name=None)
+    return split_hash(f"{face} {told}" for face, told in zip(ids(index), truth, strict=True))
 
 
 class System(ABC):
@@ -162,11 +181,15 @@ class Weights:
         if self.by_fold and protocol.folds == 1:
             return f"{self.spec} names a model for each fold, and {protocol.name} has no folds"
         own = self.meta().training.get("data")
-        if not self.by_fold and protocol.folds > 1 and own == protocol.test.dataset:
+        if self.by_fold or own != protocol.test.dataset:
+            return None
+        if protocol.folds > 1:
             return (
                 f"{self.spec} was trained on {own}, all of which {protocol.name} tests on, fold by fold: "
                 "name each fold's own model, such as runs/NAME/fold_{fold} of affectzoo cross-validate"
             )
+        if protocol.test.split in (None, "train"):
+            return f"{self.spec} was trained on faces of {own} that {protocol.name} tests on"
         return None
 
     def check(self, fold: Fold) -> None:
@@ -180,8 +203,8 @@ class Weights:
             return
         if training.get("train_hash") == fold.hash:
             raise WeightsError(f"{name} was trained on the very faces that {fold.protocol.name} tests on")
-        own, asked = (training.get("fold"), training.get("folds")), (fold.number, fold.protocol.folds)
-        if fold.number is not None and None not in own and own != asked:
+        own, asked = (training.get("fold"), training.get("folds")), fold.place
+        if None not in own and None not in asked and own != asked:
             raise WeightsError(
                 f"{name} was trained for fold {own[0]} of {own[1]}, not for fold {asked[0]} of {asked[1]}: "
                 "it has seen faces of that test part"
@@ -198,7 +221,8 @@ class Weights:
             on_test = None
         elif not rule.startswith("last") and same_data:
             chosen_on = training.get("valid_hash")
-            on_test = None if chosen_on is None else chosen_on == fold.hash
+            apart = fold.protocol.test.split == "test"  # else another choice of the same part may overlap
+            on_test = True if chosen_on == fold.hash else False if chosen_on is not None and apart else None
         theirs, ours = training.get("train_hash"), fold.parts.get("train")
         if same_data and theirs is not None and ours is not None:
             training["on_protocol"] = theirs == split_hash(ids(ours))
@@ -249,6 +273,8 @@ class ZooSystem(System):
         model = load(self.weights.name(fold.number))
         columns = None if fold.labels is None or model.labels is None else _columns(model.labels, fold)
         usable = fold.test.has_landmarks(model.landmarks)
+        if not usable.any():
+            raise DataError(_NO_LANDMARKS.format(self.spec, model.landmarks, fold.protocol.name))
         faces = fold.test.rows(usable)
         told = predict_index(model, faces, self.batch_size, on_unreadable="skip", progress=progress)
         rows = np.flatnonzero(usable)[told.row.numpy()]
@@ -369,6 +395,8 @@ class ClassifierSystem(System):
             return classical_features(FEATURES[self.source], index, progress)
         model = load(self.weights.name(fold.number))
         usable = index.has_landmarks(model.landmarks)
+        if not usable.any():
+            raise DataError(_NO_LANDMARKS.format(self.spec, model.landmarks, fold.protocol.name))
         faces = index.rows(usable)
         return deep_features(model, faces, self.layer or None, self.batch_size, progress=progress), usable
 

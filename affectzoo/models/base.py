@@ -265,7 +265,8 @@ class AffectModel(pl.LightningModule):
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note in a checkpoint which model it is of."""
-        checkpoint["affectzoo"] = self.describe().to_dict()
+        known = replace(self.describe(), training={}, metrics=(), licence={})  # not of what it started from
+        checkpoint["affectzoo"] = known.to_dict()
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another architecture or label space.

@@ -19,6 +19,7 @@ from affectzoo.evaluation import claim
 from affectzoo.publishing.files import (
     CARD_NAME,
     LIBRARY,
+    OURS,
     RECIPE_NAME,
     new_folder,
     own_files,
@@ -213,7 +214,10 @@ class _Draft:
             if None not in misfits:
                 raise AffectZooError(f"{path}: no record of these weights: {'; '.join(map(str, misfits))}")
             found += records
-        public = map(self._public, (record for record in found if self._misfit(record) is None))
+        try:
+            public = [self._public(record) for record in found if self._misfit(record) is None]
+        except (KeyError, TypeError, IndexError) as error:
+            raise AffectZooError(f"a record beside the weights lacks {error}: take it out") from None
         self.records = list({record["key"]: record for record in public}.values())
         for record in self.records:
             write_json(self.place / _path(record), record)
@@ -350,7 +354,10 @@ class _Draft:
 
 
 def _path(record: Mapping[str, Any]) -> str:
-    return f"records/{record['key']}.json"
+    path = f"records/{record['key']}.json"
+    if not OURS.fullmatch(path):
+        raise AffectZooError(f"a record called {record['key']!r}: expected letters, digits and ._+- alone")
+    return path
 
 
 def _measured(path: Path, arch: str) -> dict[str, Any]:

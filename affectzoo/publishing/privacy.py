@@ -30,11 +30,15 @@ _NOBODY = {"admin", "debian", "fedora", "home", "localhost", "root", "runner", "
 """Names of users and hosts that tell nothing."""
 
 
+_FOLDERS = re.compile(r"(?:~?/|[A-Za-z]:[\\/]|\\\\)[^:\n]*[\\/]")
+"""All of a path but its last part, blanks included."""
+
+
 def public_training(facts: Mapping[str, Any]) -> dict[str, Any]:
     """Facts of a training; pictures that could not be read go by their file names."""
     if "unreadable" not in facts:
         return dict(facts)
-    messages = [PLACE.sub(lambda place: _leaf(place[0]), message) for message in facts["unreadable"]]
+    messages = [_FOLDERS.sub("", message) for message in facts["unreadable"]]
     return {**facts, "unreadable": messages}
 
 

@@ -76,6 +76,8 @@ def publish(
             f"{repo}: no token of the Hub: make one that may write, https://huggingface.co/settings/tokens, "
             "then hf auth login, or set HF_TOKEN"
         )
+    if tag is not None and not re.fullmatch(r"\w[\w.-]*", tag):
+        raise AffectZooError(f"'{tag}' is no name for a tag: take letters, digits, '.', '_' and '-'")
     api = HfApi()
     with _explained(repo):
         api.create_repo(repo, private=private or None, exist_ok=True)
@@ -167,10 +169,8 @@ def _is_tagged(api: HfApi, head: ModelInfo, tag: str, *, moving: bool) -> bool:
     """Whether the commit to publish has a tag already.
 
     Raises:
-        AffectZooError: Another commit has it, or it is no name for a tag.
+        AffectZooError: Another commit has it.
     """
-    if not re.fullmatch(r"\w[\w.-]*", tag):
-        raise AffectZooError(f"'{tag}' is no name for a tag: take letters, digits, '.', '_' and '-'")
     commits = {ref.name: ref.target_commit for ref in api.list_repo_refs(head.id).tags}
     if tag in commits and (moving or commits[tag] != head.sha):
         raise AffectZooError(
