@@ -26,7 +26,7 @@ from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
 from affectzoo.images import read_image
 from affectzoo.models.base import AffectModel
 from affectzoo.publishing import Built, build, publish
-from affectzoo.publishing.privacy import traces
+from affectzoo.publishing.privacy import public_training, traces
 from affectzoo.zoo import seal
 
 # The client's own way of sending files.
@@ -814,3 +814,39 @@ def test_faults_of_the_command(run: Path, capsys: pytest.CaptureFixture[str]) ->
     for wrong in (["--shard-size", "big"], ["--shard-size", "0"], ["--half", "--full"]):
         with pytest.raises(SystemExit, match="2"):
             main(words(run, *wrong))
+
+
+@pytest.mark.parametrize(
+    ("message", "told"),
+    [
+        ("/home/me/My Pictures/secret/a.jpg: broken", "a.jpg: broken"),
+        (r"C:\Users\Jane Doe\faces\a.jpg: broken", "a.jpg: broken"),
+        (
+            "~/faces/a b.jpg: broken (listed in /data/x y/list.csv, line 3)",
+            "a b.jpg: broken (listed in list.csv, line 3)",
+        ),
+        ("a.jpg: broken", "a.jpg: broken"),
+    ],
+)
+def test_folders_with_blanks_are_left_out(message: str, told: str) -> None:
+    assert public_training({"unreadable": [message]})["unreadable"] == [told]
+
+
+def test_a_bad_tag_is_refused_before_anything_is_made(whole_build: Path, hub: FakeHub) -> None:
+    hub.log.clear()
+    with pytest.raises(AffectZooError, match="'bad tag' is no name for a tag"):
+        publish(whole_build, REPO, tag="bad tag")
+    assert not hub.requests("POST")
+
+
+def test_a_record_cannot_be_written_elsewhere(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "run")
+    (run / "records").mkdir(exist_ok=True)
+    record = make_record(
+        kind="zoo", model={"sha256": [weights.sha256(run / "model.safetensors")], "training": {}}
+    )
+    record["protocol"]["name"] = "../../../x"
+    (run / "records" / "r.json").write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(AffectZooError, match="expected letters, digits and"):
+        build(run, tmp_path / "out", repo=REPO, licence=TERMS)
+    assert not list(tmp_path.rglob("x-*.json"))
