@@ -13,6 +13,7 @@ import logging
 import sys
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -32,7 +33,7 @@ from rich.console import Console
 from affectzoo import weights
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.ids import ids, split_hash
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import AffectZooError, DataError
 from affectzoo.evaluation import (
     evaluation_record,
     evaluation_table,
@@ -213,7 +214,8 @@ def _training_facts(trainer: pl.Trainer) -> dict[str, Any]:
     if isinstance(data, FaceDataModule):
         facts |= {name: getattr(data, name) for name in ("fold", "folds") if hasattr(data, name)}
         for split in ("train", "valid"):
-            facts[f"{split}_hash"] = split_hash(ids(data.split_index(split)))
+            with suppress(DataError):  # of faces that cannot be told apart; the training is done, keep it
+                facts[f"{split}_hash"] = split_hash(ids(data.split_index(split)))
     return facts
 
 

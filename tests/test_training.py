@@ -34,6 +34,7 @@ from affectzoo.cli import main
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datatools.protocol import faces
 from affectzoo.datatools.protocols import find_protocol
+from affectzoo.registry import DATASETS
 from affectzoo.training import usage_fault
 
 REPOSITORY = Path(__file__).parents[1]
@@ -109,6 +110,24 @@ def test_no_recipe_chooses_its_epoch_by_the_part_that_it_reports(recipe: Path) -
     settings = yaml.safe_load(recipe.read_text())
     if settings["data"]["init_args"].get("test_split") == "valid":
         assert settings.get("report", {}).get("export") == "last"
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_faces_have_ids_that_do_not_depend_on_the_part(name: str, tmp_path: Path) -> None:
+    """Runs name their faces by them when the training is over."""
+    data_module = DATASETS[name].load_class()
+    index = data_module(str(WRITERS[data_module.__name__](tmp_path))).read()
+    every = ids(index)
+    for split in index.split_counts():
+        rows = (index.table["split"] == split).to_numpy()
+        assert ids(index.part(split)) == [face for face, own in zip(every, rows, strict=True) if own]
+
+
+def test_training_on_pictures_in_one_table_leaves_weights(tmp_path: Path) -> None:
+    root = write_fer2013_csv(tmp_path / "data")
+    recipe = REPOSITORY / "recipes" / "dlp_cnn_s" / "fer2013.yaml"
+    assert fit(recipe, root, "--trainer.max_epochs", "1", "--run_dir", "run") == 0
+    assert len(weights.read_meta(Path("run") / weights.FILE_NAME).training["train_hash"]) == 64
 
 
 def test_run_folder_holds_all_of_a_run(trained: tuple[Path, Path]) -> None:

@@ -90,6 +90,7 @@ def _read_table(path: Path, left_out: Counter[str]) -> list[dict[str, Any]]:
                 rows.append(
                     {
                         "path": path.name,
+                        "frame": reader.line_num - 2,  # the header is line 1
                         "split": SPLITS[usage],
                         "label": label,
                         "target": one_hot(LABELS, label),

@@ -22,24 +22,25 @@ PREFIXES = {
 """Folders that copies of a data set spell differently; a picture's id leaves them out."""
 
 
-def ids(index: FaceIndex) -> list[str]:
-    """An id for each face, in order: ``<data set>/<clip>#<frame>``, or ``<data set>/<path>`` for stills.
+SEVERAL = frozenset({"expw", "table"})
+"""Data sets whose pictures may show several faces, which their boxes tell apart."""
 
-    Neither the root nor folders that copies spell differently (``PREFIXES``) are in it, and file endings are
-    in lower case. Faces of one still are told apart by their boxes: ``<data set>/<path>[x0,y0,x1,y1]``.
+
+def ids(index: FaceIndex) -> list[str]:
+    """An id for each face, in order, the same in every part of the data set that it is in.
+
+    ``<data set>/<clip>#<frame>``; of stills ``<data set>/<path>``, with ``#<frame>`` for rows of one file and
+    ``[x0,y0,x1,y1]`` where pictures may show several faces. Neither the root nor folders that copies spell
+    differently (``PREFIXES``) are in it, and file endings are in lower case.
 
     Raises:
         DataError: Two faces have the same.
     """
-    columns = (index.table[name] for name in ("path", "clip", "frame"))
+    columns = (index.table[name] for name in ("path", "clip", "frame", "box"))
     found = [_id(index.dataset, *row) for row in zip(*columns, strict=True)]
-    times = Counter(found)
-    if len(times) < len(found):
-        boxes = index.table["box"]
-        found = [_boxed(n, box) if times[n] > 1 else n for n, box in zip(found, boxes, strict=True)]
-        twice = next((name for name, number in Counter(found).items() if number > 1), None)
-        if twice is not None:
-            raise DataError(f"{index.root}: two faces have the id {twice}; is the copy unpacked twice?")
+    if len(set(found)) < len(found):
+        twice = next(name for name, times in Counter(found).items() if times > 1)
+        raise DataError(f"{index.root}: two faces have the id {twice}; is the copy unpacked twice?")
     return found
 
 
@@ -48,12 +49,10 @@ def split_hash(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
-def _id(dataset: str, path: str, clip: str | None, frame: int | None) -> str:
-    if clip is not None and frame is not None:
-        return f"{dataset}/{clip}#{int(frame)}"
+def _id(dataset: str, path: str, clip: str | None, frame: int | None, box: Any) -> str:
+    number = "" if frame is None else f"#{int(frame)}"
+    if clip is not None and number:
+        return f"{dataset}/{clip}{number}"
     stem, dot, ending = re.sub(f"^{PREFIXES.get(dataset, '')}", "", path).rpartition(".")
-    return f"{dataset}/{stem}{dot}{ending.lower()}"
-
-
-def _boxed(name: str, box: Any) -> str:
-    return name if box is None or "#" in name else f"{name}[{','.join(f'{edge:g}' for edge in box)}]"
+    edges = "" if box is None or dataset not in SEVERAL else f"[{','.join(f'{edge:g}' for edge in box)}]"
+    return f"{dataset}/{stem}{dot}{ending.lower()}{number}{edges}"

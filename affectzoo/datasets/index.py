@@ -12,7 +12,7 @@ One row is one face. Columns a data set cannot fill are ``None`` in every row:
 ``arousal``    in [-1, 1]
 ``subject``    who is shown
 ``clip``       which clip the picture is a frame of
-``frame``      its number there; in a video's file, from 0 on
+``frame``      its number there; in a file of many, a video or a table, from 0 on
 ``box``        x0, y0, x1, y1 of the face in the picture; ``None``: a ready crop
 ``landmarks``  float32 array (N, 2), x and y in pixels of the picture
 ``pixels``     uint8 array (H, W), for data sets whose pictures are in a table
