@@ -122,11 +122,14 @@ class Schedule:
             return lr_scheduler.CosineAnnealingLR(optimizer, int(total_steps))
         if self.name == "one_cycle":
             peaks = [group["lr"] for group in optimizer.param_groups]
+            # torch divides by the steps of the rise after the first, of which a rise of one step has none.
+            single = math.isclose(self.warmup * total_steps, 1)
+            rise = 1.001 * self.warmup if single else self.warmup
             return lr_scheduler.OneCycleLR(
                 optimizer,
                 peaks,
                 total_steps=int(total_steps),
-                pct_start=self.warmup,
+                pct_start=rise,
                 cycle_momentum=False,
             )
         return None

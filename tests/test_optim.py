@@ -192,3 +192,17 @@ def test_trunk_has_a_rate_of_its_own_through_the_schedule(trunk: nn.Module, head
     assert [sorted(r) for r in rates] == [[pytest.approx(0.01)], [pytest.approx(0.1)]]
     with pytest.raises(AffectZooError, match="trunk_lr 0"):
         OptimizerSettings(trunk_lr=0.0)
+
+
+@pytest.mark.parametrize("warmup", [0.1, 0.2, 0.25, 0.5])
+def test_one_cycle_of_any_length(warmup: float) -> None:
+    for steps in range(1, 25):
+        optimizer = torch.optim.SGD([nn.Parameter(torch.zeros(1))], lr=0.1)
+        scheduler = Schedule("one_cycle", warmup=warmup).build(optimizer, steps)
+        assert scheduler is not None
+        rates = [optimizer.param_groups[0]["lr"]]
+        for _ in range(steps - 1):
+            optimizer.step()
+            scheduler.step()
+            rates.append(optimizer.param_groups[0]["lr"])
+        assert 0 <= min(rates) and max(rates) <= 0.1 + 1e-9
