@@ -17,6 +17,7 @@ from fakes.records import HASH, OTHER_HASH, figures, make_record, make_value_rec
 from affectzoo.benchmark.groups import ON_TEST, entries, groups, title
 from affectzoo.benchmark.leaderboard import Leaderboard, board, leaderboard, markdown
 from affectzoo.benchmark.page import html, write_leaderboard
+from affectzoo.benchmark.published import facts
 from affectzoo.benchmark.tables import Figure, Table, number, text
 from affectzoo.errors import AffectZooError, UnknownNameError
 
@@ -470,3 +471,11 @@ def test_files_are_written_whole(tmp_path: Path) -> None:
     with pytest.raises(AffectZooError, match="cannot read the picture"):
         write_leaderboard(out, [make_record("other")], [], [], {group: [("Recall", path)]})
     assert made[1].read_bytes() == before
+
+
+def test_figures_of_other_kinds_have_a_table() -> None:
+    (group,) = groups([make_record(protocol={"name": "rafdb_basic"})])
+    table = next(table for table in board(group, facts()).details if table.name == "other")
+    shown = {row[0]: row[2] for row in table.rows if "333.18" in str(row[2]) or "475.47" in str(row[2])}
+    assert len(shown) == 2  # Li and Deng's times of a training step
+    assert not any(table.name == "other" for table in board(groups([make_record()])[0], facts()).details)

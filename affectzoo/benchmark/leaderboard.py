@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from affectzoo.benchmark.groups import (
     BASIC,
@@ -29,6 +29,7 @@ from affectzoo.benchmark.groups import (
     has_value,
     title,
 )
+from affectzoo.benchmark.published import PublishedFact, PublishedRow
 from affectzoo.benchmark.tables import (
     Cell,
     Column,
@@ -38,9 +39,6 @@ from affectzoo.benchmark.tables import (
     markdown_table,
     text,
 )
-
-if TYPE_CHECKING:
-    from affectzoo.benchmark.published import PublishedRow
 
 
 @dataclass(frozen=True)
@@ -188,7 +186,7 @@ _COMPARABLE = Column(
 
 def leaderboard(
     records: Sequence[Record],
-    published: Sequence[PublishedRow],
+    published: Sequence[PublishedRow | PublishedFact],
     comparisons: Sequence[Mapping[str, Any]],
     date: str,
 ) -> Leaderboard:
@@ -216,7 +214,7 @@ def leaderboard(
     )
 
 
-def board(group: Group, published: Sequence[PublishedRow]) -> Board:
+def board(group: Group, published: Sequence[PublishedRow | PublishedFact]) -> Board:
     """Tables of one group.
 
     Args:
@@ -224,7 +222,9 @@ def board(group: Group, published: Sequence[PublishedRow]) -> Board:
         published: Figures of papers, of any protocol.
     """
     ranked = entries(group)
-    reported = [row for row in published if group.protocol.get("name") in row.protocols]
+    name = group.protocol.get("name")
+    reported = [row for row in published if isinstance(row, PublishedRow) and name in row.protocols]
+    others = [fact for fact in published if isinstance(fact, PublishedFact) and name == fact.protocol]
     metrics = list(dict.fromkeys(name for entry in ranked for name in entry.metrics))
     wanted = dict.fromkeys((group.main, *group.named, *BASIC[group.protocol["task"]]))
     shown = [name for kind in wanted for name in metrics if family(name) == kind]
@@ -239,6 +239,7 @@ def board(group: Group, published: Sequence[PublishedRow]) -> Board:
         *_class_tables("class", "", [(e.label, e.classes) for e in ranked]),
         _normalised(ranked),
         _folds(group, ranked),
+        _other_figures(others),
         *_class_tables("published", ", published", [(_reported(r), _of(r.per_class)) for r in reported]),
         *_class_tables(
             "published-normalised",
@@ -426,6 +427,21 @@ def _published(group: Group, rows: Sequence[PublishedRow]) -> Table | None:
             }
         )
     return make_table("published", "Published, as the papers say", cells, columns)
+
+
+def _other_figures(facts: Sequence[PublishedFact]) -> Table | None:
+    """What papers report that no metric here measures."""
+    rows: list[dict[Column, Cell]] = [
+        {
+            _SYSTEM: fact.system,
+            Column("what"): fact.what,
+            Column("value"): " ".join(part for part in (str(fact.value), fact.unit) if part),
+            _SOURCE: ", ".join(part for part in (fact.source, fact.table) if part),
+            _NOTES: fact.note,
+        }
+        for fact in facts
+    ]
+    return make_table("other", "Published, of other kinds", rows)
 
 
 def _claimed(group: Group, ranked: Sequence[Entry]) -> Table | None:

@@ -18,7 +18,7 @@ from affectzoo.benchmark.tables import Figure, number, text
 from affectzoo.errors import AffectZooError, UnknownNameError
 
 if TYPE_CHECKING:
-    from affectzoo.benchmark.published import PublishedRow
+    from affectzoo.benchmark.published import PublishedFact, PublishedRow
 
 TEMPLATE = Path(__file__).parent.parent / "assets" / "leaderboard.html.jinja"
 
@@ -29,7 +29,7 @@ Plots = Mapping[str, Sequence[tuple[str, Path]]]
 def write_leaderboard(
     out: Path,
     records: Sequence[Record],
-    published: Sequence[PublishedRow],
+    published: Sequence[PublishedRow | PublishedFact],
     comparisons: Sequence[Mapping[str, Any]],
     plots: Plots,
 ) -> tuple[Path, Path]:

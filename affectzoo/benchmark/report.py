@@ -15,7 +15,7 @@ from affectzoo import plots
 from affectzoo.benchmark.comparison import compare, read_table
 from affectzoo.benchmark.groups import Entry, Group, at, entries, groups, title
 from affectzoo.benchmark.page import write_leaderboard
-from affectzoo.benchmark.published import published
+from affectzoo.benchmark.published import facts, published
 from affectzoo.benchmark.records import counted, read_records
 from affectzoo.benchmark.tables import number, text
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
@@ -51,7 +51,7 @@ def report(out: Path) -> tuple[Path, Path]:
         )
     content = json.dumps(comparisons, indent=1, ensure_ascii=False)
     (out / "comparisons.json").write_text(content + "\n", encoding="utf-8")
-    return write_leaderboard(out, records, published(), comparisons, drawn)
+    return write_leaderboard(out, records, [*published(), *facts()], comparisons, drawn)
 
 
 def _comparisons(
