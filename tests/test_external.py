@@ -20,8 +20,8 @@ LABELS = ("anger", "happiness", "neutral")
 NAN = float("nan")
 
 
-def index_of(*rows: dict[str, Any], scale: float = 1.0) -> FaceIndex:
-    return FaceIndex.from_rows("some", Path("/data/some"), LabelSpace(LABELS), rows)
+def index_of(*rows: dict[str, Any], dataset: str = "some") -> FaceIndex:
+    return FaceIndex.from_rows(dataset, Path("/data/some"), LabelSpace(LABELS), rows)
 
 
 STILLS = index_of(*({"path": f"Test/{name}.png"} for name in ("a", "b", "c")))
@@ -178,7 +178,7 @@ def test_of_several_faces_the_one_that_overlaps_most_is_taken(tmp_path: Path) ->
 
 def test_several_annotated_faces_of_a_picture(tmp_path: Path) -> None:
     boxes = [(0, 0, 10, 10), (20, 0, 30, 10)]
-    index = index_of(*({"path": "a.png", "box": box} for box in boxes))
+    index = index_of(*({"path": "a.png", "box": box} for box in boxes), dataset="table")
     rows = "a.png,21,0,31,10,anger\na.png,0,0,9,9,neutral\n"
     found = read_predictions(csv(tmp_path, f"file,x0,y0,x1,y1,label\n{rows}"), index, LABELS)
     np.testing.assert_array_equal(found.scores, [[0, 0, 1], [1, 0, 0]])  # type: ignore[arg-type]
