@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader
 
 from affectzoo import __version__
 from affectzoo.datasets.clips import ClipDataset
-from affectzoo.datasets.dataset import FaceDataset, OnUnreadable, collate
+from affectzoo.datasets.dataset import FaceDataset, OnUnreadable, collate, none_readable
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.metrics.classification import recalls
 from affectzoo.plots import agreement_figure, confusion_figure, traces_figure
@@ -31,6 +31,12 @@ if TYPE_CHECKING:
 
 Progress = Callable[[float], object]
 """Told from time to time which share of the work, 0 to 1, is done."""
+
+
+def span(progress: Progress | None, start: float, end: float) -> Progress | None:
+    """The progress of a part of the work, from one share of it to another."""
+    return None if progress is None else lambda share: progress(start + share * (end - start))
+
 
 TRACES = 6
 """Clips whose predictions are drawn."""
@@ -112,20 +118,30 @@ def outputs(
         ``False``; a frame of several windows comes several times.
 
     Raises:
-        UnreadableImageError: A picture cannot be read.
+        UnreadableImageError: A picture cannot be read; under ``skip``: none of all can.
     """
     if window is None:
         window = 0 if model.meta is None else int(model.meta.training.get("eval_window", 0))
     faces = FaceDataset(index, FaceTransform(model.preprocess), on_unreadable=on_unreadable)
     data = ClipDataset(faces, window, stride or window) if window else faces
-    loader = DataLoader(data, batch_size, collate_fn=collate)
+    loader = DataLoader(data, batch_size, collate_fn=_collate_readable)
+    answered = False
     for number, batch in enumerate(loader, 1):
-        batch = model.transfer_batch_to_device(batch, model.device, 0)
-        with torch.inference_mode():  # not around the yield: it would reach into the caller's own work
-            answer = model.predict_batch(batch)
-        yield answer
+        if batch:
+            answered = True
+            batch = model.transfer_batch_to_device(batch, model.device, 0)
+            with torch.inference_mode():  # not around the yield: it would reach into the caller's own work
+                answer = model.predict_batch(batch)
+            yield answer
         if progress is not None:
             progress(number / len(loader))
+    if not answered:
+        raise none_readable(index)
+
+
+def _collate_readable(samples: list[Batch]) -> Batch:
+    """As ``collate``; empty where nothing of a batch can be read, which ends a training but no evaluation."""
+    return collate(samples) if any(set(sample) - {"unreadable"} for sample in samples) else {}
 
 
 def evaluation_record(model: AffectModel, predicted: Predicted, scale: float = 1.0) -> dict[str, Any]:

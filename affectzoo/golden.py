@@ -48,12 +48,12 @@ def make(model: AffectModel) -> dict[str, torch.Tensor]:
     height, width = face.shape[:2]
     golden = {
         "picture": torch.from_numpy(frames),
-        "box": torch.tensor([0.1 * width, 0.15 * height, 0.85 * width, 0.9 * height]),
+        "box": torch.tensor([0.1 * width, 0.15 * height, 0.85 * width, 0.9 * height], device="cpu"),
     }
     if model.landmarks:
-        angle = torch.linspace(0, 2 * torch.pi, model.landmarks)
+        angle = torch.linspace(0, 2 * torch.pi, model.landmarks, device="cpu")
         ellipse = torch.stack([0.3 * angle.cos(), 0.35 * angle.sin()], dim=1) + 0.5
-        golden["landmarks"] = ellipse * torch.tensor([width, height])
+        golden["landmarks"] = ellipse * torch.tensor([width, height], device="cpu")
     return {f"{GOLDEN}{name}": tensor for name, tensor in (golden | _answers(model, golden)).items()}
 
 

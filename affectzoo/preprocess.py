@@ -209,8 +209,8 @@ class Preprocess:
         cut = face[offset : offset + self.size, offset : offset + self.size]
         pixels = cut.reshape(self.size, self.size, self.channels)
         tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        mean = torch.tensor(self.mean).view(-1, 1, 1) * 255
-        std = torch.tensor(self.std).view(-1, 1, 1) * 255
+        # Pictures are on the CPU, whatever torch's default device is.
+        mean, std = (torch.tensor(v, device="cpu").view(-1, 1, 1) * 255 for v in (self.mean, self.std))
         return tensor.float().sub_(mean).div_(std)
 
     def __call__(self, image: Image, box: Box | None = None) -> torch.Tensor:

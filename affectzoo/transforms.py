@@ -152,6 +152,6 @@ class FaceTransform:
         if not count:
             return images, None
         offset = (frames.shape[1] - self.preprocess.size) // 2  # the central cut still to come
-        moved = torch.full((len(faces), count, 2), torch.nan)
+        moved = torch.full((len(faces), count, 2), torch.nan, device="cpu")
         moved[known] = torch.from_numpy(points.reshape(len(known), count, 2) - np.float32(offset))
         return images, moved

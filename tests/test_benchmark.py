@@ -23,9 +23,9 @@ from fakes.rafdb_compound import write_rafdb_compound
 import affectzoo
 from affectzoo import weights
 from affectzoo.benchmark import cost, runner
-from affectzoo.benchmark.comparison import compare, read_table
+from affectzoo.benchmark.comparison import compare
 from affectzoo.benchmark.groups import entries, groups
-from affectzoo.benchmark.records import counted, read_record, read_records
+from affectzoo.benchmark.records import counted, read_record, read_records, read_table
 from affectzoo.benchmark.report import report
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
 from affectzoo.benchmark.systems import ClassifierSystem, ExternalSystem, ZooSystem, split_name, system
@@ -401,9 +401,16 @@ def test_unreadable_pictures_have_no_answer(tmp_path: Path) -> None:
     task = Task(find_protocol("ferplus_valid"), {"ferplus": root})
     victim = root / task.folds[0].test.table["path"][0]
     victim.write_bytes(b"no picture")
-    (record,) = benchmark([task], [ZooSystem(BUNDLED, BUNDLED)], tmp_path / "out")
-    assert record["faces"]["missing"] == 1
-    assert record["metrics_all"]["accuracy"]["value"] <= record["metrics"]["accuracy"]["value"]
+    (root / task.folds[0].parts["train"].table["path"][1]).write_bytes(b"no picture")
+    systems = [ZooSystem(BUNDLED, BUNDLED), *(ClassifierSystem(s, s) for s in (f"{BUNDLED}+svm", "hog+lda"))]
+    records = benchmark([task], systems, tmp_path / "out")
+    for record in records:
+        assert record["faces"]["missing"] == 1
+        assert record["metrics_all"]["accuracy"]["value"] <= record["metrics"]["accuracy"]["value"]
+    labelled = int(task.folds[0].parts["train"].table["label"].notna().sum())
+    fits = [record["fit"] for record in records]
+    fitted = {"faces": labelled - 1, "without_features": 1, "pca": None}
+    assert fits == [None, [fitted | {"dimensions": 512}], [fitted | {"dimensions": 4000}]]
 
 
 def test_names_of_systems() -> None:
@@ -605,5 +612,5 @@ def test_landmarks_that_no_face_has_are_an_error(task: Task, tmp_path: Path) -> 
     options = {"landmarks": True, "head_units": (4,)}
     run = export(tmp_path / "run", "resnet18", "ferplus8", **options)
     for one in (ZooSystem("x", str(run)), ClassifierSystem("y", f"{run}+svm")):
-        with pytest.raises(DataError, match="takes 68 landmarks, but no face of ferplus_valid has them"):
+        with pytest.raises(DataError, match="ferplus: the model takes 68 landmarks, but no face has them"):
             benchmark([task], [one], tmp_path / "out")

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,12 +28,14 @@ from affectzoo.cli import main
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools.prepare import FIVE_POINTS
 from affectzoo.datatools.source import read
-from affectzoo.errors import AffectZooError, DataError, UnknownNameError
+from affectzoo.errors import AffectZooError, DataError, UnknownNameError, UnreadableImageError
 from affectzoo.evaluation import predict_index
-from affectzoo.features import classical, classifiers, library, projection
-from affectzoo.features.classical import FEATURES, FIDUCIAL, classical_features, find_feature, gabor_kernel
-from affectzoo.features.classifiers import Scaling, classifier
-from affectzoo.features.deep import deep_features, layer_names
+from affectzoo.features import classical, library, projection, scaling
+from affectzoo.features.classical import FEATURES, FIDUCIAL, gabor_kernel
+from affectzoo.features.classifiers import classifier
+from affectzoo.features.deep import Layer, layer_names
+from affectzoo.features.extraction import extract_features
+from affectzoo.features.scaling import Reduction, Scaling, learn_scaling, scaled
 from affectzoo.models import CNNGRU, AffectModel, DLPCNNSmall
 from affectzoo.preprocess import Preprocess
 from affectzoo.registry import ARCHITECTURES
@@ -166,20 +170,18 @@ def test_classical_features_of_an_index(memory_index: MemoryIndex, monkeypatch: 
     monkeypatch.setattr(classical, "CHUNK", 2)
     index = memory_index(["fear", "anger", "neutral", None, "fear"])
     told: list[float] = []
-    found, has = classical_features("hog", index, told.append)
+    found, has = extract_features(FEATURES["hog"], index, progress=told.append)
     prepare = Preprocess(size=100, color="gray")
     expected = classical.hog(np.stack([prepare.face(pixels) for pixels in index.table["pixels"]]))
     np.testing.assert_array_equal(found, expected)
     assert has.tolist() == [True] * 5 and told == [0.4, 0.8, 1]
 
     marked = with_landmarks(index, missing=1)
-    found, has = classical_features(FEATURES["shape"], marked)
+    found, has = extract_features(FEATURES["shape"], marked)
     assert has.tolist() == [True, False, True, True, True]
     np.testing.assert_allclose(found, classical.shape(faces(), POINTS[[0, 2, 3, 4]]), atol=1e-4)
     with pytest.raises(DataError, match="68 landmarks, but no face has them"):
-        classical_features("shape", index)
-    with pytest.raises(UnknownNameError, match="unknown feature 'hogg': did you mean hog"):
-        find_feature("hogg")
+        extract_features(FEATURES["shape"], index)
 
 
 def test_a_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,7 +207,7 @@ def test_scaling_is_equation_6_around_0() -> None:
     x, _ = blobs()
     x[:, 3] = 5  # a feature that is the same in all training faces
     other = (x * 3 + 1)[:20]
-    scaling = Scaling(None, 0).fit(x)
+    scaling = Scaling().fit(x)
     sigma = x.std(axis=0)
     sigma[3] = 1
     equation = np.clip(((other - x.mean(axis=0)) / (2 * sigma) + 1) / 2, 0, 1)
@@ -213,25 +215,71 @@ def test_scaling_is_equation_6_around_0() -> None:
     np.testing.assert_allclose(scaling.transform(other), 4 * (equation - 0.5) / 12**0.5, atol=1e-5)
 
 
-def test_scaling_by_pca_takes_some_faces_and_one_factor(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reduction_keeps_a_share_of_the_variance_under_one_factor() -> None:
     x, _ = blobs()
-    found = Scaling(0.9, 0).fit(x).transform(x)
+    found = Reduction(0.9).fit(x).transform(x)
     pca = PCA(0.9, svd_solver="full").fit(x)
     assert 1 < found.shape[1] < 12
     np.testing.assert_allclose(found, pca.transform(x) / pca.explained_variance_.sum() ** 0.5, atol=1e-5)
     assert (found**2).sum(axis=1).mean() == pytest.approx(1, rel=0.01)
-    monkeypatch.setattr(classifiers, "PCA_FACES", 30)
-    drawn = [Scaling(0.9, seed).fit(x).transform(x) for seed in (0, 0, 1)]
-    np.testing.assert_array_equal(drawn[0], drawn[1])
-    assert drawn[0].shape != drawn[2].shape or not np.allclose(drawn[0], drawn[2])
+
+
+class Table:
+    """Features in a table, some given twice; rows in ``damaged`` have none."""
+
+    landmarks = 0
+
+    def __init__(self, values: np.ndarray, pca: float | None = None, damaged: Sequence[int] = ()) -> None:
+        self.values, self.pca, self.damaged = values, pca, damaged
+        self.widest = 0
+
+    def chunks(self, index: FaceIndex, on_unreadable: str, progress: object) -> Iterator[tuple[Any, Any]]:
+        frames = index.table["frame"].to_numpy(np.int64)
+        for start in range(0, len(frames), 50):
+            rows = np.arange(start, min(start + 50, len(frames)))
+            rows = rows[~np.isin(frames[rows], self.damaged)]
+            self.widest = max(self.widest, len(rows))
+            yield np.concatenate([rows, rows[:3]]), self.values[frames[np.concatenate([rows, rows[:3]])]]
+
+
+def numbered(faces: int) -> FaceIndex:
+    rows = [{"path": "faces.csv", "frame": i} for i in range(faces)]
+    return FaceIndex.from_rows("numbers", Path("nowhere"), None, rows)
+
+
+def test_faces_without_a_picture_are_left_out_and_repeated_ones_averaged() -> None:
+    x, _ = blobs()
+    found, known = extract_features(Table(x, damaged=[0, 7, 159]), numbered(160), on_unreadable="skip")
+    assert np.flatnonzero(~known).tolist() == [0, 7, 159]
+    np.testing.assert_allclose(found, x[known], atol=1e-5)
+
+
+def test_wide_features_and_those_of_a_paper_with_pca_are_reduced(monkeypatch: pytest.MonkeyPatch) -> None:
+    x, _ = blobs()
+    index = numbered(160)
+    plain, values, known = learn_scaling(Table(x, damaged=[3]), index)
+    assert isinstance(plain, Scaling) and known.sum() == 159
+    np.testing.assert_allclose(values, Scaling().fit(x[known]).transform(x[known]), atol=1e-5)
+    monkeypatch.setattr(scaling, "PCA_FACES", 30)
+    told: list[float] = []
+    reduction, values, known = learn_scaling(Table(x, pca=0.9, damaged=[3]), index, told.append)
+    assert isinstance(reduction, Reduction) and reduction.share == 0.9 and known.sum() == 159
+    drawn = index.drawn(30) & known
+    assert drawn.sum() in (29, 30)
+    expected = Reduction(0.9).fit(x[drawn]).transform(x[known])
+    np.testing.assert_allclose(values, expected, atol=1e-4)
+    np.testing.assert_allclose(scaled(Table(x), index, reduction)[0][known], expected, atol=1e-4)
+    monkeypatch.setattr(scaling, "WIDE", 11)
+    wide = learn_scaling(Table(x), index)[0]
+    assert isinstance(wide, Reduction) and wide.share == scaling.WIDE_SHARE
 
 
 def test_svm_votes_as_scikit_learn_does() -> None:
     x, y = blobs()
-    found = classifier("svm").fit(x[:120], y[:120], classes=4).scores(x)
-    scaling = Scaling(None, 0).fit(x[:120])
-    reference = SVC(kernel="linear", decision_function_shape="ovo").fit(scaling.transform(x[:120]), y[:120])
-    predicted = reference.predict(scaling.transform(x))
+    z = Scaling().fit(x[:120]).transform(x)
+    found = classifier("svm").fit(z[:120], y[:120], classes=4).scores(z)
+    reference = SVC(kernel="linear", decision_function_shape="ovo").fit(z[:120], y[:120])
+    predicted = reference.predict(z)
     assert found.shape == (160, 4) and 0.8 < (predicted == y).mean()
     np.testing.assert_array_equal(found.argmax(axis=1), predicted)
     votes = found.round()
@@ -242,7 +290,8 @@ def test_svm_votes_as_scikit_learn_does() -> None:
 def test_classes_without_training_faces_come_last(name: str) -> None:
     x, y = blobs(classes=2)
     labels = np.array([4, 1])[y]  # of six classes
-    found = classifier(name).fit(x, labels, classes=6).scores(x)
+    z = Scaling().fit(x).transform(x)
+    found = classifier(name).fit(z, labels, classes=6).scores(z)
     assert found.shape == (160, 6) and np.isfinite(found).all()
     absent = found[:, [0, 2, 3, 5]]
     assert np.ptp(absent) == 0 and absent.max() < found[:, [1, 4]].min()
@@ -251,10 +300,10 @@ def test_classes_without_training_faces_come_last(name: str) -> None:
 
 def test_lda_goes_by_the_nearest_training_face() -> None:
     x, y = blobs(classes=3, spread=6)
-    train, labels = x[:100], y[:100]
-    found = classifier("lda").fit(train, labels, classes=3).scores(x)
-    scaling = Scaling(None, 0).fit(train)
-    z, every = scaling.transform(train).astype(np.float64), scaling.transform(x).astype(np.float64)
+    scale = Scaling().fit(x[:100])
+    z, labels, every = scale.transform(x[:100]), y[:100], scale.transform(x)
+    found = classifier("lda").fit(z, labels, classes=3).scores(every)
+    z, every = z.astype(np.float64), every.astype(np.float64)
 
     def covariance(values: np.ndarray) -> np.ndarray:
         sd = values.std(axis=0)
@@ -270,28 +319,29 @@ def test_lda_goes_by_the_nearest_training_face() -> None:
 
 def test_lda_takes_more_features_than_faces() -> None:
     x, y = blobs(spread=2, dimensions=400)
+    x = Scaling().fit(x[:80]).transform(x)
     found = classifier("lda").fit(x[:80], y[:80], classes=4).scores(x[80:])
     assert (found.argmax(axis=1) == y[80:]).mean() > 0.9
 
 
 def test_svr_learns_values_and_stays_in_range() -> None:
     x, _ = blobs()
-    z = (x - x.mean(axis=0)) / x.std(axis=0)
-    truth = np.clip(z[:, :2] / 2.5 + [0.1, -0.2], -1, 1)
-    found = classifier("svr").fit(x, truth).values(x)
+    z = Scaling().fit(x).transform(x)
+    truth = np.clip(z[:, :2] * 12**0.5 / 2.5 + [0.1, -0.2], -1, 1)
+    found = classifier("svr").fit(z, truth).values(z)
     assert found.shape == (160, 2)
     for column in range(2):
         assert np.corrcoef(found[:, column], truth[:, column])[0, 1] > 0.98
-    far = classifier("svr").fit(x, truth * 0 + [1.0, -1.0]).values(x * 50)
+    far = classifier("svr").fit(z, truth).values(z * 50)
     assert far.max() <= 1 and far.min() >= -1
 
 
 @pytest.mark.parametrize("name", ["svm", "lda", "svr"])
-@pytest.mark.parametrize("pca", [None, 0.9])
-def test_classifiers_are_the_same_each_time(name: str, pca: float | None) -> None:
+def test_classifiers_are_the_same_each_time(name: str) -> None:
     x, y = blobs()
+    x = Scaling().fit(x).transform(x)
     targets = np.column_stack([y, -y]) / 4 if name == "svr" else y
-    fitted = [classifier(name, pca, seed=3).fit(x, targets, classes=4) for _ in range(2)]
+    fitted = [classifier(name, seed=3).fit(x, targets, classes=4) for _ in range(2)]
     first, second = (f.values(x) if name == "svr" else f.scores(x) for f in fitted)
     np.testing.assert_array_equal(first, second)
 
@@ -325,19 +375,19 @@ def small() -> AffectModel:
 def test_deep_features_are_the_last_hidden_layer(small: AffectModel, memory_index: MemoryIndex) -> None:
     index = memory_index(["fear", "anger", None, "neutral", "fear"])
     told: list[float] = []
-    found = deep_features(small, index, batch_size=2, progress=told.append)
+    found, _ = extract_features(Layer(small, batch_size=2), index, progress=told.append)
     images = torch.stack([small.preprocess(pixels) for pixels in index.table["pixels"]])
     with torch.inference_mode():
         expected = small(images)
     assert found.dtype == np.float32 and told == [1 / 3, 2 / 3, 1]
     np.testing.assert_allclose(found, expected.features.numpy(), atol=1e-5)
-    head = deep_features(small, index, "heads.expression")
+    head, _ = extract_features(Layer(small, "heads.expression"), index)
     np.testing.assert_allclose(head, predict_index(small, index).expression.numpy(), atol=1e-5)
 
 
 def test_deep_features_of_a_layer_are_its_own_output(small: AffectModel, memory_index: MemoryIndex) -> None:
     index = memory_index(["fear", "anger", "neutral"])
-    found = deep_features(small, index, "trunk.conv.1")
+    found, _ = extract_features(Layer(small, "trunk.conv.1"), index)
     images = torch.stack([small.preprocess(pixels) for pixels in index.table["pixels"]])
     conv = small.network.trunk.conv
     assert isinstance(conv, nn.Sequential) and isinstance(conv[2], nn.ReLU) and conv[2].inplace
@@ -354,11 +404,11 @@ def test_layers_are_named_and_checked(small: AffectModel, memory_index: MemoryIn
     assert {"trunk.conv", "trunk.conv.0", "trunk.fc"} <= set(names) and "heads" not in names
     index = memory_index(["fear", "anger"])
     with pytest.raises(UnknownNameError, match=r"layer of dlp_cnn_s 'trunk.fd': did you mean trunk.fc"):
-        deep_features(small, index, "trunk.fd")
+        extract_features(Layer(small, "trunk.fd"), index)
     idle = DLPCNNSmall(labels="fer2013").eval()
     idle.network.trunk.idle = nn.Identity()
     with pytest.raises(AffectZooError, match=r"layer trunk\.idle takes no part"):
-        deep_features(idle, index, "trunk.idle")
+        extract_features(Layer(idle, "trunk.idle"), index)
 
 
 def clips(*lengths: int) -> FaceIndex:
@@ -376,12 +426,14 @@ def clips(*lengths: int) -> FaceIndex:
     return FaceIndex.from_rows("clips", Path("nowhere"), None, rows)
 
 
+def recurrent() -> AffectModel:
+    preprocess = Preprocess(size=32)
+    return CNNGRU(backbone="resnet18", landmarks=False, units=6, task="va", preprocess=preprocess).eval()
+
+
 def test_frames_in_several_windows_have_the_mean_of_their_features() -> None:
-    model = CNNGRU(
-        backbone="resnet18", landmarks=False, units=6, task="va", preprocess=Preprocess(size=32)
-    ).eval()
-    index = clips(5, 3)
-    found = deep_features(model, index, batch_size=2, window=4, stride=2)
+    model, index = recurrent(), clips(5, 3)
+    found, _ = extract_features(Layer(model, batch_size=2, window=4, stride=2), index)
     table = index.table
     images = torch.stack([model.preprocess(pixels) for pixels in table["pixels"]])
     sums, times = torch.zeros(8, 6), torch.zeros(8, 1)
@@ -393,19 +445,31 @@ def test_frames_in_several_windows_have_the_mean_of_their_features() -> None:
         times[rows] += 1
     assert times.max() == 2
     np.testing.assert_allclose(found, (sums / times).numpy(), atol=1e-5)
-    rnn = deep_features(model, index, "trunk.rnn", window=4, stride=2)
+    rnn, _ = extract_features(Layer(model, "trunk.rnn", window=4, stride=2), index)
     np.testing.assert_allclose(rnn, found, atol=1e-5)
-    alone = deep_features(model, index, "trunk.frames", window=0)
-    np.testing.assert_allclose(deep_features(model, index, "trunk.frames", window=4), alone, atol=1e-4)
+    alone, _ = extract_features(Layer(model, "trunk.frames", window=0), index)
+    windowed, _ = extract_features(Layer(model, "trunk.frames", window=4), index)
+    np.testing.assert_allclose(windowed, alone, atol=1e-4)
 
 
-def test_deep_features_need_the_landmarks_of_every_face(
-    small: AffectModel, memory_index: MemoryIndex, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(small, "landmarks", 68)
-    index = with_landmarks(memory_index(["fear", "anger", "fear"]), missing=1)
-    with pytest.raises(DataError, match="1 of 3 faces lack the 68 landmarks that dlp_cnn_s takes"):
-        deep_features(small, index)
+def test_features_of_faces_on_disk_some_of_which_cannot_be_read(small: AffectModel, tmp_path: Path) -> None:
+    """Whole batches of damaged pictures, and a last one of one, end nothing."""
+    rows = [{"path": f"{i}.png", "clip": "a", "frame": i} for i in range(7)]
+    for i in range(7):
+        face = picture(np.random.default_rng(i), 32, 32, 3)
+        content = cv2.imencode(".png", face)[1].tobytes()
+        (tmp_path / f"{i}.png").write_bytes(b"damaged" if i in (2, 3, 6) else content)
+    index = FaceIndex.from_rows("some", tmp_path, None, rows)
+    windows = Layer(recurrent(), "trunk.frames", batch_size=1, window=2)
+    for extractor in (Layer(small, batch_size=2), windows, FEATURES["hog"]):
+        with pytest.raises(UnreadableImageError, match=r"2\.png"):
+            extract_features(extractor, index)
+        found, known = extract_features(extractor, index, on_unreadable="skip")
+        assert known.tolist() == [True, True, False, False, True, True, False]
+        expected, _ = extract_features(extractor, index.rows(known))
+        np.testing.assert_allclose(found, expected, atol=1e-5)
+        with pytest.raises(UnreadableImageError, match="none of 3 faces can be read; affectzoo data check"):
+            extract_features(extractor, index.rows(~known), on_unreadable="skip")
 
 
 # The picture and the command
@@ -452,7 +516,7 @@ def test_command_writes_a_table_and_a_picture(
     assert (report["faces"], report["dimensions"], report["split"]) == (len(index), 4000, "valid")
     assert report["written"] == [str(out / "features.parquet"), str(out / "features.png")]
     table = pd.read_parquet(out / "features.parquet")
-    np.testing.assert_array_equal(np.stack(table["features"]), classical_features("hog", index)[0])
+    np.testing.assert_array_equal(np.stack(table["features"]), extract_features(FEATURES["hog"], index)[0])
     assert list(table) == ["id", "label", "share", "valence", "arousal", "features"]
     assert table["label"].tolist() == index.table["label"].tolist()
     np.testing.assert_allclose(table["share"], 0.7)  # seven of ten votes

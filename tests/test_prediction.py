@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import skimage.data
+import torch
 from fakes import picture, write_picture
 
 import affectzoo
@@ -25,6 +26,7 @@ from affectzoo.labels import LabelSpace
 from affectzoo.models.base import AffectModel
 from affectzoo.prediction import NO_FACE, FaceResult, predict, to_table, write_table
 from affectzoo.render import annotate, render_results
+from affectzoo.weights import locate
 
 ASTRONAUT = skimage.data.astronaut()
 
@@ -176,6 +178,16 @@ def test_ready_crops_give_one_result_each_in_order(model: AffectModel) -> None:
         (alone,) = predict([crop], model, "none")
         assert face.box is None
         assert face.probabilities == pytest.approx(dict(alone.probabilities), abs=1e-4)
+
+
+def test_torchs_default_device_changes_nothing(model: AffectModel, tmp_path: Path) -> None:
+    """Pixels stayed unnormalised where the default device was another one than the pictures'."""
+    crop = picture(np.random.default_rng(0), 40, 40, 3)
+    expected = predict([crop], model, "none")
+    file = tmp_path / "fresh.safetensors"  # not self-tested on this machine before
+    shutil.copy(locate("dlp_cnn_s.ferplus").path, file)
+    with torch.device("meta"):  # stands for any device but the CPU
+        assert predict([crop], affectzoo.load(file), "none") == expected
 
 
 def test_boxes_are_cut_by_the_models_own_rule(model: AffectModel) -> None:

@@ -22,17 +22,18 @@ import pandas as pd
 
 from affectzoo import __version__
 from affectzoo.benchmark.cost import hardware
+from affectzoo.benchmark.folds import Fold
 from affectzoo.benchmark.found import detected
 from affectzoo.benchmark.records import FORMAT, read_record, write_record
 from affectzoo.benchmark.scoring import Answers, Part, score, units
-from affectzoo.benchmark.systems import Fold, System
+from affectzoo.benchmark.systems import Measured, System
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools import protocol as protocol_faces
 from affectzoo.datatools import source
 from affectzoo.datatools.protocols import Protocol, Source
 from affectzoo.errors import AffectZooError
-from affectzoo.evaluation import Progress
+from affectzoo.evaluation import Progress, span
 from affectzoo.faces.detect import Detector
 from affectzoo.tasks.va import DIMENSIONS
 
@@ -163,7 +164,7 @@ def benchmark(
             say(f"{name}: measured before")
         else:
             say(name)
-            done = _within(progress, number - 1, len(pairs))
+            done = span(progress, (number - 1) / len(pairs), number / len(pairs))
             record, tables = _measure(task, one, done)
             write_record(out, {"key": key, **record, "command": command(task, one)}, tables)
         records.append(read_record(path))
@@ -194,23 +195,20 @@ def _finder(task: Task, one: System) -> str | None:
     return None if task.detector is None or one.kind == "external" else task.detector.name
 
 
-def _within(progress: Progress | None, step: int, steps: int) -> Progress:
-    """The progress of one step among several."""
-    return (lambda share: None) if progress is None else (lambda share: progress((step + share) / steps))
-
-
 def _measure(
-    task: Task, one: System, progress: Progress
+    task: Task, one: System, progress: Progress | None
 ) -> tuple[dict[str, Any], Mapping[str, pd.DataFrame]]:
     start = time.perf_counter()
     folds = task.folds
     parts: list[Part] = []
+    fits: list[dict[str, Any]] = []
     compute = None
     for fold in folds:
-        done = _within(progress, len(parts), len(folds))
-        answers, measured = _answers(fold, one, task.detector, measure=not parts, progress=done)
-        compute = compute or measured
-        parts.append(Part(fold.test, answers, fold.labels, task.protocol.unit))
+        done = span(progress, len(parts) / len(folds), (len(parts) + 1) / len(folds))
+        measured = _answers(fold, one, task.detector, measure=not parts, progress=done)
+        compute = compute or measured.cost
+        fits += [measured.fit] if measured.fit is not None else []
+        parts.append(Part(fold.test, measured.answers, fold.labels, task.protocol.unit))
     tables = {".csv": pd.concat(map(_predictions, folds, parts), ignore_index=True)}
     if task.protocol.unit == "clip":
         tables[".clips.csv"] = pd.concat(map(_clip_predictions, folds, parts), ignore_index=True)
@@ -236,6 +234,7 @@ def _measure(
         "faces": _face_facts(folds, parts),
         "labels": None if folds[0].labels is None else list(folds[0].labels.names),
         **scored,
+        "fit": fits or None,
         "compute": compute,
         "hardware": hardware(),
         "versions": {"affectzoo": __version__, "python": platform.python_version()} | _versions(),
@@ -245,15 +244,15 @@ def _measure(
 
 
 def _answers(
-    fold: Fold, one: System, detector: Detector | None, *, measure: bool, progress: Progress
-) -> tuple[Answers, dict[str, Any] | None]:
+    fold: Fold, one: System, detector: Detector | None, *, measure: bool, progress: Progress | None
+) -> Measured:
     """As of ``System.answer``; with a detector, for faces that it finds itself."""
     if detector is None or one.kind == "external":
         return one.answer(fold, measure=measure, progress=progress)
     test, seen = detected(fold.test, detector)
     found = replace(fold, parts={**fold.parts, "test": test})
-    answers, cost = one.answer(found, measure=measure, progress=progress)
-    return answers.only(seen), cost
+    measured = one.answer(found, measure=measure, progress=progress)
+    return replace(measured, answers=measured.answers.only(seen))
 
 
 def _protocol_facts(task: Task, one: System) -> dict[str, Any]:

@@ -15,9 +15,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -27,15 +26,18 @@ import torch
 from affectzoo import weights
 from affectzoo.benchmark.cost import cost, timed
 from affectzoo.benchmark.external import read_predictions
+from affectzoo.benchmark.folds import Fold
 from affectzoo.benchmark.scoring import Answers
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools import protocols
-from affectzoo.errors import AffectZooError, DataError, LabelError, WeightsError
-from affectzoo.evaluation import Progress, predict_index
-from affectzoo.features.classical import FEATURES, classical_features, prepared_faces
+from affectzoo.errors import AffectZooError, LabelError, WeightsError
+from affectzoo.evaluation import Progress, predict_index, span
+from affectzoo.features.classical import FEATURES
 from affectzoo.features.classifiers import CLASSIFIERS, classifier
-from affectzoo.features.deep import deep_features
+from affectzoo.features.deep import Layer
+from affectzoo.features.extraction import Extractor
+from affectzoo.features.scaling import Reduction, learn_scaling, scaled
 from affectzoo.labels import LabelSpace, unmapped
 from affectzoo.tasks.va import DIMENSIONS, VATask
 from affectzoo.zoo import load
@@ -43,71 +45,23 @@ from affectzoo.zoo import load
 if TYPE_CHECKING:
     from affectzoo.weights import WeightsMeta
 
-_NO_LANDMARKS = "{} takes {} landmarks, but no face of {} has them"
 Kind = Literal["zoo", "features", "classical", "external"]
 
 
 @dataclass(frozen=True)
-class Fold:
-    """The faces of one fold of a protocol, or of the one test part there is.
+class Measured:
+    """What came of asking a system about the test faces of a fold.
 
     Attributes:
-        protocol: Which one.
-        number: The fold's; ``None`` where the test part is fixed.
-        parts: ``test`` and, where there is one, ``train``.
-        start: Where the test faces begin in ``whole``.
-        whole: The test faces of all folds, one below the other.
+        answers: Of all of them.
+        cost: Of one answer, see ``cost``; ``None`` where it was not measured.
+        fit: Of classifiers what they were fitted on: ``faces``, ``without_features`` (unreadable, or without
+            landmarks), ``dimensions``, and ``pca``, the share of the variance that was kept, or ``None``.
     """
 
-    protocol: protocols.Protocol
-    number: int | None
-    parts: Mapping[str, FaceIndex]
-    start: int
-    whole: FaceIndex
-
-    @property
-    def test(self) -> FaceIndex:
-        """The faces to report on."""
-        return self.parts["test"]
-
-    @property
-    def labels(self) -> LabelSpace | None:
-        """The protocol's classes."""
-        return None if self.protocol.task == "va" else self.test.labels
-
-    @property
-    def place(self) -> tuple[int | None, int | None]:
-        """Which of how many folds the test faces are, as far as that is known."""
-        if self.number is not None:
-            return self.number, self.protocol.folds
-        options = self.protocol.test.options
-        return options.get("fold"), options.get("folds")
-
-    @cached_property
-    def hash(self) -> str:
-        """Of the faces to report on."""
-        return split_hash(ids(self.test))
-
-    @cached_property
-    def sums(self) -> dict[str, str]:
-        """Of each part's faces with their labels and values."""
-        return {name: _sum(part) for name, part in self.parts.items() if name != "valid"}
-
-    def spread(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
-        """Values of some of the test faces among all of them, NaN for the others.
-
-        Args:
-            values: Shape (n, D).
-            rows: Their places, shape (n,).
-        """
-        whole = np.full((len(self.test), values.shape[1]), np.nan)
-        whole[rows] = values
-        return whole
-
-
-def _sum(index: FaceIndex) -> str:
-    truth = index.table[["label", *DIMENSIONS]].itertuples(index=False, name=None)
-    return split_hash(f"{face} {told}" for face, told in zip(ids(index), truth, strict=True))
+    answers: Answers
+    cost: dict[str, Any] | None = None
+    fit: dict[str, Any] | None = None
 
 
 class System(ABC):
@@ -135,10 +89,8 @@ class System(ABC):
         """What its answers depend on beside the faces: names and sums of files."""
 
     @abstractmethod
-    def answer(
-        self, fold: Fold, *, measure: bool, progress: Progress | None = None
-    ) -> tuple[Answers, dict[str, Any] | None]:
-        """Its answers for the fold's test faces and, to ``measure``, what one costs (see ``cost``).
+    def answer(self, fold: Fold, *, measure: bool, progress: Progress | None = None) -> Measured:
+        """Its answers for the fold's test faces.
 
         Args:
             fold: The faces.
@@ -265,17 +217,13 @@ class ZooSystem(System):
         """See ``System``."""
         return self.weights.sums(protocol)
 
-    def answer(
-        self, fold: Fold, *, measure: bool, progress: Progress | None = None
-    ) -> tuple[Answers, dict[str, Any] | None]:
+    def answer(self, fold: Fold, *, measure: bool, progress: Progress | None = None) -> Measured:
         """See ``System``; faces that cannot be read or lack its landmarks have no answer."""
         self.weights.check(fold)
         model = load(self.weights.name(fold.number))
         columns = None if fold.labels is None or model.labels is None else _columns(model.labels, fold)
         usable = fold.test.has_landmarks(model.landmarks)
-        if not usable.any():
-            raise DataError(_NO_LANDMARKS.format(self.spec, model.landmarks, fold.protocol.name))
-        faces = fold.test.rows(usable)
+        faces = fold.test.with_landmarks(model.landmarks)
         told = predict_index(model, faces, self.batch_size, on_unreadable="skip", progress=progress)
         rows = np.flatnonzero(usable)[told.row.numpy()]
         scores = None
@@ -289,7 +237,7 @@ class ZooSystem(System):
         wanted = dimensions and fold.protocol.task != "expression"
         va = fold.spread(told.va.numpy(), rows) if wanted else None
         answers = Answers(scores, va, dimensions=dimensions or DIMENSIONS, rule=model.clip_rule)
-        return answers, cost(model) if measure else None
+        return Measured(answers, cost(model) if measure else None)
 
     def facts(self, fold: Fold) -> dict[str, Any]:
         """See ``System``."""
@@ -339,66 +287,61 @@ class ClassifierSystem(System):
         sums = [self.source] if self.weights is None else self.weights.sums(protocol)
         return [self.layer, self.classifier, *sums]
 
-    def answer(
-        self, fold: Fold, *, measure: bool, progress: Progress | None = None
-    ) -> tuple[Answers, dict[str, Any] | None]:
-        """See ``System``; faces without the landmarks that the features take have no answer."""
+    def answer(self, fold: Fold, *, measure: bool, progress: Progress | None = None) -> Measured:
+        """See ``System``; faces that cannot be read or lack the features' landmarks have no answer."""
         if "train" not in fold.parts:
             raise AffectZooError(f"{self.spec}: {fold.protocol.name} has no training part to fit on")
         if self.weights is not None:
             self.weights.check(fold)
-        watched = progress or (lambda share: None)
+        extractor = self._extractor(fold)
         train, test = _annotated(fold.parts["train"], fold.labels is not None), fold.test
-        whole = len(train) + len(test)
-        seen, usable = self._features(fold, train, lambda share: watched(share * len(train) / whole))
-        faces, known = self._features(
-            fold, test, lambda share: watched((len(train) + share * len(test)) / whole)
-        )
-        table = train.rows(usable).table
-        fitted = classifier(self.classifier, FEATURES[self.source].pca if self.weights is None else None)
-        rows = np.flatnonzero(known)
+        share = len(train) / (len(train) + len(test))
+        scaling, seen, usable = learn_scaling(extractor, train, span(progress, 0, share))
+        faces, known = scaled(extractor, test, scaling, span(progress, share, 1))
+        fitted, table = classifier(self.classifier), train.rows(usable).table
         if fold.labels is None:
             fitted.fit(seen, table[list(DIMENSIONS)].to_numpy(np.float64))
-            answers = Answers(va=fold.spread(fitted.values(faces), rows))
-            return answers, self._cost(fold, fitted.values, faces) if measure else None
-        truth = np.array([fold.labels.index(label) for label in table["label"]])
-        fitted.fit(seen, truth, classes=len(fold.labels))
-        answers = Answers(fold.spread(fitted.scores(faces), rows), kind="decisions")
-        return answers, self._cost(fold, fitted.scores, faces) if measure else None
+            decide = fitted.values
+            answers = Answers(va=fold.spread(decide(faces), np.flatnonzero(known)))
+        else:
+            truth = np.array([fold.labels.index(label) for label in table["label"]])
+            fitted.fit(seen, truth, classes=len(fold.labels))
+            decide = fitted.scores
+            answers = Answers(fold.spread(decide(faces), np.flatnonzero(known)), kind="decisions")
+        spent = self._cost(fold, extractor, lambda raw: decide(scaling.transform(raw))) if measure else None
+        fit = {"faces": len(seen), "without_features": len(train) - len(seen), "dimensions": seen.shape[1]}
+        pca = scaling.share if isinstance(scaling, Reduction) else None
+        return Measured(answers, spent, {**fit, "pca": pca})
+
+    def _extractor(self, fold: Fold) -> Extractor:
+        if self.weights is None:
+            return FEATURES[self.source]
+        return Layer(load(self.weights.name(fold.number)), self.layer or None, self.batch_size)
 
     def _cost(
-        self, fold: Fold, decide: Callable[[np.ndarray], np.ndarray], faces: np.ndarray
+        self, fold: Fold, extractor: Extractor, decide: Callable[[np.ndarray], np.ndarray]
     ) -> dict[str, Any]:
         """Of features and classifier, one after the other, on prepared faces."""
-        steps = [timed(decide, faces[: self.batch_size])]
-        if self.weights is None:
+        index = fold.test.with_landmarks(extractor.landmarks)
+        _, raw = next(extractor.chunks(index, "skip", None))
+        steps = [timed(decide, raw[: self.batch_size])]
+        if isinstance(extractor, Layer):
+            found = cost(extractor.model, batch_size=self.batch_size)
+            steps.append({name: found[name] for name in ("latency_ms", "throughput")})
+        else:
             feature = FEATURES[self.source]
-            pictures, points = prepared_faces(feature, fold.test, self.batch_size)
+            _, pictures, points = next(feature.prepared(index, "skip"))
 
             def extract(some: np.ndarray) -> np.ndarray:
                 return feature.extract(some, None if points is None else points[: len(some)])
 
-            steps.append(timed(extract, pictures))
-            found: dict[str, Any] = {"parameters": None, "flops": None, "device": "cpu"}
+            steps.append(timed(extract, pictures[: self.batch_size]))
+            found = {"parameters": None, "flops": None, "device": "cpu"}
             found["threads"] = torch.get_num_threads()
-        else:
-            found = cost(load(self.weights.name(fold.number)), batch_size=self.batch_size)
-            steps.append({name: found[name] for name in ("latency_ms", "throughput")})
         return found | {
             "latency_ms": sum(step["latency_ms"] for step in steps),
             "throughput": 1 / sum(1 / step["throughput"] for step in steps),
         }
-
-    def _features(self, fold: Fold, index: FaceIndex, progress: Progress) -> tuple[np.ndarray, np.ndarray]:
-        """Features of the faces that have them, and which do."""
-        if self.weights is None:
-            return classical_features(FEATURES[self.source], index, progress)
-        model = load(self.weights.name(fold.number))
-        usable = index.has_landmarks(model.landmarks)
-        if not usable.any():
-            raise DataError(_NO_LANDMARKS.format(self.spec, model.landmarks, fold.protocol.name))
-        faces = index.rows(usable)
-        return deep_features(model, faces, self.layer or None, self.batch_size, progress=progress), usable
 
     def facts(self, fold: Fold) -> dict[str, Any]:
         """See ``System``."""
@@ -426,9 +369,7 @@ class ExternalSystem(System):
         """See ``System``."""
         return [weights.sha256(Path(self.spec))]
 
-    def answer(
-        self, fold: Fold, *, measure: bool, progress: Progress | None = None
-    ) -> tuple[Answers, dict[str, Any] | None]:
+    def answer(self, fold: Fold, *, measure: bool, progress: Progress | None = None) -> Measured:
         """See ``System``."""
         labels = None if fold.labels is None else fold.labels.names
         values = fold.protocol.task != "expression"
@@ -436,10 +377,10 @@ class ExternalSystem(System):
         here = slice(fold.start, fold.start + len(fold.test))
         scores = None if told.scores is None else told.scores[here]
         if told.va is None:
-            return Answers(scores, kind=told.kind), None
+            return Measured(Answers(scores, kind=told.kind))
         known = np.asarray(np.isfinite(told.va).any(axis=0))
         dimensions = tuple(name for name, some in zip(DIMENSIONS, known, strict=True) if some)
-        return Answers(scores, told.va[here][:, known], told.kind, dimensions), None
+        return Measured(Answers(scores, told.va[here][:, known], told.kind, dimensions))
 
     def facts(self, fold: Fold) -> dict[str, Any]:
         """See ``System``."""

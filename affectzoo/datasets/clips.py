@@ -96,7 +96,7 @@ class ClipDataset(Dataset[Batch]):
         padding = self.length - len(frames)
         order = [*range(len(frames)), *[len(frames) - 1] * padding]
         sample: Batch = {
-            key: torch.stack([torch.as_tensor(frame[key]) for frame in frames])[order]
+            key: torch.stack([torch.as_tensor(frame[key], device="cpu") for frame in frames])[order]
             for key in ("label", "target", "va", "index", "clip")
         }
         if padding:
@@ -104,7 +104,7 @@ class ClipDataset(Dataset[Batch]):
             sample["target"][-padding:] = torch.nan
             sample["va"][-padding:] = torch.nan
         sample["image"] = images[order]
-        sample["mask"] = torch.arange(self.length) < len(frames)
+        sample["mask"] = torch.arange(self.length, device="cpu") < len(frames)
         sample["unreadable"] = unreadable
         if points is not None:
             sample["landmarks"] = points[order]

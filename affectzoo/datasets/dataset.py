@@ -62,7 +62,7 @@ class FaceDataset(Dataset[Batch]):
             ["path", "frame", "box", "landmarks", "pixels", "source"]
         ].to_dict("records")  # type: ignore[assignment]
         known = next((row["landmarks"] for row in self._rows if row["landmarks"] is not None), None)
-        self._no_landmarks = None if known is None else torch.full(known.shape, torch.nan)
+        self._no_landmarks = None if known is None else torch.full(known.shape, torch.nan, device="cpu")
 
     def __len__(self) -> int:
         """Number of faces."""
@@ -133,6 +133,13 @@ class FaceDataset(Dataset[Batch]):
             drawn = int(torch.multinomial(torch.from_numpy(target), 1))
             target = np.arange(len(target)) == drawn
         return target.astype(np.float32)
+
+
+def none_readable(index: FaceIndex) -> UnreadableImageError:
+    """The error for faces that are left out when they cannot be read, where that would leave none."""
+    return UnreadableImageError(
+        f"{index.root}: none of {len(index)} faces can be read; affectzoo data check says why"
+    )
 
 
 def collate(samples: list[Batch]) -> Batch:

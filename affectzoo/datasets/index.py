@@ -110,6 +110,12 @@ class FaceIndex:
         """The faces that a mask of shape (N,) chooses."""
         return replace(self, table=self.table[chosen].reset_index(drop=True))
 
+    def drawn(self, most: int | None, seed: int = 0) -> np.ndarray:
+        """A mask of shape (N,) of at most so many faces, drawn at random, the same for the same seed."""
+        chosen = np.zeros(len(self), dtype=bool)
+        chosen[np.random.default_rng(seed).permutation(len(self))[:most]] = True
+        return chosen
+
     def split_counts(self) -> dict[str, int]:
         """Number of faces per split."""
         return dict(Counter(self.table["split"]))

@@ -7,7 +7,7 @@ What a paper leaves open is chosen here and said where it is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -17,11 +17,11 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from affectzoo.datasets.dataset import FaceDataset
+from affectzoo.datasets.dataset import FaceDataset, OnUnreadable, none_readable
 from affectzoo.datatools.prepare import FIVE_POINTS, five_points, similarity
-from affectzoo.errors import UnknownNameError
 from affectzoo.evaluation import Progress
 from affectzoo.features import library
+from affectzoo.features.extraction import Floats, Rows
 from affectzoo.preprocess import Preprocess
 from affectzoo.transforms import FaceTransform
 
@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from affectzoo.datasets.index import FaceIndex
 
 Faces = npt.NDArray[np.uint8]
-Floats = npt.NDArray[np.float32]
 Extract = Callable[[Faces, Floats | None], Floats]
 """From prepared grey faces, shape (N, S, S), and their landmarks, shape (N, 68, 2) in pixels of the faces or
 ``None``, to features, shape (N, D)."""
@@ -63,6 +62,8 @@ class Feature:
         dimensions: Length of a face's vector.
         source: Paper and section.
         pca: Share of the variance that the paper keeps before a classifier; ``None`` for no reduction.
+
+    It is a ``features.extraction.Extractor``.
     """
 
     name: str
@@ -72,6 +73,44 @@ class Feature:
     dimensions: int
     source: str
     pca: float | None = None
+
+    def chunks(
+        self, index: FaceIndex, on_unreadable: OnUnreadable = "raise", progress: Progress | None = None
+    ) -> Iterator[tuple[Rows, Floats]]:
+        """See ``Extractor``."""
+        for rows, faces, landmarks in self.prepared(index, on_unreadable, progress):
+            yield rows, self.extract(faces, landmarks)
+
+    def prepared(
+        self, index: FaceIndex, on_unreadable: OnUnreadable = "raise", progress: Progress | None = None
+    ) -> Iterator[tuple[Rows, Faces, Floats | None]]:
+        """Some faces at a time, as ``extract`` takes them.
+
+        Args:
+            index: Faces, all of them with the landmarks.
+            on_unreadable: See ``features.extraction.extract_features``.
+            progress: Told which share of the work is done.
+
+        Yields:
+            Rows of the index, faces and landmarks.
+
+        Raises:
+            UnreadableImageError: A picture cannot be read; under ``skip``: none can.
+        """
+        data = FaceDataset(index, FaceTransform(self.preprocess), on_unreadable=on_unreadable)
+        any_read = False
+        for start in range(0, len(data), CHUNK):
+            end = min(start + CHUNK, len(data))
+            read = [face for i in range(start, end) if "face" in (face := data.read(i))]
+            if read:
+                any_read = True
+                rows = np.array([face["index"] for face in read])
+                points = np.stack([face["landmarks"] for face in read]) if self.landmarks else None
+                yield rows, np.stack([face["face"] for face in read]), points
+            if progress is not None:
+                progress(end / len(data))
+        if not any_read:
+            raise none_readable(index)
 
 
 def hog(faces: Faces, landmarks: Floats | None = None) -> Floats:
@@ -258,64 +297,3 @@ FEATURES: Mapping[str, Feature] = MappingProxyType(
     }
 )
 """The features by name."""
-
-
-def find_feature(name: str) -> Feature:
-    """Look a feature up.
-
-    Raises:
-        UnknownNameError: There is none of that name.
-    """
-    if name not in FEATURES:
-        raise UnknownNameError("feature", name, FEATURES)
-    return FEATURES[name]
-
-
-def classical_features(
-    feature: str | Feature, index: FaceIndex, progress: Progress | None = None
-) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """Compute a feature of every face of an index, without augmentation.
-
-    Args:
-        feature: One of ``FEATURES``, or its name.
-        index: The faces.
-        progress: Told which share of the work is done.
-
-    Returns:
-        Features of the faces that have them, shape (n, D), and which of all faces those are, shape (N,): not
-        the ones without the landmarks that the feature needs.
-
-    Raises:
-        UnknownNameError: There is no such feature.
-        DataError: No face has the landmarks.
-        UnreadableImageError: A picture cannot be read.
-    """
-    if isinstance(feature, str):
-        feature = find_feature(feature)
-    has = index.has_landmarks(feature.landmarks)
-    data = FaceDataset(index.with_landmarks(feature.landmarks), FaceTransform(feature.preprocess))
-    found = np.empty((len(data), feature.dimensions), np.float32)
-    for start in range(0, len(data), CHUNK):
-        end = min(start + CHUNK, len(data))
-        found[start:end] = feature.extract(*_read(feature, data, range(start, end)))
-        if progress is not None:
-            progress(end / len(data))
-    return found, has
-
-
-def prepared_faces(feature: Feature, index: FaceIndex, most: int) -> tuple[Faces, Floats | None]:
-    """The first faces of an index, as ``extract`` takes them.
-
-    Args:
-        feature: Which one.
-        index: Faces, some of them with the landmarks that it needs.
-        most: How many, if there are as many.
-    """
-    data = FaceDataset(index.with_landmarks(feature.landmarks), FaceTransform(feature.preprocess))
-    return _read(feature, data, range(min(most, len(data))))
-
-
-def _read(feature: Feature, data: FaceDataset, rows: Iterable[int]) -> tuple[Faces, Floats | None]:
-    read = [data.read(i) for i in rows]
-    points = np.stack([face["landmarks"] for face in read]) if feature.landmarks else None
-    return np.stack([face["face"] for face in read]), points

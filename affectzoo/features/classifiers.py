@@ -6,7 +6,7 @@
 - ``svr``: linear support vector regression, one for each of valence and arousal (Mollahosseini et al.,
   section 4.3).
 
-Before all of them, features are scaled (``Scaling``). No constant is searched for: C is 1.
+Before all of them, features are scaled (``features.scaling``). No constant is searched for: C is 1.
 """
 
 from __future__ import annotations
@@ -22,71 +22,24 @@ from affectzoo.features import library
 
 Array = npt.NDArray[Any]
 
-PCA_FACES = 5000
-"""Training faces, drawn at random, from which a PCA is computed; its time grows with their cube."""
-
-TRUNCATION = 2.0
-"""Standard deviations beyond which features are cut off: what eq. 6 of Li and Deng does."""
-
-
-class Scaling:
-    """Brings features to a mean squared length of about 1, at which C = 1 is neither weak nor strong.
-
-    Without PCA: eq. 6 of Li and Deng, which standardises each feature and truncates it at 2 standard
-    deviations, but around 0 instead of moved to 0..1, and divided by the square root of the number of
-    features. With PCA: the components that keep a share of the variance, all divided by one number;
-    standardising each of them would give noise the weight of expression.
-    """
-
-    def __init__(self, pca: float | None, seed: int) -> None:
-        """Say how.
-
-        Args:
-            pca: Share of the variance to keep; ``None`` for no PCA.
-            seed: Draws the faces that the PCA is computed from.
-        """
-        self.pca = pca
-        self.seed = seed
-
-    def fit(self, features: Array) -> Self:
-        """Take means, deviations or components from training faces, shape (N, D)."""
-        if self.pca is None:
-            self._first = library("sklearn.preprocessing").StandardScaler().fit(features)
-            self._factor, self._limit = features.shape[1] ** -0.5, TRUNCATION
-        else:
-            drawn = np.random.default_rng(self.seed).permutation(len(features))[:PCA_FACES]
-            reduce = library("sklearn.decomposition").PCA(self.pca, svd_solver="full")
-            self._first = reduce.fit(features[np.sort(drawn)])
-            self._factor, self._limit = float(reduce.explained_variance_.sum()) ** -0.5, np.inf
-        return self
-
-    def transform(self, features: Array) -> Array:
-        """Scaled features, shape (N, D) or, with PCA, (N, components)."""
-        scaled: Array = self._first.transform(features)
-        scaled = np.clip(scaled, -self._limit, self._limit)
-        scaled *= self._factor
-        return scaled
-
 
 class Classifier(ABC):
-    """Scaling and what decides by the scaled features: classes (``scores``) or values (``values``)."""
+    """What decides by scaled features: on classes (``scores``) or values (``values``)."""
 
-    def __init__(self, pca: float | None = None, seed: int = 0) -> None:
+    def __init__(self, seed: int = 0) -> None:
         """Nothing is fitted yet.
 
         Args:
-            pca: Share of the variance that a PCA keeps before; ``None`` for no PCA.
-            seed: Of the PCA's draw and of the solver's order; the same seed gives the same result.
+            seed: Of the solver's order; the same seed gives the same result.
         """
         self.seed = seed
-        self.scaling = Scaling(pca, seed)
 
     @abstractmethod
     def fit(self, features: Array, targets: Array, classes: int = 0) -> Self:
         """Learn from training faces.
 
         Args:
-            features: Shape (N, D).
+            features: Scaled, shape (N, D).
             targets: Class indices, shape (N,), or valence and arousal, shape (N, 2).
             classes: Number of classes, for ``scores``; some may have no face.
 
@@ -128,12 +81,12 @@ class _ClassScores(Classifier):
         self.seen = np.unique(labels)
         if len(self.seen) < 2:
             raise AffectZooError("the training faces are all of one class, there is nothing to tell apart")
-        self._fit(self.scaling.fit(features).transform(features), labels)
+        self._fit(features, labels)
         return self
 
     def scores(self, features: Array) -> Array:
         """See ``Classifier``."""
-        found = self._scores(self.scaling.transform(features))
+        found = self._scores(features)
         every = np.full((len(features), self.classes), found.min(initial=0) - 1)
         every[:, self.seen] = found
         return every
@@ -189,17 +142,16 @@ class SVR(Classifier):
         unknown = int((~np.isfinite(values)).any(axis=1).sum())
         if unknown:
             raise AffectZooError(f"{unknown} of {len(values)} training faces lack valence or arousal")
-        scaled = self.scaling.fit(features).transform(features)
         loss = "squared_epsilon_insensitive"
         one = library("sklearn.svm").LinearSVR(
             epsilon=0.1, C=1.0, loss=loss, dual=True, random_state=self.seed
         )
-        self._both = library("sklearn.multioutput").MultiOutputRegressor(one).fit(scaled, values)
+        self._both = library("sklearn.multioutput").MultiOutputRegressor(one).fit(features, values)
         return self
 
     def values(self, features: Array) -> Array:
         """See ``Classifier``."""
-        found: Array = np.clip(self._both.predict(self.scaling.transform(features)), -1, 1)
+        found: Array = np.clip(self._both.predict(features), -1, 1)
         return found
 
 
@@ -207,12 +159,11 @@ CLASSIFIERS: dict[str, type[Classifier]] = {"svm": SVM, "lda": LDA, "svr": SVR}
 """The classifiers by name."""
 
 
-def classifier(name: str, pca: float | None = None, seed: int = 0) -> Classifier:
+def classifier(name: str, seed: int = 0) -> Classifier:
     """A classifier to fit.
 
     Args:
         name: ``svm``, ``lda`` or ``svr``.
-        pca: Share of the variance that a PCA keeps before; ``None`` for no PCA.
         seed: The same seed gives the same result.
 
     Raises:
@@ -220,4 +171,4 @@ def classifier(name: str, pca: float | None = None, seed: int = 0) -> Classifier
     """
     if name not in CLASSIFIERS:
         raise UnknownNameError("classifier", name, CLASSIFIERS)
-    return CLASSIFIERS[name](pca, seed)
+    return CLASSIFIERS[name](seed)

@@ -4,82 +4,81 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from torch import nn
 
-from affectzoo.errors import AffectZooError, DataError, UnknownNameError
+from affectzoo.errors import AffectZooError, UnknownNameError
 from affectzoo.evaluation import Progress, outputs
 
 if TYPE_CHECKING:
+    from affectzoo.datasets.dataset import OnUnreadable
     from affectzoo.datasets.index import FaceIndex
+    from affectzoo.features.extraction import Floats, Rows
     from affectzoo.models.base import AffectModel
 
 
 def layer_names(model: AffectModel) -> list[str]:
-    """The layers of a model that ``deep_features`` takes, as they follow one another in its network."""
+    """The layers of a model that ``Layer`` takes, as they follow one another in its network."""
     containers = (nn.ModuleDict, nn.ModuleList)
     return [
         name for name, module in model.network.named_modules() if name and not isinstance(module, containers)
     ]
 
 
-def deep_features(
-    model: AffectModel,
-    index: FaceIndex,
-    layer: str | None = None,
-    batch_size: int = 64,
-    *,
-    window: int | None = None,
-    stride: int | None = None,
-    progress: Progress | None = None,
-) -> npt.NDArray[np.float32]:
-    """What a layer says of every face of an index, without augmentation.
+@dataclass(frozen=True)
+class Layer:
+    """What a layer of a model says of faces; a ``features.extraction.Extractor``.
 
-    Args:
+    Attributes:
         model: In evaluation mode.
-        index: The faces, with the landmarks that the model takes.
-        layer: One of ``layer_names``; by default the last hidden layer (``AffectOutput.features``). Of a
-            layer with several outputs the first one counts; of one that a pass uses several times, the last
-            time.
+        name: One of ``layer_names``; by default the last hidden layer (``AffectOutput.features``). Of a layer
+            with several outputs the first one counts; of one that a pass uses several times, the last time.
+            Maps are flattened.
         batch_size: Faces, or windows, per forward pass.
         window: Frames per window, see ``affectzoo.evaluation.evaluate``.
-        stride: From window to window, likewise. A frame in several windows has the mean of its features.
-        progress: Told which share of the work is done.
-
-    Returns:
-        Shape (N, D); maps are flattened.
-
-    Raises:
-        UnknownNameError: The model has no such layer; near matches are listed.
-        DataError: A face lacks the landmarks.
-        AffectZooError: The layer does not say one thing of each face.
+        stride: From window to window, likewise.
     """
-    without = int((~index.has_landmarks(model.landmarks)).sum())
-    if without:
-        raise DataError(
-            f"{without} of {len(index)} faces lack the {model.landmarks} landmarks that {model.arch} takes; "
-            "leave them out with index.with_landmarks"
+
+    model: AffectModel
+    name: str | None = None
+    batch_size: int = 64
+    window: int | None = None
+    stride: int | None = None
+    pca: ClassVar[float | None] = None
+
+    @property
+    def landmarks(self) -> int:
+        """How many landmarks the model takes."""
+        return self.model.landmarks
+
+    def chunks(
+        self, index: FaceIndex, on_unreadable: OnUnreadable = "raise", progress: Progress | None = None
+    ) -> Iterator[tuple[Rows, Floats]]:
+        """See ``Extractor``; the frames of a window come together.
+
+        Raises:
+            UnknownNameError: The model has no such layer; near matches are listed.
+            AffectZooError: The layer does not say one thing of each face.
+        """
+        answers = outputs(
+            self.model,
+            index,
+            self.batch_size,
+            window=self.window,
+            stride=self.stride,
+            on_unreadable=on_unreadable,
+            progress=progress,
         )
-    sums: torch.Tensor | None = None
-    times = torch.zeros(len(index), 1)
-    with _watched(model, layer) as seen:
-        for output, batch in outputs(
-            model, index, batch_size, window=window, stride=stride, progress=progress
-        ):
-            found = output.features if layer is None else _by_face(seen, layer, len(batch["index"]))
-            keep = batch["mask"] if "mask" in batch else torch.ones_like(batch["index"], dtype=torch.bool)
-            rows, values = batch["index"][keep].cpu(), found[keep].float().cpu()
-            if sums is None:
-                sums = torch.zeros(len(index), values.shape[1])
-            sums.index_add_(0, rows, values)
-            times.index_add_(0, rows, torch.ones(len(rows), 1))
-    assert sums is not None  # an index is never empty
-    features: npt.NDArray[np.float32] = (sums / times).numpy()
-    return features
+        with _watched(self.model, self.name) as seen:
+            for output, batch in answers:
+                found = (
+                    output.features if self.name is None else _by_face(seen, self.name, len(batch["index"]))
+                )
+                keep = batch["mask"] if "mask" in batch else torch.ones_like(batch["index"], dtype=torch.bool)
+                yield batch["index"][keep].cpu().numpy(), found[keep].float().cpu().numpy()
 
 
 @contextmanager

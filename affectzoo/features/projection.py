@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,16 +21,16 @@ from affectzoo.datatools.source import options, read
 from affectzoo.datatools.stats import QUADRANTS
 from affectzoo.errors import AffectZooError
 from affectzoo.features import library
-from affectzoo.features.classical import FEATURES, classical_features
+from affectzoo.features.classical import FEATURES
+from affectzoo.features.deep import Layer, layer_names
+from affectzoo.features.extraction import extract_features
 from affectzoo.labels import CODES
 from affectzoo.plots import features_figure
+from affectzoo.zoo import load
 
 if TYPE_CHECKING:
     from affectzoo.datasets.index import FaceIndex
-    from affectzoo.evaluation import Progress
-
-    Floats = npt.NDArray[np.float32]
-    Extract = Callable[[FaceIndex, Progress], Floats]
+    from affectzoo.features.extraction import Extractor, Floats
 
 COMPONENTS = 50
 """Principal components that t-SNE starts from."""
@@ -143,8 +143,9 @@ def command(args: argparse.Namespace) -> None:
     Raises:
         AffectZooError: There is no such model, layer or data set, or its faces lack what the features need.
     """
-    landmarks, extract, layers = _source(args.model, args.layer)
-    if args.layer == "list":
+    extractor = _extractor(args.model, args.layer)
+    if args.layer == "list" and isinstance(extractor, Layer):
+        layers = layer_names(extractor.model)
         print(json.dumps(layers, indent=2) if args.json else "\n".join(layers))
         return
     if args.data is None or args.out is None:
@@ -152,9 +153,12 @@ def command(args: argparse.Namespace) -> None:
     name, equals, folder = args.data.partition("=")
     if not equals:
         raise AffectZooError(f"--data {args.data}: expected NAME=DIR, such as ferplus=DIR")
-    index = read(name, Path(folder), **{"landmarks": landmarks, **options(args.set)}).part(args.split)
-    index = _some(index, args.limit).with_landmarks(landmarks)
-    features = _extract_watched(index, extract, args.model)
+    given = {"landmarks": extractor.landmarks, **options(args.set)}
+    index = read(name, Path(folder), **given).part(args.split)
+    index = index.rows(index.drawn(args.limit)).with_landmarks(extractor.landmarks)
+    features, known = _watched(extractor, index, args.model)
+    unreadable = {"unreadable": int((~known).sum())} if not known.all() else {}
+    index = replace(index.rows(known), left_out={**index.left_out, **unreadable})
     written = [args.out / "features.parquet", args.out / "features.png"]
     write_features(index, features, written[0])
     what = f"{args.model}{f', layer {args.layer}' if args.layer else ''}: {index.dataset}, {args.split}"
@@ -178,46 +182,29 @@ def command(args: argparse.Namespace) -> None:
     print(f"written: {', '.join(report['written'])}")
 
 
-def _source(name: str, layer: str | None) -> tuple[int, Extract, Sequence[str]]:
-    """Landmarks that are needed, what computes the features, and the names of layers."""
-    if name in FEATURES:
-        if layer is not None:
-            raise AffectZooError(f"{name} is computed without a network: there is no layer {layer}")
-        feature = FEATURES[name]
-        return feature.landmarks, lambda index, told: classical_features(feature, index, told)[0], ()
-    from affectzoo.features.deep import deep_features, layer_names
-    from affectzoo.zoo import load
-
-    model = load(name)
-    return (
-        model.landmarks,
-        lambda index, told: deep_features(model, index, layer, progress=told),
-        layer_names(model),
-    )
+def _extractor(name: str, layer: str | None) -> Extractor:
+    if name not in FEATURES:
+        return Layer(load(name), layer)
+    if layer is not None:
+        raise AffectZooError(f"{name} is computed without a network: there is no layer {layer}")
+    return FEATURES[name]
 
 
-def _extract_watched(index: FaceIndex, extract: Extract, name: str) -> Floats:
+def _watched(extractor: Extractor, index: FaceIndex, name: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
     from rich.console import Console
     from rich.progress import Progress
 
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(name, total=1.0)
-        return extract(index, lambda share: bar.update(task, completed=share))
 
+        def told(share: float) -> None:
+            bar.update(task, completed=share)
 
-def _some(index: FaceIndex, limit: int | None) -> FaceIndex:
-    """At most so many faces, drawn at random, the same each time; in order."""
-    return index.rows(_drawn(len(index), limit))
-
-
-def _drawn(faces: int, limit: int | None) -> npt.NDArray[np.bool_]:
-    chosen = np.zeros(faces, dtype=bool)
-    chosen[np.random.default_rng(0).permutation(faces)[:limit]] = True
-    return chosen
+        return extract_features(extractor, index, on_unreadable="skip", progress=told)
 
 
 def _draw(index: FaceIndex, features: Floats, path: Path, what: str) -> None:
-    chosen = _drawn(len(index), DRAWN)
+    chosen = index.drawn(DRAWN)
     shown = index.rows(chosen)
     strength, name = intensity(shown)
     title = f"{what}, {len(shown):,} faces" + (f" of {len(index):,}" if len(shown) < len(index) else "")
