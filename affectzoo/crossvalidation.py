@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError
 from affectzoo.weights import FILE_NAME
 
@@ -154,13 +155,11 @@ def run(arguments: Sequence[str]) -> None:
         AffectZooError: See ``cross_validate``.
         SystemExit: With 2 when the arguments are wrong.
     """
-    from rich.console import Console
-
     args, options = build_parser().parse_known_args(list(arguments))
     if not args.config.is_file():
         raise AffectZooError(f"{args.config}: no such recipe")
     folder = cross_validate(args.config, options, args.folds, args.run_dir)
     metrics = pd.read_csv(folder / "cross_validation.csv", index_col="metric")
-    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console = stdout()
     console.print(summary_table(metrics, f"{folder.name}: {args.folds} folds"))
     console.print(f"results: {folder / SUMMARY}", highlight=False)

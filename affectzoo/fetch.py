@@ -2,8 +2,8 @@
 
 The client keeps its cache, takes the token of ``HF_TOKEN`` or ``hf auth login``, and obeys ``HF_ENDPOINT``
 and ``HF_HUB_OFFLINE``. Added is what it lacks: a short question before a download, which retries for long
-where there is no network; a look at the bytes, which it does not compare with their sha256; errors that say
-what to do.
+where there is no network; a limit to the bytes, and none begun on a disk that is too full for them; a look at
+these bytes, which it does not compare with their sha256; errors that say what to do.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import hashlib
 import os
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,11 +23,18 @@ from affectzoo.errors import WeightsError
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata
+    from huggingface_hub.utils.tqdm import tqdm
 
 TIMEOUT = 5.0
 """Seconds in which the Hub must answer the question whether a file is there."""
 
+LARGEST = 8 * 2**30
+"""Bytes of files that are fetched together; the largest network of the zoo has a fifteenth in float32."""
+
 COMMIT = re.compile(r"[0-9a-f]{40}")
+
+_FULL = "Not enough free disk space"
+"""Begins the client's warning that a file will not fit; it would go on and fill the disk."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +53,7 @@ class HubFile:
     file_name: str
     revision: str
     sha256: str | None = None
-    limit: int | None = None
+    limit: int = LARGEST
 
     def __str__(self) -> str:
         return f"{self.file_name} of {self.repo_id}"
@@ -79,10 +86,28 @@ def fetch(file: HubFile) -> Path:
     Raises:
         WeightsError: It is not cached and cannot be fetched, or has another sha256; says why.
     """
-    path = cached(file)
-    if path is None:
-        _ask(file)
-        path = _download(file)
+    return fetch_all([file])[0]
+
+
+def fetch_all(files: Sequence[HubFile]) -> list[Path]:
+    """Files of one repository, as ``fetch``; none is downloaded where one is missing or they are too large.
+
+    Args:
+        files: What is not cached may have ``LARGEST`` bytes in all.
+
+    Raises:
+        WeightsError: As ``fetch``.
+    """
+    absent = [file for file in files if cached(file) is None]
+    total = sum(_ask(file).size or 0 for file in absent)
+    if total > LARGEST:
+        what = f"{len(absent)} files of {files[0].repo_id}: not fetched: together they have {total:,} bytes"
+        raise WeightsError(_too_large(what, files[0], LARGEST))
+    return [_fetched(file) for file in files]
+
+
+def _fetched(file: HubFile) -> Path:
+    path = cached(file) or _download(file)
     if file.sha256 is not None:
         _compare(path, file, file.sha256)
     return path
@@ -164,20 +189,47 @@ def _ask(file: HubFile) -> HfFileMetadata:
     with _plainly(file):
         address = hf_hub_url(file.repo_id, file.file_name, revision=file.revision)
         found = get_hf_file_metadata(address, timeout=TIMEOUT)
-    if file.limit is not None and (found.size or 0) > file.limit:
-        raise WeightsError(
-            f"{file}: not fetched: it has {found.size:,} bytes, at most {file.limit:,} are allowed"
-        )
+    if (found.size or 0) > file.limit:
+        raise WeightsError(_too_large(f"{file}: not fetched: it has {found.size:,} bytes", file, file.limit))
     return found
+
+
+def _too_large(what: str, file: HubFile, limit: int) -> str:
+    by_hand = f"hf download {file.repo_id} --revision {file.revision} --local-dir DIR"
+    return f"{what}, at most {limit:,} are allowed. If you trust the repository: {by_hand}, and load DIR"
 
 
 def _download(file: HubFile) -> Path:
     from huggingface_hub import hf_hub_download
 
-    with _plainly(file):
+    with _plainly(file), warnings.catch_warnings():
+        warnings.filterwarnings("error", message=_FULL)
         return Path(
-            hf_hub_download(file.repo_id, file.file_name, revision=file.revision, etag_timeout=TIMEOUT)
+            hf_hub_download(
+                file.repo_id,
+                file.file_name,
+                revision=file.revision,
+                etag_timeout=TIMEOUT,
+                tqdm_class=_bounded(file),
+            )
         )
+
+
+def _bounded(file: HubFile) -> type[tqdm]:
+    """The client's progress bar, which ends a download of more bytes than the Hub said and are allowed."""
+    from huggingface_hub.utils.tqdm import tqdm
+
+    class Bounded(tqdm):
+        received = 0.0
+
+        def update(self, n: float | None = 1) -> bool | None:
+            self.received += n or 0
+            if self.received > file.limit:
+                raise WeightsError(_too_large("it has more bytes than the Hub said", file, file.limit))
+            shown: bool | None = super().update(n)
+            return shown
+
+    return Bounded
 
 
 @contextlib.contextmanager
@@ -196,7 +248,7 @@ def _reason(file: HubFile, error: BaseException) -> tuple[type[WeightsError], st
     import httpx2
     from huggingface_hub import constants, errors, get_token
 
-    page = f"{constants.ENDPOINT}/{file.repo_id}"
+    page, place = f"{constants.ENDPOINT}/{file.repo_id}", constants.HF_HUB_CACHE
     log_in = "log in with: hf auth login (or set HF_TOKEN)"
     status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
     match error:
@@ -231,9 +283,10 @@ def _reason(file: HubFile, error: BaseException) -> tuple[type[WeightsError], st
             return _UnreachableError, f"{constants.ENDPOINT} did not answer in time: try again later"
         case httpx2.TransportError():
             return _UnreachableError, f"no connection to {constants.ENDPOINT}, is there a network? {error}"
-        case OSError(errno=errno.ENOSPC):
-            place = constants.HF_HUB_CACHE
+        case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return WeightsError, f"no space left for {place}: free some, or move it with HF_HUB_CACHE"
+        case UserWarning() if str(error).startswith(_FULL):
+            return WeightsError, f"{_line(error)} Free some, or move {place} with HF_HUB_CACHE"
     return WeightsError, _line(error)
 
 

@@ -28,9 +28,9 @@ from lightning.pytorch.cli import (
     SaveConfigCallback,
 )
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
-from rich.console import Console
 
 from affectzoo import weights
+from affectzoo.console import stdout
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.errors import AffectZooError, DataError
@@ -165,7 +165,7 @@ class RunReport(Callback):
         title = f"{pl_module.arch} on {record['data']} {split}"
         table = predictions_table(pl_module, predicted, data.split_index(split)) if known else None
         write_evaluation(record, folder, title, table)
-        console = Console()
+        console = stdout()
         console.print(evaluation_table(record, title))
         console.print(f"results: {folder}", highlight=False)
 

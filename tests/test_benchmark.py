@@ -391,6 +391,9 @@ def test_damaged_record_says_what_to_do(tmp_path: Path) -> None:
     path.write_text('{"format": 99}', encoding="utf-8")
     with pytest.raises(AffectZooError, match="a record of format 99"):
         read_record(path)
+    path.write_text('{"format": 1, "key": "x", "protocol": {"name": "y"}, "model": {}}', encoding="utf-8")
+    with pytest.raises(AffectZooError, match=r"without system, .*protocol\.title.*model\.training; delete it"):
+        read_record(path)
     path.unlink()
     with pytest.raises(AffectZooError, match="no records here"):
         read_records(tmp_path)

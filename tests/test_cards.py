@@ -16,9 +16,16 @@ from fakes.hub import card_problems
 from fakes.records import make_record, make_value_record
 from huggingface_hub import ModelCard
 
-from affectzoo import cards, weights
+from affectzoo import weights
 from affectzoo.benchmark.groups import ON_TEST
-from affectzoo.cards import CardFacts, citations, hub_licence, portable_command, read_prose, render
+from affectzoo.cards.__main__ import main
+from affectzoo.cards.card import render
+from affectzoo.cards.citations import citations, papers
+from affectzoo.cards.facts import CardFacts
+from affectzoo.cards.files import FOLDER, cards, write
+from affectzoo.cards.metadata import LICENCES, eval_results, hub_licence
+from affectzoo.cards.prose import read_prose
+from affectzoo.cards.results import results_of
 from affectzoo.datasets.folder import read_folder
 from affectzoo.demo import RENDERED
 from affectzoo.errors import AffectZooError, WeightsError
@@ -96,7 +103,7 @@ def test_metadata_are_the_hubs_and_hold_the_results(case: str) -> None:
     text = render(meta, facts)
     assert card_problems(text) == []
     data = ModelCard(text).data
-    wanted = [one for r in cards._results(meta, facts, "DIR") for one in cards.eval_results(r)]
+    wanted = [one for r in results_of(meta, facts.records, "DIR", None) for one in eval_results(r)]
     assert (data.eval_results or []) == wanted
     assert bool(wanted) == (case != "nothing measured")
     assert data.library_name == "affectzoo"
@@ -303,7 +310,7 @@ def test_ways_to_load(name: str, repo: str | None, reference: str, tag: str) -> 
 def test_licences_as_the_hub_says_them(terms: str, expected: tuple[str, str | None]) -> None:
     assert hub_licence(terms) == expected
     assert expected[0] in HUB_LICENCES
-    assert set(cards.LICENCES) <= set(HUB_LICENCES)
+    assert set(LICENCES) <= set(HUB_LICENCES)
 
 
 def test_licences_that_are_missing_are_said_to_be() -> None:
@@ -324,24 +331,6 @@ def test_names_cannot_be_markup() -> None:
     text = render(make_meta(labels=("a|b", "<i>", "c")), make_facts(records=[record]))
     assert "scores: a\\|b, \\<i\\>, c." in text
     assert "> **a \\<b\\>bold\\</b\\> \\| note**" in text
-
-
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        ("--data a=/a/b --data b=/c --models x=/home/me/run", "--data a=DIR --data b=DIR --models net"),
-        ("--models 'x=/r/fold_{fold}' --note 'a b'", "--models 'DIR/fold_{fold}' --note 'a b'"),
-        ("--detector yunet --detector-file '/w w/y.onnx'", "--detector yunet --detector-file FILE"),
-        (
-            "--protocol p --split test --set every=2 --out /t/o",
-            "--protocol p --split test --set every=2 --out DIR",
-        ),
-    ],
-)
-def test_commands_are_for_any_machine(given: str, expected: str) -> None:
-    found = portable_command(f"affectzoo benchmark {given}", "net")
-    assert found == f"affectzoo benchmark {expected}"
-    assert portable_command(found, "net") == found
 
 
 def test_prose_is_kept_and_must_have_a_place() -> None:
@@ -374,14 +363,14 @@ def test_markers_of_prose_must_pair(text: str) -> None:
 
 
 def test_the_repositorys_cards_are_up_to_date(capsys: pytest.CaptureFixture[str]) -> None:
-    assert cards.main(["--check"]) == 0, capsys.readouterr().err
+    assert main(["--check"]) == 0, capsys.readouterr().err
 
 
 def test_each_weights_entry_has_a_card_that_says_its_figures() -> None:
     for name, entry in weights.entries().items():
-        card = (cards.FOLDER / f"{name}.md").read_text(encoding="utf-8")
+        card = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
         assert entry.sha256 in card
-        records = [json.loads(p.read_text()) for p in (cards.FOLDER / "records" / name).glob("*.json")]
+        records = [json.loads(p.read_text()) for p in (FOLDER / "records" / name).glob("*.json")]
         measured = {(r["protocol"]["data"]["test"], len(r["per_class"])) for r in records}
         for metric in entry.meta.metrics:
             if (metric["data"], len(metric["recall"])) in measured:
@@ -395,12 +384,12 @@ def test_each_weights_entry_has_a_card_that_says_its_figures() -> None:
 
 def test_the_figure_on_rendered_faces_is_the_demos() -> None:
     name = "dlp_cnn_s.ferplus"
-    files = (cards.FOLDER / "records" / name).glob("folder_test_split-*.json")
+    files = (FOLDER / "records" / name).glob("folder_test_split-*.json")
     (record,) = (json.loads(path.read_text(encoding="utf-8")) for path in files)
     found = evaluate(load(name), read_folder(RENDERED))
     for metric in ("accuracy", "mean_diagonal", "f1"):
         assert found[metric] == pytest.approx(record["metrics"][metric]["value"], abs=1e-4)
-    card = (cards.FOLDER / f"{name}.md").read_text(encoding="utf-8")
+    card = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
     assert f"| accuracy | {found['accuracy']:.4f} (" in section(card, "folder, test split")
     assert "> **rendered faces" in section(card, "folder, test split")
 
@@ -408,20 +397,20 @@ def test_the_figure_on_rendered_faces_is_the_demos() -> None:
 def test_architectures_without_weights_say_so() -> None:
     trained = {entry.meta.arch for entry in weights.entries().values()}
     for name in set(ARCHITECTURES) - trained:
-        text = (cards.FOLDER / f"{name}.md").read_text(encoding="utf-8")
+        text = (FOLDER / f"{name}.md").read_text(encoding="utf-8")
         data = yaml.safe_load(text.split("---\n")[1])
         assert "model-index" not in data and card_problems(text) == []
         assert "An architecture **without trained weights**" in text
         assert "| weights | none |" in text
         assert "## Results" not in text and not re.search(r"\b0\.\d{3,}\b", text)
-        for recipe in (cards.FOLDER.parent / "recipes" / name).glob("*.yaml"):
+        for recipe in (FOLDER.parent / "recipes" / name).glob("*.yaml"):
             assert f"recipes/{name}/{recipe.name}" in text
         assert f"affectzoo fit --config recipes/{ARCHITECTURES[name].recipe} --data.root DIR" in text
         assert f'affectzoo.create_model("{name}", labels=' in text
 
 
 def test_nothing_names_a_place_on_a_machine() -> None:
-    files = [*cards.FOLDER.rglob("*.md"), *cards.FOLDER.rglob("*.json")]
+    files = [*FOLDER.rglob("*.md"), *FOLDER.rglob("*.json")]
     assert len(files) > len(ARCHITECTURES)
     for path in files:
         assert ABSOLUTE.findall(path.read_text(encoding="utf-8")) == [], path.name
@@ -430,20 +419,20 @@ def test_nothing_names_a_place_on_a_machine() -> None:
 
 def test_every_paper_has_a_citation() -> None:
     assert all(citations(name, ()) for name in ARCHITECTURES)
-    known = cards._citations()
+    known = papers()
     own = {name for name, entry in DATASETS.items() if entry.access == "yours"}
     assert set(known["data"]) == set(DATASETS) - own
     sources = [entry.source for entry in ARCHITECTURES.values()]
     assert all(any(source.startswith(start) for source in sources) for start in known["sources"])
-    papers = citations("dlp_cnn_s", ("ferplus", "folder", "unknown", "ferplus", "fer2013"))
-    assert [paper.split(" ")[0] for paper in papers] == ["Shan", "Emad", "Ian"]
+    cited = citations("dlp_cnn_s", ("ferplus", "folder", "unknown", "ferplus", "fer2013"))
+    assert [paper.split(" ")[0] for paper in cited] == ["Shan", "Emad", "Ian"]
 
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A checkout's cards and recipes."""
-    shutil.copytree(cards.FOLDER.parent / "recipes", tmp_path / "recipes")
-    return Path(shutil.copytree(cards.FOLDER, tmp_path / "model_cards"))
+    shutil.copytree(FOLDER.parent / "recipes", tmp_path / "recipes")
+    return Path(shutil.copytree(FOLDER, tmp_path / "model_cards"))
 
 
 def test_a_stale_card_says_what_to_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -453,14 +442,14 @@ def test_a_stale_card_says_what_to_run(folder: Path, capsys: pytest.CaptureFixtu
     lost.unlink()
     orphan.write_text("# of nothing\n", encoding="utf-8")
     check = ["--folder", str(folder), "--check"]
-    assert cards.main(check) == 1
+    assert main(check) == 1
     assert capsys.readouterr().err.splitlines() == [
         f"{path}: stale; run: python -m affectzoo.cards" for path in (card, lost, orphan)
     ]
     assert orphan.is_file() and not lost.is_file()
-    assert cards.main(check[:-1]) == 0
+    assert main(check[:-1]) == 0
     assert card.read_text(encoding="utf-8") == before and lost.is_file() and not orphan.exists()
-    assert cards.main(check) == 0
+    assert main(check) == 0
 
 
 def test_prose_survives_and_other_text_does_not(folder: Path) -> None:
@@ -468,7 +457,7 @@ def test_prose_survives_and_other_text_does_not(folder: Path) -> None:
     text = card.read_text(encoding="utf-8")
     edited = text.replace("<!-- prose: limits -->\n", "<!-- prose: limits -->\nOur words.\n") + "Elsewhere.\n"
     card.write_text(edited, encoding="utf-8")
-    assert cards.write(folder) == [card]
+    assert write(folder) == [card]
     after = card.read_text(encoding="utf-8")
     assert "Our words." in after and "Elsewhere." not in after
     assert after.replace("Our words.\n", "") == text
@@ -477,15 +466,18 @@ def test_prose_survives_and_other_text_does_not(folder: Path) -> None:
 def test_records_are_kept_without_places(folder: Path) -> None:
     entry = weights.entries()["dlp_cnn_s.ferplus"]
     record = make_record(
+        "/home/me/run",
         model={"sha256": [entry.sha256]},
         spec="/home/me/run",
+        key="ferplus_valid--home-me-run-1a2b3c4d",
         command="affectzoo benchmark --data ferplus=/home/me/fer --models /home/me/run --out /tmp/o",
     )
     path = folder.parent / "record.json"
     path.write_text(json.dumps(record), encoding="utf-8")
-    assert cards.main(["--folder", str(folder), "--record", entry.name, str(path)]) == 0
-    kept = folder / "records" / entry.name / f"{record['key']}.json"
-    assert ABSOLUTE.findall(kept.read_text(encoding="utf-8")) == []
+    assert main(["--folder", str(folder), "--record", entry.name, str(path)]) == 0
+    kept = folder / "records" / entry.name / f"ferplus_valid-{entry.name}-1a2b3c4d.json"
+    told = kept.read_text(encoding="utf-8")
+    assert ABSOLUTE.findall(told) == [] and "home-me" not in told
     text = (folder / f"{entry.name}.md").read_text(encoding="utf-8")
     assert "affectzoo benchmark --data ferplus=DIR --models dlp_cnn_s.ferplus --out DIR" in text
     assert "claimed by the training run" not in text  # the record is of the same part
@@ -493,10 +485,17 @@ def test_records_are_kept_without_places(folder: Path) -> None:
 
 def test_records_of_other_weights_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = folder / "records" / "dlp_cnn_s.ferplus" / "other.json"
-    path.write_text(json.dumps(make_record()), encoding="utf-8")
-    with pytest.raises(WeightsError, match=r"other\.json: a record of the weights 736f.*measure them again"):
-        cards.cards(folder)
-    assert cards.main(["--folder", str(folder), "--record", "no.such", str(path)]) == 1
+    entry = weights.entries()["dlp_cnn_s.ferplus"]
+    ours = {"sha256": [entry.sha256], "training": {}}
+    for record, message in (
+        (make_record(), r"was measured with other weights, sha256 736f.*; measure it: affectzoo benchmark"),
+        (make_record(kind="features", model=ours), "is not a model as it is"),
+        (make_record(model={**ours, "sha256": [entry.sha256] * 5}), "5 models of a cross-validation"),
+    ):
+        path.write_text(json.dumps(record), encoding="utf-8")
+        with pytest.raises(WeightsError, match=rf"other\.json: no record of {entry.name}: .*{message}"):
+            cards(folder)
+    assert main(["--folder", str(folder), "--record", "no.such", str(path)]) == 1
     assert "no.such: records are kept of dlp_cnn_s.ferplus" in capsys.readouterr().err
-    assert cards.main(["--folder", str(folder / "none")]) == 1
+    assert main(["--folder", str(folder / "none")]) == 1
     assert "no such folder" in capsys.readouterr().err

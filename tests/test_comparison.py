@@ -9,18 +9,19 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from fakes.records import make_record
 from sklearn.metrics import cohen_kappa_score, f1_score, recall_score, roc_auc_score
 
+from affectzoo.benchmark.compare_command import command
 from affectzoo.benchmark.comparison import (
     CLASS_METRICS,
     VALUE_METRICS,
     Comparison,
-    command,
     compare,
     groups_of,
     missing_as_wrong,
-    read_table,
 )
+from affectzoo.benchmark.records import read_table
 from affectzoo.errors import AffectZooError, DataError, UnknownNameError
 from affectzoo.metrics.classification import class_metrics
 from affectzoo.metrics.regression import regression_metrics
@@ -354,13 +355,7 @@ def folder(tmp_path: Path) -> Path:
         (tmp_path / part).mkdir()
     runs = {"p-A-1": ("A", 0.9, 1), "p-B-2": ("B", 0.5, 2), "p-B-3": ("B", 0.6, 3)}
     for key, (system, right, seed) in runs.items():
-        record = {
-            "format": 1,
-            "key": key,
-            "system": system,
-            "protocol": {"name": "p", "title": "a protocol", "unit": "face", "hash": "h"},
-            "model": {"training": {"seed": seed}},
-        }
+        record = make_record(system, seed=seed, key=key, protocol={"name": "p"})
         (tmp_path / "records" / f"{key}.json").write_text(json.dumps(record), encoding="utf-8")
         drawn(60, right, seed).to_csv(tmp_path / "predictions" / f"{key}.csv", index=False)
     return tmp_path
@@ -389,8 +384,7 @@ def test_command_prints_json(folder: Path, capsys: pytest.CaptureFixture[str]) -
 
 def test_command_compares_run_by_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for key, seed in (("p-C-4", 3), ("p-C-5", 2)):
-        record = json.loads((folder / "records" / "p-B-2.json").read_text(encoding="utf-8"))
-        record |= {"key": key, "system": "C", "model": {"training": {"seed": seed}}}
+        record = make_record("C", seed=seed, key=key, protocol={"name": "p"})
         (folder / "records" / f"{key}.json").write_text(json.dumps(record), encoding="utf-8")
         drawn(60, 0.7, seed).to_csv(folder / "predictions" / f"{key}.csv", index=False)
     command(options(folder, "B", "C", json=True))

@@ -13,7 +13,8 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, BinaryIO
 
 import pytest
 import torch
@@ -395,21 +396,98 @@ def test_downloads_that_fail_leave_nothing_behind(
     affectzoo.load(SPEC)
 
 
-def test_a_full_disk(hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_gets_full(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+) -> None:
+    def full(url: str, file: BinaryIO, **_: object) -> None:
+        file.write(b"begun")
+        raise OSError(number, os.strerror(number))
 
     said = rf"\(no space left for {constants.HF_HUB_CACHE}: free some, or move it with HF_HUB_CACHE"
     with monkeypatch.context() as patch, pytest.raises(WeightsError, match=said):
         patch.setattr(file_download, "http_get", full)
         affectzoo.load(SPEC)
+    assert not list(tmp_path.rglob("*.incomplete"))
     affectzoo.load(SPEC)
+
+
+def test_a_disk_that_is_too_full(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    weights.locate(SPEC)
+    fetch.forget(weights.locate(SPEC).path)
+    hub.log.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(file_download.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+        with pytest.raises(
+            WeightsError,
+            match=r"^model.safetensors .*Not enough free disk space to download the file\. .* only has 0.00 "
+            rf"MB free disk space\. Free some, or move {constants.HF_HUB_CACHE} with HF_HUB_CACHE",
+        ):
+            affectzoo.load(SPEC)
+    assert not hub.requests("GET") and not list(tmp_path.rglob("*.incomplete"))
+    affectzoo.load(SPEC)
+
+
+def test_a_full_disk_is_none_of_the_cache(hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = weights.locate(SPEC).path
+    repo.commit({"README.md": b"# Another"})
+    monkeypatch.setattr(file_download.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    new = weights.locate(SPEC).path
+    assert new != old and new.samefile(old)
+
+
+def test_files_that_are_too_large_are_not_fetched(hub: FakeHub, repo: Repo, shards: Path) -> None:
+    hub.claim(9 * 2**30, path="*.safetensors")
+    by_hand = f"hf download lab/net --revision {repo.head} --local-dir DIR, and load DIR"
+    said = "it has 9,663,676,416 bytes, at most 8,589,934,592 are allowed. If you trust the repository: "
+    with pytest.raises(WeightsError) as error:
+        affectzoo.load(SPEC)
+    assert str(error.value) == f"model.safetensors of lab/net: not fetched: {said}{by_hand}"
+    hub.heal()
+    hub.claim(3 * 2**30, path="*.safetensors")
+    repo.commit({**files(shards), weights.FILE_NAME: None})
+    said = (
+        "^4 files of lab/net: not fetched: together they have 9,663,[0-9,]+ bytes, at most 8,589,934,592 are"
+    )
+    with pytest.raises(WeightsError, match=said):
+        affectzoo.load(SPEC)
+    assert {request.path.rpartition("/")[2] for request in hub.requests("GET")} == {"config.json"}
+    hub.heal()
+    affectzoo.load(SPEC)
+
+
+def test_a_file_may_be_as_large_as_the_limit(hub: FakeHub, repo: Repo) -> None:
+    size = len(repo.read(weights.FILE_NAME))
+    file = fetch.HubFile(NAME, weights.FILE_NAME, repo.head)
+    with pytest.raises(WeightsError, match=f"it has {size:,} bytes, at most {size - 1:,} are allowed"):
+        fetch.fetch(replace(file, limit=size - 1))
+    assert fetch.fetch(replace(file, limit=size)).stat().st_size == size
+
+
+@pytest.mark.parametrize("claimed", [10, None])
+def test_a_download_that_goes_on_is_ended(
+    hub: FakeHub, repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, claimed: int | None
+) -> None:
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 4000)
+    hub.claim(claimed)
+    file = fetch.HubFile(NAME, weights.FILE_NAME, repo.head, limit=10_000)
+    with pytest.raises(
+        WeightsError,
+        match=r"could not be fetched \(it has more bytes than the Hub said, at most 10,000 are allowed\. ",
+    ):
+        fetch.fetch(file)
+    assert len(hub.requests("GET")) == 1, "it is not tried again"
+    assert not list(tmp_path.rglob("*.incomplete"))
+    hub.heal()
+    assert fetch.fetch(replace(file, limit=fetch.LARGEST)).read_bytes() == repo.read(weights.FILE_NAME)
 
 
 def test_a_hub_that_breaks_between_two_questions(
     hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_ask", lambda file: None)
+    monkeypatch.setattr(fetch, "_ask", lambda file: SimpleNamespace(size=None))
     hub.stop()
     with pytest.raises(WeightsError, match=r"model.safetensors .*no connection to"):
         fetch.fetch(fetch.HubFile(NAME, weights.FILE_NAME, "main"))
@@ -866,7 +944,7 @@ def registered(
         text = json.dumps(facts | {"meta": described})
         (tmp_path / "assets" / "weights" / f"dlp_cnn_s.{name}.json").write_text(text)
     repo.commit({weights.FILE_NAME: b"newer", "config.json": b"{}"})
-    monkeypatch.setattr(weights, "ASSETS", tmp_path / "assets")
+    monkeypatch.setattr("affectzoo.weights.entry.ASSETS", tmp_path / "assets")
     weights.entries.cache_clear()
     yield repo
     weights.entries.cache_clear()

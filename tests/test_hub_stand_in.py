@@ -185,6 +185,16 @@ def test_the_client_refuses_another_length(
     assert fetch(file) == FILES[file]
 
 
+def test_the_client_takes_all_that_comes(hub: FakeHub, repo: Repo, tmp_path: Path) -> None:
+    hub.claim(10)
+    with pytest.raises(OSError, match=r"file should be of size 10 but has size 1000000 "):
+        fetch()
+    assert not leftovers(tmp_path)
+    hub.heal()
+    hub.claim(None)
+    assert fetch() == WEIGHTS
+
+
 def test_the_client_waits_as_long_as_it_is_told(hub: FakeHub, repo: Repo) -> None:
     hub.limit(7, method="GET", times=2)
     assert fetch() == WEIGHTS

@@ -23,10 +23,13 @@ from torch import nn
 from torch.utils.data import DataLoader
 
 import affectzoo
-from affectzoo import importing, weights
+from affectzoo import weights
 from affectzoo.cli import main
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
-from affectzoo.importing import ImportReport, Rule, import_checkpoint, read_rules
+from affectzoo.importing import reference
+from affectzoo.importing.checkpoint import import_checkpoint
+from affectzoo.importing.report import ImportReport
+from affectzoo.importing.rules import Rule, read_rules
 from affectzoo.models import AffectModel, DLPCNNSmall
 from affectzoo.preprocess import Preprocess
 
@@ -482,7 +485,7 @@ def test_other_outputs_than_the_library_s_are_refused(
         network.maxpool.stride = 1
         yield "torchvision", network
 
-    monkeypatch.setattr(importing, "_references", other)
+    monkeypatch.setattr(reference, "_references", other)
     with pytest.raises(
         WeightsError, match=r"torchvision's resnet18 gives other outputs .* nothing was imported"
     ):

@@ -14,9 +14,10 @@ import pytest
 from fakes import picture, write_picture
 from fakes.records import HASH, OTHER_HASH, figures, make_record, make_value_record, published_row
 
+from affectzoo.benchmark.board import board
 from affectzoo.benchmark.groups import ON_TEST, entries, groups, title
-from affectzoo.benchmark.leaderboard import Leaderboard, board, leaderboard, markdown
-from affectzoo.benchmark.page import html, write_leaderboard
+from affectzoo.benchmark.leaderboard import Leaderboard, leaderboard
+from affectzoo.benchmark.page import html, markdown, write_leaderboard
 from affectzoo.benchmark.published import facts
 from affectzoo.benchmark.tables import Figure, Table, number, text
 from affectzoo.errors import AffectZooError, UnknownNameError

@@ -19,14 +19,14 @@ REPOSITORY = PACKAGE.parent
 # Each line may import the lines above it and, where it is a package, itself.
 LAYERS = (
     ("errors",),
-    ("labels", "landmarks", "sample", "fetch"),
+    ("labels", "landmarks", "sample", "fetch", "console"),
     ("remote",),
     ("preprocess", "images", "registry", "losses", "plots", "optim"),
     ("weights", "metrics", "transforms", "videos"),
     ("tasks", "faces", "datasets", "labeltools"),
     ("models", "datamodules", "golden", "checkpoints"),
     ("zoo",),
-    ("evaluation", "prediction", "listing", "datatools"),
+    ("evaluation", "prediction", "listing", "datatools", "privacy"),
     ("render", "features"),
     ("benchmark",),
     ("cards",),

@@ -70,7 +70,7 @@ def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WeightsEn
     """The only set of weights that the zoo knows, in files of its own."""
     model = DLPCNNSmall(labels=list(META.labels))
     meta = replace(model.describe(), training={"data": "fake"})
-    monkeypatch.setattr(weights, "ASSETS", tmp_path / "assets")
+    monkeypatch.setattr("affectzoo.weights.entry.ASSETS", tmp_path / "assets")
     file = tmp_path / "assets" / "weights" / "fake.safetensors"
     weights.write(file, model.network.state_dict(), meta)
     facts = {"file": file.name, "sha256": weights.sha256(file), "size": 2_700_000, "parameters": 1_333_635}

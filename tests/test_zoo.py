@@ -89,7 +89,7 @@ def test_load_by_architecture_and_weights(tmp_path: Path) -> None:
 
 def test_tampered_bundled_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     shutil.copytree(weights.ASSETS, tmp_path / "assets")
-    monkeypatch.setattr(weights, "ASSETS", tmp_path / "assets")
+    monkeypatch.setattr("affectzoo.weights.entry.ASSETS", tmp_path / "assets")
     file = weights.entries()[FERPLUS].path
     data = bytearray(file.read_bytes())
     data[-1] ^= 1

@@ -5,18 +5,18 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from affectzoo.benchmark.board import board
 from affectzoo.benchmark.groups import Group, groups
-from affectzoo.benchmark.leaderboard import board
 from affectzoo.benchmark.records import read_records
 from affectzoo.benchmark.report import report
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
 from affectzoo.benchmark.systems import System, external, system
 from affectzoo.benchmark.tables import text
+from affectzoo.console import stdout
 from affectzoo.datatools import source
 from affectzoo.datatools.protocols import PROTOCOLS, find_protocol
 from affectzoo.errors import AffectZooError
@@ -76,9 +76,8 @@ def leaderboard_command(args: argparse.Namespace) -> None:
 
 
 def _show(keys: set[str], out: Path, pages: Sequence[Path]) -> None:
-    from rich.console import Console
 
-    console = Console(width=None if sys.stdout.isatty() else 200, highlight=False)
+    console = stdout()
     for group in groups(read_records(out)):
         if any(record["key"] in keys for record in group.records):
             console.print(_table(group))

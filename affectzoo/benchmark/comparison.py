@@ -7,30 +7,21 @@ together, not the mean over folds.
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
 
-from affectzoo.benchmark.records import counted, read_records
-from affectzoo.errors import AffectZooError, DataError, UnknownNameError
+from affectzoo.errors import DataError, UnknownNameError
 from affectzoo.metrics.bootstrap import McNemar, Metric, bootstrap_difference, mcnemar
 from affectzoo.metrics.classification import accuracy, class_metrics, confusion
 from affectzoo.metrics.regression import regression_metrics
 from affectzoo.tasks.va import DIMENSIONS
-
-if TYPE_CHECKING:
-    import argparse
-
-    from rich.table import Table
 
 Floats = npt.NDArray[np.float64]
 Drawn = Literal["subjects", "clips", "faces"]
@@ -51,7 +42,6 @@ VALUE_METRICS = (
     *(f"{m}_{d}" for m in ("ccc", "pcc", "icc", "rmse", "mse", "sagr") for d in DIMENSIONS),
 )
 KEY = ["fold", "id"]
-TEXTS = ("id", "path", "subject", "clip", "label", "predicted_label")
 
 
 @dataclass(frozen=True)
@@ -175,7 +165,7 @@ def compare(
     """Compare two systems on the same faces.
 
     Args:
-        one: One system's table of predictions, see ``read_table``.
+        one: One system's table of predictions, see ``records.read_table``.
         other: The other's.
         metric: One of ``CLASS_METRICS`` or ``VALUE_METRICS``; by default accuracy where there are classes,
             else ``ccc``, the mean of both dimensions.
@@ -265,56 +255,6 @@ def missing_as_wrong(scores: Floats, labels: npt.NDArray[np.int64]) -> Floats:
     wrong = missing & (labels >= 0)
     found[wrong, labels[wrong]] = low - 1
     return found
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Predictions as ``affectzoo benchmark`` writes them; empty cells are missing.
-
-    Raises:
-        DataError: There is no such file, or it is no such table.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file of predictions")
-    try:
-        table = pd.read_csv(
-            path,
-            dtype=dict.fromkeys(TEXTS, object),
-            keep_default_na=False,
-            na_values=[""],
-        )
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path}: no table of predictions ({error})") from None
-    if "id" not in table:
-        raise DataError(f"{path}: no column id; affectzoo benchmark writes one")
-    return table
-
-
-def command(args: argparse.Namespace) -> None:
-    """``affectzoo compare DIR FIRST SECOND``: say which of two systems of a benchmark is better.
-
-    Args:
-        args: ``folder``, ``first``, ``second``, ``metric`` or ``None``, and ``json``.
-
-    Raises:
-        AffectZooError: See ``compare``; a system is not in the folder, or the two have no faces in common.
-    """
-    from rich.console import Console
-
-    folder = Path(args.folder)
-    results = []
-    for one, other in _pairs(read_records(folder), args.first, args.second):
-        mine, theirs = (read_table(counted(folder, record)) for record in (one, other))
-        field = "key" if one["system"] == other["system"] else "system"
-        protocol = one["protocol"].get("name") or one["protocol"].get("title")
-        result = compare(mine, theirs, args.metric, first=one[field], second=other[field])
-        results.append((f"{protocol}{_seeds(one, other)}", result))
-    if args.json:
-        print(json.dumps([result.to_dict(title) for title, result in results], indent=2))
-        return
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
-    for title, result in results:
-        console.print(_table(result, title))
-        console.print(f"{result.verdict[0].upper()}{result.verdict[1:]}.", markup=False)
 
 
 def _joined(
@@ -428,62 +368,6 @@ def _figure(metric: str) -> Metric:
         return torch.stack(each).mean(dim=0)
 
     return of_classes if metric in CLASS_METRICS else of_values
-
-
-Record = dict[str, Any]
-
-
-def _pairs(records: Sequence[Record], first: str, second: str) -> list[tuple[Record, Record]]:
-    """What to compare: results on the same faces, run by run where both systems have as many."""
-    some, others = (_named(records, name) for name in (first, second))
-    pairs: list[tuple[Record, Record]] = []
-    for faces in dict.fromkeys(_faces(record) for record in some):
-        here, there = ([r for r in found if _faces(r) == faces] for found in (some, others))
-        runs = (
-            zip(here, there, strict=True)
-            if len(here) == len(there)
-            else zip(here[:1], there[:1], strict=False)
-        )
-        pairs += runs
-    if not pairs:
-        raise AffectZooError(f"{first} and {second} were not measured on the same faces")
-    return pairs
-
-
-def _named(records: Sequence[Record], name: str) -> list[Record]:
-    """The record of a key, or all of a system, by seed."""
-    found = [r for r in records if r["key"] == name] or [r for r in records if r["system"] == name]
-    if not found:
-        raise UnknownNameError("system", name, {r[field] for r in records for field in ("system", "key")})
-    return sorted(found, key=lambda r: (_seed(r) is not None, _seed(r) or 0, r["key"]))
-
-
-def _faces(record: Record) -> tuple[Any, ...]:
-    protocol = record["protocol"]
-    name = protocol.get("name") or protocol["title"]
-    return name, protocol["hash"], protocol.get("truth"), protocol.get("detector")
-
-
-def _seed(record: Record) -> Any:
-    return record.get("model", {}).get("training", {}).get("seed")
-
-
-def _seeds(one: Record, other: Record) -> str:
-    """Which runs are compared, where that is known."""
-    seeds = [_seed(one), _seed(other)]
-    known = dict.fromkeys(str(seed) for seed in seeds if seed is not None)
-    return f", seed {' and '.join(known)}" if known else ""
-
-
-def _table(result: Comparison, title: str) -> Table:
-    from rich.table import Table
-
-    table = Table(title=f"{title}: {result.metric}, {result.faces:,} faces", title_justify="left")
-    for name in (result.first, result.second, "difference", "low", "high"):
-        table.add_column(name, justify="right")
-    numbers = (*result.values, result.difference, result.low, result.high)
-    table.add_row(*(f"{value:.4f}" for value in numbers))
-    return table
 
 
 def _finite(value: float) -> float | None:

@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 
-from affectzoo.benchmark.groups import Record
-from affectzoo.benchmark.leaderboard import READING, Leaderboard, leaderboard, markdown
-from affectzoo.benchmark.tables import Figure, number, text
+from affectzoo.benchmark.groups import ON_TEST, Record
+from affectzoo.benchmark.leaderboard import Leaderboard, leaderboard
+from affectzoo.benchmark.tables import Figure, escaped, markdown_table, number, text
 from affectzoo.errors import AffectZooError, UnknownNameError
 
 if TYPE_CHECKING:
@@ -24,6 +24,18 @@ TEMPLATE = Path(__file__).parent.parent / "assets" / "leaderboard.html.jinja"
 
 Plots = Mapping[str, Sequence[tuple[str, Path]]]
 """By group id, caption and PNG file of each picture."""
+
+READING = (
+    "Compare figures only within one table of measured systems: all its rows are about the same faces.",
+    "Measured systems are sorted by the first metric, over all faces.",
+    "The range beside a figure is its confidence interval. ± is a standard deviation: over runs where it "
+    "says so, else over folds or, of skew-normalised figures, over the draws.",
+    "Where two intervals overlap much, the order of the rows may be chance; see the comparisons.",
+    f"Figures under '{ON_TEST}' are too high: the faces that they are measured on also chose the epoch.",
+    "Published and claimed figures are not sorted in: they may be of other faces or follow other rules.",
+    "A dash means that there is no such figure.",
+)
+"""For both pages."""
 
 
 def write_leaderboard(
@@ -61,6 +73,38 @@ def write_leaderboard(
         part.write_text(content, encoding="utf-8")
         part.replace(out / name)
     return out / "leaderboard.md", out / "leaderboard.html"
+
+
+def markdown(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """The leaderboard in GitHub's Markdown.
+
+    Args:
+        page: What to show.
+        plots: By group id, caption and link of each picture.
+
+    Returns:
+        The same tables as the HTML page.
+    """
+    lines = [
+        "# affectzoo leaderboard",
+        f"Made on {page.date} with affectzoo {', '.join(page.versions)}.",
+        "## How to read this",
+        "\n".join(f"- {line}" for line in READING),
+        "\n".join(f"- **{escaped(name)}**: {escaped(what)}" for name, what in page.explanations().items()),
+    ]
+    for one in page.boards:
+        lines.append(f"## {escaped(one.group.heading)}")
+        lines += [f"> **{escaped(warning)}**" for warning in one.warnings]
+        lines.append("\n".join(f"- {name}: {escaped(what)}" for name, what in one.facts.items()))
+        for table in one.tables:
+            lines += [f"### {escaped(table.caption)}", markdown_table(table)]
+        lines += [f"![{escaped(caption)}]({link})" for caption, link in plots.get(one.group.id, ())]
+        lines.append("### How to reproduce")
+        lines += [f"{escaped(label)}:\n\n```shell\n{command}\n```" for label, command in one.commands]
+    for last in (page.cross, page.comparisons, page.hardware):
+        if last is not None:
+            lines += [f"## {escaped(last.caption)}", markdown_table(last)]
+    return "\n\n".join(line for line in lines if line) + "\n"
 
 
 def html(page: Leaderboard, plots: Plots) -> str:

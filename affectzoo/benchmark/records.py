@@ -4,16 +4,26 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import AffectZooError, DataError
 
 FORMAT = 1
+
+_NEEDED = {
+    "": ("key", "system", "spec", "kind", "command", "protocol", "faces", "metrics"),
+    "protocol": ("name", "title", "data", "split", "hash", "task", "unit"),
+    "faces": ("total", "missing"),
+    "model": ("sha256", "training"),
+}
+
+_TEXTS = ("id", "path", "subject", "clip", "label", "predicted_label")
+"""Columns of predictions that are never numbers."""
 
 
 def write_record(out: Path, record: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> None:
@@ -37,6 +47,28 @@ def counted(out: Path, record: Mapping[str, Any]) -> Path:
     """The file of predictions with a row for each face or clip that counts once."""
     ending = ".clips.csv" if record["protocol"]["unit"] == "clip" else ".csv"
     return out / "predictions" / f"{record['key']}{ending}"
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Predictions as ``affectzoo benchmark`` writes them; empty cells are missing.
+
+    Raises:
+        DataError: There is no such file, or it is no such table.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file of predictions")
+    try:
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(_TEXTS, object),
+            keep_default_na=False,
+            na_values=[""],
+        )
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: no table of predictions ({error})") from None
+    if "id" not in table:
+        raise DataError(f"{path}: no column id; affectzoo benchmark writes one")
+    return table
 
 
 def read_records(out: Path) -> list[dict[str, Any]]:
@@ -64,7 +96,20 @@ def read_record(path: Path) -> dict[str, Any]:
         raise AffectZooError(f"{path}: no record ({error}); delete it, and it is measured anew") from None
     if made != FORMAT:
         raise AffectZooError(f"{path}: a record of format {made}, this affectzoo reads {FORMAT}; delete it")
+    lacking = ", ".join(_lacking(record))
+    if lacking:
+        raise AffectZooError(f"{path}: a record without {lacking}; delete it, and it is measured anew")
     return record
+
+
+def _lacking(record: Mapping[str, Any]) -> Iterator[str]:
+    """Fields that every record has, and this one has not."""
+    for part, names in _NEEDED.items():
+        inner = record.get(part) if part else record
+        if inner is None and part == "model":
+            continue  # only weights have one
+        fields = inner if isinstance(inner, Mapping) else {}
+        yield from (f"{part}.{name}".strip(".") for name in names if name not in fields)
 
 
 def _plain(value: Any) -> Any:

@@ -12,11 +12,11 @@ import numpy as np
 import pandas as pd
 
 from affectzoo import plots
-from affectzoo.benchmark.comparison import compare, read_table
+from affectzoo.benchmark.comparison import compare
 from affectzoo.benchmark.groups import Entry, Group, at, entries, groups, title
 from affectzoo.benchmark.page import write_leaderboard
 from affectzoo.benchmark.published import facts, published
-from affectzoo.benchmark.records import counted, read_records
+from affectzoo.benchmark.records import counted, read_records, read_table
 from affectzoo.benchmark.tables import number, text
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
 from affectzoo.tasks.va import DIMENSIONS

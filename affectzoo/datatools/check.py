@@ -16,6 +16,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from affectzoo.console import stdout
 from affectzoo.datasets.faults import all_faults
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools.scan import Picture, Watch, near_pairs, scan
@@ -415,10 +416,9 @@ def command(args: argparse.Namespace) -> None:
 
 
 def _print(report: CheckReport) -> None:
-    from rich.console import Console
     from rich.table import Table
 
-    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console = stdout()
     table = Table("found", "is a", "cases", "first")
     for kind, findings in report.by_kind().items():
         number = f"{sum(finding.count for finding in findings):,}"

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import sys
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectzoo import __version__
+from affectzoo.console import stdout
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datatools.protocols import EPOCHS, PROTOCOLS, Protocol, Source, find_protocol
 from affectzoo.datatools.source import read
@@ -266,9 +266,7 @@ def command(args: argparse.Namespace) -> None:
         SystemExit: With 1 when the copy differs from the ids to compare with.
         AffectZooError: See ``faces`` and ``read_ids``.
     """
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    console = stdout()
     if args.name is None and (args.root or args.out or args.compare):
         raise AffectZooError("say which protocol: affectzoo data protocol NAME --root DIR")
     if args.name is None and args.json:

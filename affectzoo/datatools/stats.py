@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from affectzoo.console import stdout
 from affectzoo.errors import UnreadableImageError
 from affectzoo.videos import read_picture
 
@@ -234,8 +234,6 @@ def _range(spread: Mapping[str, float]) -> str:
 
 def command(args: argparse.Namespace) -> None:
     """Run ``affectzoo data stats``."""
-    from rich.console import Console
-
     from affectzoo.datatools.source import options, read
 
     # some readers read landmarks only for a model that takes them
@@ -249,7 +247,7 @@ def command(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(found, indent=2))
         return
-    console = Console() if sys.stdout.isatty() else Console(width=160)
+    console = stdout()
     console.print(statistics_table(found))
     for reason, count in sorted(found["left_out"].items()):
         console.print(f"left out: {reason}: {count:,}", highlight=False)

@@ -12,27 +12,25 @@ from typing import TYPE_CHECKING, Any
 import torch
 import yaml
 
-from affectzoo import __version__, cards, golden, weights
-from affectzoo.benchmark.records import read_record, read_records
+from affectzoo import __version__, golden, weights
+from affectzoo.cards import card
+from affectzoo.cards.facts import CardFacts
+from affectzoo.cards.metadata import LICENCES
+from affectzoo.cards.prose import read_prose
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation import claim
+from affectzoo.privacy import own_names, public_recipe, public_training, traces
+from affectzoo.publishing.face import show_golden
 from affectzoo.publishing.files import (
     CARD_NAME,
     LIBRARY,
-    OURS,
     RECIPE_NAME,
     new_folder,
     own_files,
     size,
     write_json,
 )
-from affectzoo.publishing.privacy import (
-    own_names,
-    public_recipe,
-    public_training,
-    traces,
-)
-from affectzoo.tasks.va import VATask
+from affectzoo.publishing.records import published_records, record_path
 from affectzoo.zoo import load, seal
 
 if TYPE_CHECKING:
@@ -146,8 +144,8 @@ class _Draft:
         self.half = half
         self.shard_size = shard_size
         self.records: list[dict[str, Any]] = []
-        card = next((p for p in (folder / CARD_NAME, self.beside / CARD_NAME) if p.is_file()), None)
-        self.prose = {} if card is None else cards.read_prose(card.read_text(encoding="utf-8"), str(card))
+        old = next((p for p in (folder / CARD_NAME, self.beside / CARD_NAME) if p.is_file()), None)
+        self.prose = {} if old is None else read_prose(old.read_text(encoding="utf-8"), str(old))
 
     def write(self, place: Path) -> tuple[Check, ...]:
         """Take all steps; the last ones need sound weights and are left out where these are not.
@@ -206,48 +204,11 @@ class _Draft:
         return "; ".join(f"{name}: {known[name]}" for name in weights.SUBJECTS if name in known)
 
     def _take_records(self) -> str:
-        """Write the records of these weights: those beside them and those that were given."""
-        found = [read_record(path) for path in sorted((self.beside / "records").glob("*.json"))]
-        for path in self.given:
-            records = read_records(path) if path.is_dir() else [read_record(path)]
-            misfits = [self._misfit(record) for record in records]
-            if None not in misfits:
-                raise AffectZooError(f"{path}: no record of these weights: {'; '.join(map(str, misfits))}")
-            found += records
-        try:
-            public = [self._public(record) for record in found if self._misfit(record) is None]
-        except (KeyError, TypeError, IndexError) as error:
-            raise AffectZooError(f"a record beside the weights lacks {error}: take it out") from None
-        self.records = list({record["key"]: record for record in public}.values())
+        """Write the records of these weights."""
+        self.records = published_records(self.beside, self.given, self.sums, name=self.name, repo=self.repo)
         for record in self.records:
-            write_json(self.place / _path(record), record)
+            write_json(self.place / record_path(record), record)
         return ", ".join(record["key"] for record in self.records) or "none"
-
-    def _misfit(self, record: Mapping[str, Any]) -> str | None:
-        """Why a record is none of these weights."""
-        name, model = record["system"], record.get("model")
-        if record["kind"] != "zoo" or model is None:
-            return f"{name} is not a model as it is"
-        if len(model["sha256"]) > 1:
-            return f"{name} is the {len(model['sha256'])} models of a cross-validation"
-        file, tensors = self.sums
-        if model["sha256"] == [file] or model.get("tensors_sha256") == tensors:
-            return None
-        return f"{name} was measured with other weights, sha256 {model['sha256'][0][:12]}, not {file[:12]}"
-
-    def _public(self, record: Mapping[str, Any]) -> dict[str, Any]:
-        """A record without places, of the published model."""
-        spec, protocol, model = f"{weights.HUB}{self.repo}", record["protocol"], record["model"]
-        tested = protocol["name"] or f"{protocol['data']['test']}_{protocol['split']}_split"
-        training = public_training(model["training"])
-        return {
-            **{name: value for name, value in record.items() if name != "predictions"},
-            "key": f"{tested}-{record['key'].rpartition('-')[2]}",
-            "system": self.name if record["system"] == record["spec"] else record["system"],
-            "spec": spec,
-            "model": {**model, "training": training, "tensors_sha256": self.sums[1]},
-            "command": cards.portable_command(record["command"], spec),
-        }
 
     def _metrics(self) -> str:
         results = self.beside / "test" / "metrics.json"
@@ -307,7 +268,7 @@ class _Draft:
         extra = sorted(set(stored) - set(golden.make(self.model)))
         if extra:
             raise AffectZooError(f"tensors that are neither weights nor golden face: {', '.join(extra[:3])}")
-        _show_golden(self.place, self.model, stored)
+        show_golden(self.place, self.model, stored)
         return f"the golden face's answers are the file's, within {golden.TOLERANCE}"
 
     def _card(self) -> str:
@@ -325,10 +286,10 @@ class _Draft:
             "parameters": parameters,
             "versions": versions,
             "recipe": recipe,
-            "records": sorted(map(_path, self.records)),
+            "records": sorted(map(record_path, self.records)),
         }
         write_json(self.place / weights.CONFIG_NAME, config)
-        facts = cards.CardFacts(
+        facts = CardFacts(
             name=self.name,
             repo=self.repo,
             sha256=sums,
@@ -339,7 +300,7 @@ class _Draft:
             versions=versions,
             recipe=recipe,
         )
-        text = cards.render(self.meta, facts)
+        text = card.render(self.meta, facts)
         (self.place / CARD_NAME).write_text(text, encoding="utf-8")
         return _check_card(text)
 
@@ -353,13 +314,6 @@ class _Draft:
         return f"no path, user or host name in {len(files)} files"
 
 
-def _path(record: Mapping[str, Any]) -> str:
-    path = f"records/{record['key']}.json"
-    if not OURS.fullmatch(path):
-        raise AffectZooError(f"a record called {record['key']!r}: expected letters, digits and ._+- alone")
-    return path
-
-
 def _measured(path: Path, arch: str) -> dict[str, Any]:
     """What ``affectzoo test`` found, less what weights say elsewhere."""
     try:
@@ -370,27 +324,6 @@ def _measured(path: Path, arch: str) -> dict[str, Any]:
     if measured != arch:
         raise AffectZooError(f"{path}: results of {measured}, not of {arch}")
     return claim(found)
-
-
-def _show_golden(folder: Path, model: AffectModel, stored: Mapping[str, torch.Tensor]) -> None:
-    """Write the golden face as a picture, frames side by side, and its outputs by name, for people."""
-    import cv2
-
-    tensors = {name.removeprefix(weights.GOLDEN): tensor for name, tensor in stored.items()}
-    strip = cv2.cvtColor(torch.cat(list(tensors["picture"]), dim=1).numpy(), cv2.COLOR_RGB2BGR)
-    (folder / "golden.png").write_bytes(cv2.imencode(".png", strip)[1].tobytes())
-    values = next((task.dimensions for task in model.tasks if isinstance(task, VATask)), ())
-    names = {"expression": () if model.labels is None else model.labels.names, "va": values}
-    outputs = {
-        head: [
-            {name: round(value, 6) for name, value in zip(own, frame, strict=True)}
-            for frame in tensors[head].flatten(0, -2).tolist()
-        ]
-        for head, own in names.items()
-        if head in tensors
-    }
-    points = {name: tensors[name].tolist() for name in ("box", "landmarks") if name in tensors}
-    write_json(folder / "golden.json", {**points, "tolerance": golden.TOLERANCE, "outputs": outputs})
 
 
 def _check_card(text: str) -> str:
@@ -408,6 +341,6 @@ def _check_card(text: str) -> str:
     licence, named = data.get("license"), data.get("license_name")
     if licence == "other" and named:
         return f"licence other: {named}"
-    if licence not in cards.LICENCES:
-        raise AffectZooError(f"licence '{licence}' is none of the Hub's: {', '.join(cards.LICENCES)}")
+    if licence not in LICENCES:
+        raise AffectZooError(f"licence '{licence}' is none of the Hub's: {', '.join(LICENCES)}")
     return f"licence {licence}"

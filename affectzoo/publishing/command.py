@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError
 from affectzoo.publishing.build import Built, build
 from affectzoo.publishing.files import own_files, size
@@ -24,9 +24,7 @@ def command(args: argparse.Namespace) -> None:
     Raises:
         AffectZooError: Checks failed, or the Hub cannot be reached or refuses.
     """
-    from rich.console import Console
-
-    console = Console(width=None if sys.stdout.isatty() else 160, highlight=False)
+    console = stdout()
     with tempfile.TemporaryDirectory() as temporary:
         built = build(
             args.model,

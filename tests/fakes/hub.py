@@ -467,6 +467,16 @@ class FakeHub:
 
         self._faults.append(_Fault(altered, **{"method": "GET", **where}))
 
+    def claim(self, size: int | None, **where: Any) -> None:
+        """Say that files have another size or, of large ones, none; what is sent stays as it is."""
+
+        def claimed(usual: Callable[[], Reply]) -> Reply:
+            reply = usual()
+            rest = {name: value for name, value in reply.headers.items() if name != "X-Linked-Size"}
+            return replace(reply, headers=rest if size is None else {**rest, "X-Linked-Size": str(size)})
+
+        self._faults.append(_Fault(claimed, **{"method": "HEAD", **where}))
+
     def slow(self, delay: float, chunk: int = 2**16, **where: Any) -> None:
         """Wait that many seconds before the answer begins and before each chunk of the body."""
         self._faults.append(_Fault(lambda usual: replace(usual(), delay=delay, chunk=chunk), **where))

@@ -29,7 +29,6 @@ _ELSEWHERE = {"root", "run_dir", "dirpath", "default_root_dir", "ckpt_path", "lo
 _NOBODY = {"admin", "debian", "fedora", "home", "localhost", "root", "runner", "ubuntu", "user", "users"}
 """Names of users and hosts that tell nothing."""
 
-
 _FOLDERS = re.compile(r"(?:~?/|[A-Za-z]:[\\/]|\\\\)[^:\n]*[\\/]")
 """All of a path but its last part, blanks included."""
 

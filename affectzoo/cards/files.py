@@ -1,0 +1,119 @@
+"""The repository's cards and the records that they are made from, as files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from affectzoo import weights
+from affectzoo.benchmark.public import misfit, portable_command, public_key, public_record
+from affectzoo.benchmark.records import read_record
+from affectzoo.cards.card import render, render_untrained
+from affectzoo.cards.facts import CardFacts
+from affectzoo.cards.prose import read_prose
+from affectzoo.errors import AffectZooError, WeightsError
+from affectzoo.listing import architectures
+from affectzoo.weights import ASSETS
+
+FOLDER = ASSETS.parent.parent / "model_cards"
+COMMAND = "python -m affectzoo.cards"
+
+
+def cards(folder: Path = FOLDER) -> dict[Path, str]:
+    """Every card that there should be, with the prose of those that are there.
+
+    Args:
+        folder: ``model_cards`` of a checkout.
+
+    Raises:
+        AffectZooError: The folder is not there, or a card's or a record's file is wrong.
+        WeightsError: A record is of other weights.
+    """
+    if not folder.is_dir():
+        raise AffectZooError(f"{folder}: no such folder; {COMMAND} works in a checkout of the repository")
+    found = {}
+    for name, entry in weights.entries().items():
+        path = folder / f"{name}.md"
+        facts = CardFacts(
+            name,
+            entry.repo_id,
+            {entry.file: entry.sha256},
+            entry.parameters,
+            entry.size,
+            [
+                _own(read_record(file), entry, file)
+                for file in sorted((folder / "records" / name).glob("*.json"))
+            ],
+            _kept(path),
+        )
+        found[path] = render(entry.meta, facts)
+    for row in architectures():
+        name, path = row["name"], folder / f"{row['name']}.md"
+        if not row["weights"]:
+            every = sorted((folder.parent / "recipes" / name).glob("*.yaml"))
+            others = (f"recipes/{name}/{file.name}" for file in every)
+            recipes = list(dict.fromkeys((row["recipe"], *others)))
+            found[path] = render_untrained(name, row, recipes, _kept(path))
+    return found
+
+
+def _kept(path: Path) -> dict[str, str]:
+    return read_prose(path.read_text(encoding="utf-8"), str(path)) if path.is_file() else {}
+
+
+def _own(record: dict[str, Any], entry: weights.WeightsEntry, path: Path) -> dict[str, Any]:
+    """A record, if it is of a set of weights.
+
+    Raises:
+        WeightsError: It is of others, or not of them alone.
+    """
+    reason = misfit(record, entry.sha256)
+    if reason is not None:
+        again = portable_command(record["command"], entry.name)
+        raise WeightsError(f"{path}: no record of {entry.name}: {reason}; measure it: {again}")
+    return record
+
+
+def keep_record(name: str, path: Path, folder: Path = FOLDER) -> Path:
+    """Copy a record of a benchmark to the cards, without this machine's paths.
+
+    Whatever they were measured as, its key names the weights, as a leaderboard's does. The sum of their file
+    is enough to tell whose it is: what the zoo knows is the very file that was measured.
+
+    Args:
+        name: ``arch.tag``, whose record it is.
+        path: The record.
+        folder: See ``cards``.
+
+    Raises:
+        AffectZooError: It is no record, or no file can have its key.
+        WeightsError: It is of other weights, or the zoo knows none of this name.
+    """
+    entry = weights.entries().get(name)
+    if entry is None:
+        raise WeightsError(f"{name}: records are kept of {', '.join(weights.entries())}")
+    record = _own(read_record(path), entry, path)
+    record = public_record(record, name, name, key=public_key(record, name))
+    target = folder / "records" / name / f"{record['key']}.json"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return target
+
+
+def stale(folder: Path = FOLDER) -> list[Path]:
+    """Cards that are missing, not as they would be written now, or of nothing in the zoo."""
+    wanted = cards(folder)
+    wrong = [p for p, card in wanted.items() if not p.is_file() or p.read_text(encoding="utf-8") != card]
+    return wrong + sorted(set(folder.glob("*.md")) - set(wanted))
+
+
+def write(folder: Path = FOLDER) -> list[Path]:
+    """Write the cards that are stale and delete those of nothing in the zoo; returns which."""
+    wanted, wrong = cards(folder), stale(folder)
+    for path in wrong:
+        if path in wanted:
+            path.write_text(wanted[path], encoding="utf-8")
+        else:
+            path.unlink()
+    return wrong

@@ -1,0 +1,129 @@
+"""``affectzoo benchmark``, ``leaderboard``, ``compare`` and ``features``: systems measured on faces."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from affectzoo.cli.options import COUNT, MANY, Commands, lazily
+
+BENCHMARK_EPILOG = """\
+what can be measured (--models, each as [NAME=]SPEC):
+  dlp_cnn_s.ferplus       a model of the zoo; or hf-hub:OWNER/NAME[@REV], a run's folder, a .safetensors file
+  runs/x/fold_{fold}      a model for each fold, as affectzoo cross-validate makes them
+  MODEL+svm, MODEL+lda    its features with a classifier fitted on the training part; +svr for values
+  MODEL#LAYER+svm         the same of one of its layers
+  hog+svm, gabor+lda      hand-crafted features: hog, hog256, lbp, gabor, shape
+Several under one NAME are runs of one recipe and share a row, as mean and standard deviation.
+
+examples:
+  affectzoo benchmark --data ferplus=DIR --protocol ferplus_valid
+  affectzoo benchmark --data ferplus=DIR --protocol ferplus_valid --out board \\
+    --models dlp_cnn_s.ferplus hog+svm center=runs/center_0 center=runs/center_1 \\
+    --predictions theirs=theirs.csv
+  affectzoo benchmark --data afewva=DIR --protocol afewva_5fold --models "runs/x/fold_{fold}"
+  affectzoo benchmark --data table=my_faces --split test
+  affectzoo compare board dlp_cnn_s.ferplus hog+svm
+
+Stopped at any moment, the same command goes on: what was measured before is not measured again.
+"""
+
+
+def add_benchmark(commands: Commands) -> None:
+    """Add ``affectzoo benchmark``."""
+    bench = commands.add_parser(
+        "benchmark",
+        help="models and baselines under published protocols, as a leaderboard",
+        description="Measure systems on the exact faces of published protocols. Writes a JSON record and\n"
+        "the predictions of each pair, and a leaderboard as Markdown and as one HTML page.",
+        epilog=BENCHMARK_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    bench.add_argument("--data", required=True, metavar="NAME=DIR", **MANY, help="data sets, their folders")
+    bench.add_argument(
+        "--models", metavar="[NAME=]SPEC", **MANY, help="see below (default: all pretrained models that fit)"
+    )
+    bench.add_argument(
+        "--predictions",
+        metavar="NAME=FILE",
+        **MANY,
+        help="another system's outputs: .csv, .json, .parquet",
+    )
+    bench.add_argument(
+        "--protocol", metavar="P", **MANY, help="published protocols; affectzoo data protocol lists them"
+    )
+    bench.add_argument("--split", choices=("train", "valid", "test"), help="a plain split, no protocol")
+    bench.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="option of the split's data module"
+    )
+    bench.add_argument(
+        "--detector",
+        choices=("given", "yunet", "haar"),
+        default="given",
+        help="given: the data set's own boxes; else find faces, count those not found (default: given)",
+    )
+    bench.add_argument("--detector-file", type=Path, metavar="ONNX", help="YuNet's file")
+    bench.add_argument("--note", help="what readers should know of this copy, such as 'rendered faces'")
+    bench.add_argument("--batch-size", **COUNT, default=64, help="(default: %(default)s)")
+    bench.add_argument(
+        "--out", type=Path, default=Path("leaderboard"), metavar="DIR", help="(default: %(default)s)"
+    )
+    bench.add_argument("--json", action="store_true", help="print the records instead of tables")
+    bench.set_defaults(run=lazily("affectzoo.benchmark.command"))
+
+
+def add_leaderboard(commands: Commands) -> None:
+    """Add ``affectzoo leaderboard``."""
+    pages = commands.add_parser(
+        "leaderboard",
+        help="write a benchmark's pages anew from its records",
+        description="Write leaderboard.md, leaderboard.html and plots anew, for example after records of\n"
+        "other machines were put into the folder.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    pages.add_argument("folder", type=Path, metavar="DIR", help="a benchmark's --out folder")
+    pages.set_defaults(run=lazily("affectzoo.benchmark.command", "leaderboard_command"))
+
+
+def add_compare(commands: Commands) -> None:
+    """Add ``affectzoo compare``."""
+    compare = commands.add_parser(
+        "compare",
+        help="whether two systems of a benchmark differ",
+        description="Compare two systems on the same faces: a paired bootstrap of any metric, and McNemar's\n"
+        "test for classes.",
+        epilog="example:\n  affectzoo compare leaderboard dlp_cnn_s.ferplus hog+svm --metric mean_diagonal",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    compare.add_argument("folder", type=Path, metavar="DIR", help="a benchmark's --out folder")
+    compare.add_argument("first", metavar="FIRST", help="a system's name or a record's key")
+    compare.add_argument("second", metavar="SECOND", help="another one")
+    compare.add_argument("--metric", help="such as accuracy, f1, ccc (default: accuracy or ccc)")
+    compare.add_argument("--json", action="store_true", help="print JSON instead of a sentence")
+    compare.set_defaults(run=lazily("affectzoo.benchmark.compare_command"))
+
+
+def add_features(commands: Commands) -> None:
+    """Add ``affectzoo features``."""
+    features = commands.add_parser(
+        "features",
+        help="a model's features of faces, as a table and as a picture",
+        description="Write the features of every face of a split, and their map in two dimensions\n"
+        "(t-SNE), coloured by class and by intensity.",
+        epilog="examples:\n"
+        "  affectzoo features dlp_cnn_s.ferplus --data ferplus=DIR --split valid --out features\n"
+        "  affectzoo features dlp_cnn_s.ferplus --layer list\n"
+        "  affectzoo features hog --data ferplus=DIR --split valid --out features",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    features.add_argument("model", metavar="MODEL", help="as for load, or hog, hog256, lbp, gabor, shape")
+    features.add_argument("--layer", help="a layer of the network, or: list")
+    features.add_argument("--data", metavar="NAME=DIR", help="the data set and its folder")
+    features.add_argument("--split", default="test", help="train, valid or test (default: %(default)s)")
+    features.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="option of its data module"
+    )
+    features.add_argument("--limit", **COUNT, metavar="N", help="take N faces, drawn at random")
+    features.add_argument("--out", type=Path, metavar="DIR", help="gets features.parquet and features.png")
+    features.add_argument("--json", action="store_true", help="print JSON instead of a summary")
+    features.set_defaults(run=lazily("affectzoo.features.projection"))

@@ -1,0 +1,54 @@
+"""The commands and their options, in one parser."""
+
+from __future__ import annotations
+
+import argparse
+
+from affectzoo import __version__
+from affectzoo.cli import benchmark, data, training, weights, zoo
+
+COMMANDS = (
+    zoo.add_models,
+    zoo.add_predict,
+    data.add_data,
+    benchmark.add_benchmark,
+    benchmark.add_leaderboard,
+    benchmark.add_compare,
+    benchmark.add_features,
+    zoo.add_demo,
+    weights.add_convert,
+    weights.add_import,
+    weights.add_publish,
+)
+"""In the order of ``affectzoo --help``."""
+
+EPILOG = """\
+train and evaluate (options by LightningCLI, see: affectzoo fit --help):
+{training}
+
+examples:
+  affectzoo demo
+  affectzoo models --pretrained
+  affectzoo predict photo.jpg --render out
+  affectzoo predict faces/ --detector none --out faces.csv
+  affectzoo fit --config recipes/dlp_cnn_s/ferplus.yaml --data.root DIR
+  affectzoo test --config recipes/dlp_cnn_s/ferplus.yaml --data.root DIR --model.weights ferplus
+  affectzoo benchmark --data ferplus=DIR --protocol ferplus_valid --models dlp_cnn_s.ferplus hog+svm
+  affectzoo publish runs/mine --repo OWNER/NAME --dry-run --out mine
+"""
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The commands and their options, except those that train, which read their options themselves."""
+    told = "\n".join(f"  {name:<14}  {does}" for name, does in training.COMMANDS.items())
+    parser = argparse.ArgumentParser(
+        prog="affectzoo",
+        description="Pretrained models for facial affect: load, fine-tune, benchmark.",
+        epilog=EPILOG.format(training=told),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"affectzoo {__version__}")
+    commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
+    for add in COMMANDS:
+        add(commands)
+    return parser

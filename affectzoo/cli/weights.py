@@ -1,0 +1,148 @@
+"""``affectzoo convert``, ``import`` and ``publish``: weights from elsewhere, and to the Hub."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from affectzoo.cli.options import BYTES, MANY, Commands, lazily
+
+CONVERT_EPILOG = """\
+examples:
+  affectzoo convert vggface vgg_face.mat --out vggface.safetensors
+  affectzoo convert vggface vgg_face_dag.pth --color rgb --landmarks --out vggface_landmarks.safetensors
+  affectzoo fit --config recipes/vggface/rafdb.yaml --data.root DIR \\
+    --model.weights vggface.safetensors --model.new_head true
+
+What the file has no values for (second fully connected layer, head, landmarks) starts at random, so the
+result is to be trained, not to predict with.
+"""
+
+IMPORT_EPILOG = """\
+examples:
+  affectzoo import resnet18.pth --arch resnet18 --labels neutral,happiness,anger --out mine.safetensors
+  affectzoo import old.pth.tar --arch vgg11_bn --task va --out old.safetensors --dry-run
+  affectzoo import net.pt --arch dlp_cnn_s --labels ferplus8 --out net.safetensors \\
+    --map encoder=trunk.conv --map projection=trunk.fc --map aux=- --preprocess mean=0.5 std=0.5
+  affectzoo import runs/x/checkpoints/last.ckpt --out last.safetensors
+
+Nothing in the file is run: tensors are read, anything else is refused. A file of rules (YAML) holds lines as
+  'conv(\\d)\\.(.*)': 'trunk.conv.\\1.\\2'     old names by regular expression, new names; null leaves out
+Layers without a rule are placed by their names, else by their order; the table shows how. Unless every tensor
+has its place, nothing is written (exit status 1). Labels keep the order that you give: that of the outputs.
+"""
+
+PUBLISH_EPILOG = """\
+examples:
+  affectzoo publish runs/x --repo me/x --dry-run --out x --record leaderboard \\
+    --licence weights=Apache-2.0 code=Apache-2.0 "pictures=for research" labels=MIT
+  affectzoo publish runs/x --repo me/x --tag v1 --record leaderboard --licence ...
+"""
+
+
+def add_convert(commands: Commands) -> None:
+    """Add ``affectzoo convert``."""
+    convert = commands.add_parser(
+        "convert",
+        help="turn published weights into weights to start from",
+        description="Turn a published VGG-Face file that you fetched (Parkhi et al., BMVC 2015; for\n"
+        "non-commercial research) into weights that vggface, cnn_gru and cnn_lstm start from.",
+        epilog=CONVERT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    convert.add_argument("kind", choices=("vggface",), help="what the file is")
+    convert.add_argument("file", type=Path, metavar="FILE", help=".mat of MatConvNet, or .pth state dict")
+    convert.add_argument("--out", type=Path, required=True, metavar="FILE", help="result, .safetensors")
+    convert.add_argument("--landmarks", action="store_true", help="for models that also take 68 landmarks")
+    convert.add_argument(
+        "--color",
+        choices=("auto", "rgb", "bgr"),
+        default="auto",
+        help="colours as the file's network reads them; auto: as the file tells, else ask (default: auto)",
+    )
+    convert.set_defaults(run=_convert)
+
+
+def _convert(args: argparse.Namespace) -> None:
+    from affectzoo.conversion import convert_vggface
+    from affectzoo.weights import read_meta
+
+    out = convert_vggface(args.file, args.out, args.landmarks, color=args.color)
+    print(f"written: {out}; freshly initialised: {'; '.join(read_meta(out).training['fresh'])}")
+    print(f"start from it: affectzoo fit ... --model.weights {out} --model.new_head true")
+
+
+def add_import(commands: Commands) -> None:
+    """Add ``affectzoo import``."""
+    own = commands.add_parser(
+        "import",
+        help="bring a PyTorch checkpoint of your own into the zoo's format",
+        description="Find each tensor of a checkpoint its place in an architecture of the zoo, show where,\n"
+        "and write a weights file that load, predict and benchmark take.",
+        epilog=IMPORT_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    own.add_argument(
+        "checkpoint", type=Path, metavar="CHECKPOINT", help=".pt, .pth, .bin, .ckpt or .safetensors"
+    )
+    own.add_argument("--arch", help="its architecture; affectzoo's own checkpoints say it themselves")
+    own.add_argument("--out", type=Path, required=True, metavar="FILE", help="result, .safetensors")
+    own.add_argument("--labels", metavar="A,B,...", help="what the outputs mean, in order; or a space's name")
+    own.add_argument("--task", help="what it predicts: expression (default), va, valence, arousal, multitask")
+    own.add_argument(
+        "--map",
+        metavar="OLD=NEW",
+        **MANY,
+        help="names that begin with OLD begin with NEW; OLD=- leaves them out; or a .yaml file, see below",
+    )
+    own.add_argument("--set", metavar="KEY=VALUE", **MANY, help="architecture's argument, as head_units=[]")
+    own.add_argument(
+        "--preprocess",
+        metavar="KEY=VALUE",
+        **MANY,
+        help="size, resize, color, mean, std, margin (default: the architecture's own)",
+    )
+    own.add_argument(
+        "--licence", metavar="SUBJECT=TERMS", **MANY, help="terms of weights, code, pictures or labels"
+    )
+    own.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
+    own.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    own.set_defaults(run=lazily("affectzoo.importing.command"))
+
+
+def add_publish(commands: Commands) -> None:
+    """Add ``affectzoo publish``."""
+    publish = commands.add_parser(
+        "publish",
+        help="a model with its card, records and recipe to the Hugging Face Hub",
+        description="Write a model as a folder that others can load, check it, and upload it in one commit.\n"
+        "What the Hub has already is not sent; where nothing differs, there is no commit.",
+        epilog=PUBLISH_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    publish.add_argument("model", metavar="MODEL", help="a run's folder, a .safetensors file or arch.tag")
+    publish.add_argument("--repo", required=True, metavar="OWNER/NAME", help="where on the Hub")
+    publish.add_argument("--dry-run", action="store_true", help="write and check, upload nothing")
+    publish.add_argument("--out", type=Path, metavar="DIR", help="keep the folder here")
+    publish.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="records of affectzoo benchmark, or its folders: those of these weights are taken",
+        **MANY,
+    )
+    publish.add_argument(
+        "--licence", metavar="SUBJECT=TERMS", help="terms of weights, code, pictures and labels", **MANY
+    )
+    precision = publish.add_mutually_exclusive_group()
+    precision.add_argument(
+        "--half", action="store_true", default=True, help="store weights as float16 (default)"
+    )
+    precision.add_argument("--full", dest="half", action="store_false", help="store weights as float32")
+    publish.add_argument(
+        "--shard-size", **BYTES, metavar="N", help="largest weights file, such as 2GB (default: one file)"
+    )
+    publish.add_argument("--tag", metavar="REV", help="name the commit, to load it as OWNER/NAME@REV")
+    publish.add_argument("--private", action="store_true", help="make a repository for its owner alone")
+    publish.add_argument("--message", metavar="TEXT", help="of the commit")
+    publish.set_defaults(run=lazily("affectzoo.publishing.command"))

@@ -1,0 +1,39 @@
+"""The command line as a whole; what each command does is tested with the module that does it."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from affectzoo.cli import main
+from affectzoo.cli.parser import COMMANDS
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("predict x --batch-size 0", "--batch-size: '0': expected a whole number from 1"),
+        ("features hog --limit many", "--limit: 'many': expected a whole number from 1"),
+        (
+            "publish x --repo a/b --shard-size 3TB",
+            "--shard-size: '3TB': expected a size such as 500MB or 2GB",
+        ),
+        ("publish x --repo a/b --shard-size 0MB", "'0MB': expected a size such as"),
+        ("publsh x", "invalid choice: 'publsh'"),
+    ],
+)
+def test_usage_errors_say_what_is_expected(
+    arguments: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(arguments.split())
+    assert message in capsys.readouterr().err
+
+
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    for add in COMMANDS:
+        assert re.search(rf"^    {add.__name__.removeprefix('add_')}\s+\w", shown, re.MULTILINE)
+    assert "cross-validate  fit and test on every fold" in shown
