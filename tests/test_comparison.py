@@ -77,6 +77,24 @@ def test_accuracy_against_a_naive_bootstrap_and_the_binomial() -> None:
     assert (found.units, found.level) == ("faces", 0.95)
 
 
+def test_several_runs_count_as_their_mean() -> None:
+    some, others = [drawn(80, 0.8, seed) for seed in (1, 3)], [drawn(80, 0.6, seed) for seed in (2, 4, 5)]
+    found = compare(some, others, "accuracy", first="A", second="B", resamples=200)
+    right, wrong = (
+        np.mean([t["label"].eq(t["predicted_label"]) for t in runs], axis=0) for runs in (some, others)
+    )
+    assert found.values == (pytest.approx(right.mean()), pytest.approx(wrong.mean()))
+    assert (found.low, found.high) == pytest.approx(
+        naive(np.arange(80), lambda rows: (right - wrong)[rows].mean(), 200)
+    )
+    assert (found.runs, found.mcnemar) == ((2, 3), None)
+    assert found.verdict.endswith("); means over 2 and 3 runs, which other seeds would change, too")
+    silent = [some[0], some[1].assign(predicted_label=[None, *some[1]["predicted_label"][1:]])]
+    assert compare(silent, others, resamples=5).missing == (1, 0)
+    with pytest.raises(DataError, match="run 1 of A and run 2 of A are not on the same faces"):
+        compare([some[0], some[1].iloc[1:]], others, first="A", second="B")
+
+
 def f1(table: pd.DataFrame) -> float:
     return float(f1_score(table["label"], table["predicted_label"], average="macro"))
 
@@ -378,7 +396,7 @@ def test_command_prints_the_verdict(folder: Path, capsys: pytest.CaptureFixture[
 def test_command_prints_json(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command(options(folder, "p-B-2", "p-B-3", metric="f1", json=True))
     (told,) = json.loads(capsys.readouterr().out)
-    assert (told["group"], told["metric"]) == ("p, seed 2 and 3", "f1")
+    assert (told["group"], told["metric"]) == ("p, seeds 2, 3", "f1")
     assert (told["first"], told["second"]) == ("p-B-2", "p-B-3")
 
 
@@ -389,9 +407,15 @@ def test_command_compares_run_by_run(folder: Path, capsys: pytest.CaptureFixture
         drawn(60, 0.7, seed).to_csv(folder / "predictions" / f"{key}.csv", index=False)
     command(options(folder, "B", "C", json=True))
     told = json.loads(capsys.readouterr().out)
-    assert [one["group"] for one in told] == ["p, seed 2", "p, seed 3"]
-    command(options(folder, "A", "C", json=True))  # one run against two: the first of each
-    assert len(json.loads(capsys.readouterr().out)) == 1
+    assert [(one["group"], one["runs"]) for one in told] == [
+        ("p, seeds 2, 3", [2, 2]),
+        ("p, seed 2", [1, 1]),
+        ("p, seed 3", [1, 1]),
+    ]
+    assert told[0]["difference"] == pytest.approx((told[1]["difference"] + told[2]["difference"]) / 2)
+    command(options(folder, "A", "C", json=True))  # one run against the mean of two
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["runs"] == [1, 2] and told["p_exact"] is None
 
 
 def test_command_says_what_there_is(folder: Path, tmp_path: Path) -> None:

@@ -318,7 +318,10 @@ def test_a_folder_of_records_gives_those_of_these_weights(run: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"model": {"sha256": ["ab" * 32], "training": {}}}, "was measured with other weights, sha256 abababababab, not "),
+        (
+            {"model": {"sha256": ["ab" * 32], "training": {}}},
+            "was measured with other weights, sha256 abababababab, not ",
+        ),
         ({"kind": "features"}, "is not a model as it is"),
         ({"model": {"sha256": ["ab" * 32] * 5, "training": {}}}, "is the 5 models of a cross-validation"),
     ],

@@ -31,12 +31,12 @@ def command(args: argparse.Namespace) -> None:
     """
     folder = Path(args.folder)
     results = []
-    for one, other in _pairs(read_records(folder), args.first, args.second):
-        mine, theirs = (read_table(counted(folder, record)) for record in (one, other))
-        field = "key" if one["system"] == other["system"] else "system"
-        protocol = one["protocol"].get("name") or one["protocol"].get("title")
-        result = compare(mine, theirs, args.metric, first=one[field], second=other[field])
-        results.append((f"{protocol}{_seeds(one, other)}", result))
+    for some, others in _matches(read_records(folder), args.first, args.second):
+        mine, theirs = ([read_table(counted(folder, record)) for record in runs] for runs in (some, others))
+        field = "key" if some[0]["system"] == others[0]["system"] else "system"
+        protocol = some[0]["protocol"].get("name") or some[0]["protocol"].get("title")
+        result = compare(mine, theirs, args.metric, first=some[0][field], second=others[0][field])
+        results.append((f"{protocol}{_seeds([*some, *others])}", result))
     if args.json:
         print(json.dumps([result.to_dict(title) for title, result in results], indent=2))
         return
@@ -46,21 +46,22 @@ def command(args: argparse.Namespace) -> None:
         console.print(f"{result.verdict[0].upper()}{result.verdict[1:]}.", markup=False)
 
 
-def _pairs(records: Sequence[Record], first: str, second: str) -> list[tuple[Record, Record]]:
-    """What to compare: results on the same faces, run by run where both systems have as many."""
+Runs = tuple[list[Record], list[Record]]
+
+
+def _matches(records: Sequence[Record], first: str, second: str) -> list[Runs]:
+    """Results on the same faces: all runs of both together, then run by run where there are as many."""
     some, others = (_named(records, name) for name in (first, second))
-    pairs: list[tuple[Record, Record]] = []
+    matches: list[Runs] = []
     for faces in dict.fromkeys(_faces(record) for record in some):
         here, there = ([r for r in found if _faces(r) == faces] for found in (some, others))
-        runs = (
-            zip(here, there, strict=True)
-            if len(here) == len(there)
-            else zip(here[:1], there[:1], strict=False)
-        )
-        pairs += runs
-    if not pairs:
+        if there:
+            matches.append((here, there))
+        if len(here) == len(there) > 1:
+            matches += [([one], [other]) for one, other in zip(here, there, strict=True)]
+    if not matches:
         raise AffectZooError(f"{first} and {second} were not measured on the same faces")
-    return pairs
+    return matches
 
 
 def _named(records: Sequence[Record], name: str) -> list[Record]:
@@ -81,11 +82,10 @@ def _seed(record: Record) -> Any:
     return record.get("model", {}).get("training", {}).get("seed")
 
 
-def _seeds(one: Record, other: Record) -> str:
+def _seeds(records: Sequence[Record]) -> str:
     """Which runs are compared, where that is known."""
-    seeds = [_seed(one), _seed(other)]
-    known = dict.fromkeys(str(seed) for seed in seeds if seed is not None)
-    return f", seed {' and '.join(known)}" if known else ""
+    known = dict.fromkeys(str(seed) for record in records if (seed := _seed(record)) is not None)
+    return f", seed{'s' * (len(known) > 1)} {', '.join(known)}" if known else ""
 
 
 def _table(result: Comparison, title: str) -> Table:

@@ -1,8 +1,9 @@
 """Is one system better than another on the same faces, or is the difference within chance?
 
-From two tables of predictions as ``affectzoo benchmark`` writes them: the difference of a metric with a
-paired bootstrap interval and, for accuracy, McNemar's test. On folds the metric is that of all folds' faces
-together, not the mean over folds.
+From tables of predictions as ``affectzoo benchmark`` writes them: the difference of a metric with a paired
+bootstrap interval and, for accuracy, McNemar's test. On folds the metric is that of all folds' faces
+together, not the mean over folds. Of several runs the mean counts; the interval then tells what other faces
+would change, not what other seeds would.
 """
 
 from __future__ import annotations
@@ -52,16 +53,17 @@ class Comparison:
         first: One system's name.
         second: The other's.
         metric: What was compared.
-        values: The metric of each, on all faces.
+        values: The metric of each, on all faces; of several runs their mean.
         difference: The first's less the second's.
         low: Lower end of its bootstrap interval.
         high: Upper end.
         level: Share of the resamples inside the interval.
         units: What was drawn: subjects, clips or faces.
         faces: How many have a label, or values, and count.
-        missing: For how many of them each system has no answer: wrong, or 0, 0.
+        missing: For how many of them each system (or some run of it) has no answer: wrong, or 0, 0.
         folds: Of how many folds the faces are, one after the other.
-        mcnemar: McNemar's test, for accuracy; it takes faces as independent.
+        mcnemar: McNemar's test, for accuracy of one run each; it takes faces as independent.
+        runs: How many of each system.
     """
 
     first: str
@@ -77,6 +79,7 @@ class Comparison:
     missing: tuple[int, int]
     folds: int = 1
     mcnemar: McNemar | None = None
+    runs: tuple[int, int] = (1, 1)
 
     @property
     def lower_is_better(self) -> bool:
@@ -117,6 +120,9 @@ class Comparison:
             for name, number in zip((self.first, self.second), self.missing, strict=True)
             if number
         ]
+        if self.runs != (1, 1):
+            told = " and ".join(map(str, dict.fromkeys(self.runs)))
+            notes.insert(0, f"means over {told} runs, which other seeds would change, too")
         return [f"faces of {self.folds} folds together", *notes] if self.folds > 1 else notes
 
     def to_dict(self, group: str | None = None) -> dict[str, Any]:
@@ -127,8 +133,8 @@ class Comparison:
 
         Returns:
             ``group``, ``first``, ``second``, ``metric``, ``values``, ``difference``, ``low``, ``high``,
-            ``level``, ``units``, ``faces``, ``missing`` (each system's), ``folds``, ``p_exact``,
-            ``only_first``, ``only_second`` and ``verdict``.
+            ``level``, ``units``, ``faces``, ``missing`` (each system's), ``folds``, ``runs`` (each system's),
+            ``p_exact``, ``only_first``, ``only_second`` and ``verdict``.
         """
         numbers = {"difference": self.difference, "low": self.low, "high": self.high}
         test = self.mcnemar
@@ -144,6 +150,7 @@ class Comparison:
             "faces": self.faces,
             "missing": list(self.missing),
             "folds": self.folds,
+            "runs": list(self.runs),
             "p_exact": None if test is None else test.exact,
             "only_first": None if test is None else test.only_first,
             "only_second": None if test is None else test.only_second,
@@ -152,8 +159,8 @@ class Comparison:
 
 
 def compare(
-    one: pd.DataFrame,
-    other: pd.DataFrame,
+    one: pd.DataFrame | Sequence[pd.DataFrame],
+    other: pd.DataFrame | Sequence[pd.DataFrame],
     metric: str | None = None,
     *,
     first: str = "first",
@@ -165,7 +172,7 @@ def compare(
     """Compare two systems on the same faces.
 
     Args:
-        one: One system's table of predictions, see ``records.read_table``.
+        one: One system's table of predictions, see ``records.read_table``, or one for each of its runs.
         other: The other's.
         metric: One of ``CLASS_METRICS`` or ``VALUE_METRICS``; by default accuracy where there are classes,
             else ``ccc``, the mean of both dimensions.
@@ -179,19 +186,23 @@ def compare(
         UnknownNameError: There is no such metric.
         DataError: The tables are not of the same faces with the same truth, or lack what the metric needs.
     """
+    some, others = ([given] if isinstance(given, pd.DataFrame) else list(given) for given in (one, other))
     if metric is None:
-        metric = "accuracy" if "predicted_label" in one else "ccc"
+        metric = "accuracy" if "predicted_label" in some[0] else "ccc"
     if metric not in (*CLASS_METRICS, *VALUE_METRICS):
         raise UnknownNameError("metric", metric, (*CLASS_METRICS, *VALUE_METRICS))
-    names = (first, second)
-    tables = _joined(one, other, names)
+    names = [*_run_names(first, len(some)), *_run_names(second, len(others))]
+    tables = _joined([*some, *others], names)
     prepare = _classes if metric in CLASS_METRICS else _values
     truth, answers, missing = prepare(tables, metric, names)
     counted = np.flatnonzero(truth >= 0 if truth.ndim == 1 else np.isfinite(truth).any(axis=1))
     if len(counted) == 0:
         raise DataError(f"{first} and {second}: no face has what {metric} needs to be compared with")
-    table, truth, a, b = tables[0].iloc[counted], truth[counted], answers[0][counted], answers[1][counted]
-    function = _figure(metric)
+    table, truth = tables[0].iloc[counted], truth[counted]
+    runs = len(some)
+    a, b = (np.stack(told, axis=1)[counted] for told in (answers[:runs], answers[runs:]))
+    silent = [np.any(told, axis=0)[counted] for told in (missing[:runs], missing[runs:])]
+    function = _mean_over_runs(_figure(metric))
     units, groups = groups_of(table)
     found = bootstrap_difference(
         function,
@@ -214,10 +225,17 @@ def compare(
         level=level,
         units=units,
         faces=len(counted),
-        missing=(int(missing[0][counted].sum()), int(missing[1][counted].sum())),
+        missing=(int(silent[0].sum()), int(silent[1].sum())),
         folds=table["fold"].nunique(),
-        mcnemar=mcnemar(a.argmax(axis=1), b.argmax(axis=1), truth) if metric == "accuracy" else None,
+        mcnemar=mcnemar(a[:, 0].argmax(axis=1), b[:, 0].argmax(axis=1), truth)
+        if metric == "accuracy" and len(tables) == 2
+        else None,
+        runs=(runs, len(others)),
     )
+
+
+def _run_names(name: str, runs: int) -> list[str]:
+    return [name] if runs == 1 else [f"run {number} of {name}" for number in range(1, runs + 1)]
 
 
 def groups_of(table: pd.DataFrame) -> tuple[Drawn, npt.NDArray[Any] | None]:
@@ -257,19 +275,26 @@ def missing_as_wrong(scores: Floats, labels: npt.NDArray[np.int64]) -> Floats:
     return found
 
 
-def _joined(
-    first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str]
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Both in the order of fold and id."""
-    tables = []
-    for table, name in zip((first, second), names, strict=True):
+def _joined(given: Sequence[pd.DataFrame], names: Sequence[str]) -> list[pd.DataFrame]:
+    """All in the order of fold and id.
+
+    Raises:
+        DataError: They are of other faces, or other truth, than the first.
+    """
+    tables: list[pd.DataFrame] = []
+    for table, name in zip(given, names, strict=True):
         numbers = table["fold"].fillna(0) if "fold" in table else 0
         found = table.assign(fold=numbers).sort_values(KEY, ignore_index=True)
         twice = found[found.duplicated(KEY)]
         if len(twice):
             raise DataError(f"{name}: the face {twice['id'].iloc[0]} is there twice")
+        if tables:
+            _check_same(tables[0], found, (names[0], name))
         tables.append(found)
-    one, other = tables
+    return tables
+
+
+def _check_same(one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str]) -> None:
     sides = one[KEY].merge(other[KEY], how="outer", on=KEY, indicator=True)
     apart = sides[sides["_merge"] != "both"]
     if len(apart):
@@ -287,14 +312,13 @@ def _joined(
                     f"{names[0]} and {names[1]} disagree on the truth: {column} of {one['id'][row]} is "
                     f"{one[column][row]} and {other[column][row]}"
                 )
-    return one, other
 
 
 Prepared = tuple[npt.NDArray[Any], list[Floats], list[npt.NDArray[np.bool_]]]
-"""Truth, each system's answers, and which of them are missing."""
+"""Truth, each table's answers, and which of them are missing."""
 
 
-def _classes(tables: Sequence[pd.DataFrame], metric: str, names: tuple[str, str]) -> Prepared:
+def _classes(tables: Sequence[pd.DataFrame], metric: str, names: Sequence[str]) -> Prepared:
     """Class indices (N,) and scores (N, C + 1)."""
     for table, name in zip(tables, names, strict=True):
         if not {"label", "predicted_label"} <= set(table):
@@ -322,17 +346,17 @@ def _places(names: pd.Series[Any], classes: Sequence[str]) -> npt.NDArray[np.int
     return pd.Index(classes).get_indexer(pd.Index(names)).astype(np.int64)
 
 
-def _class_names(tables: Sequence[pd.DataFrame], names: tuple[str, str]) -> list[str]:
-    scored = [list(columns) for table in tables if (columns := _score_columns(table))]
-    if len(scored) == 2 and set(scored[0]) != set(scored[1]):
-        raise DataError(
-            f"{names[0]} has the classes {', '.join(scored[0])}, {names[1]} has {', '.join(scored[1])}"
-        )
+def _class_names(tables: Sequence[pd.DataFrame], names: Sequence[str]) -> list[str]:
+    scored = [(n, list(cols)) for n, t in zip(names, tables, strict=True) if (cols := _score_columns(t))]
+    for name, columns in scored[1:]:
+        first, known = scored[0]
+        if set(columns) != set(known):
+            raise DataError(f"{first} has the classes {', '.join(known)}, {name} has {', '.join(columns)}")
     used = {name for t in tables for c in ("label", "predicted_label") for name in t[c].dropna()}
-    classes = scored[0] if scored else sorted(used)
+    classes = scored[0][1] if scored else sorted(used)
     if not used <= set(classes):
         unknown = ", ".join(sorted(used - set(classes)))
-        raise DataError(f"{names[0]} and {names[1]}: no column of scores for {unknown}")
+        raise DataError(f"{' and '.join(names)}: no column of scores for {unknown}")
     return classes
 
 
@@ -341,7 +365,7 @@ def _score_columns(table: pd.DataFrame) -> dict[str, str]:
     return {name[2:]: name for name in map(str, table) if name.startswith(("p_", "s_"))}
 
 
-def _values(tables: Sequence[pd.DataFrame], metric: str, names: tuple[str, str]) -> Prepared:
+def _values(tables: Sequence[pd.DataFrame], metric: str, names: Sequence[str]) -> Prepared:
     """Annotated and predicted values, shape (N, D)."""
     wanted = DIMENSIONS if metric == "ccc" else (metric.partition("_")[2],)
     for table, name in zip(tables, names, strict=True):
@@ -368,6 +392,17 @@ def _figure(metric: str) -> Metric:
         return torch.stack(each).mean(dim=0)
 
     return of_classes if metric in CLASS_METRICS else of_values
+
+
+def _mean_over_runs(metric: Metric) -> Metric:
+    """The same of answers of several runs, shape (N, R, ...)."""
+
+    def mean(answers: Any, truth: Any, counts: Any = None) -> torch.Tensor:
+        return torch.stack([metric(answers[:, run], truth, counts) for run in range(answers.shape[1])]).mean(
+            0
+        )
+
+    return mean
 
 
 def _finite(value: float) -> float | None:

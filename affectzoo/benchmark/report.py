@@ -42,29 +42,28 @@ def report(out: Path) -> tuple[Path, Path]:
     drawn, comparisons = {}, []
     for group in groups(records):
         ranked = entries(group)
-        told = [entry for entry in ranked if (out / entry.records[0]["predictions"]).is_file()]
-        firsts = [entry.records[0] for entry in told]
-        comparisons += _comparisons(group, told, [read_table(counted(out, record)) for record in firsts])
-        tables = [read_table(out / record["predictions"]) for record in firsts]
-        drawn[group.id] = _plots(
-            group, ranked, dict(zip([e.label for e in told], tables, strict=True)), out / "plots"
-        )
+        told = [entry for entry in ranked if all((out / r["predictions"]).is_file() for r in entry.records)]
+        comparisons += _comparisons(out, group, told)
+        firsts = {entry.label: read_table(out / entry.records[0]["predictions"]) for entry in told}
+        drawn[group.id] = _plots(group, ranked, firsts, out / "plots")
     content = json.dumps(comparisons, indent=1, ensure_ascii=False)
     (out / "comparisons.json").write_text(content + "\n", encoding="utf-8")
     return write_leaderboard(out, records, [*published(), *facts()], comparisons, drawn)
 
 
-def _comparisons(
-    group: Group, ranked: Sequence[Entry], tables: Sequence[pd.DataFrame]
-) -> list[dict[str, Any]]:
-    """The best system's first run against each other one's."""
-    found = []
-    for entry, table in list(zip(ranked, tables, strict=True))[1:]:
-        if group.main not in entry.metrics or group.main not in ranked[0].metrics:
-            continue
-        told = compare(tables[0], table, group.main, first=ranked[0].label, second=entry.label)
-        found.append(told.to_dict(group.id))
-    return found
+def _comparisons(out: Path, group: Group, ranked: Sequence[Entry]) -> list[dict[str, Any]]:
+    """The best system against each other one, all runs of both."""
+
+    def runs(entry: Entry) -> list[pd.DataFrame]:
+        return [read_table(counted(out, record)) for record in entry.records]
+
+    known = [entry for entry in ranked if group.main in entry.metrics]
+    if len(known) < 2:
+        return []
+    best, name = runs(known[0]), known[0].label
+    others = ((entry.label, runs(entry)) for entry in known[1:])
+    told = (compare(best, tables, group.main, first=name, second=other) for other, tables in others)
+    return [comparison.to_dict(group.id) for comparison in told]
 
 
 def _plots(group: Group, ranked: Sequence[Entry], tables: Mapping[str, pd.DataFrame], folder: Path) -> Plots:
