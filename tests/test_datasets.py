@@ -131,6 +131,7 @@ def test_ferplus_rule_applies_to_training_alone(ferplus: Path) -> None:
     assert soft.split_counts() == {"train": 25, "valid": 24, "test": 24}
     assert soft.left_out["valid: discarded by the majority rule"] == 1
     assert hard.left_out["train: discarded by the majority rule"] == 1
+    assert [len(hard.part(split).left_out) for split in ("train", "valid", "test")] == [2, 2, 1]
 
 
 def test_ferplus_accepts_the_folder_above_and_missing_parts(tmp_path: Path) -> None:

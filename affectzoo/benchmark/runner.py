@@ -287,14 +287,8 @@ def _face_facts(folds: Sequence[Fold], parts: Sequence[Part]) -> dict[str, Any]:
         "missing": missing,
         "subjects": int(subjects.nunique()) if subjects.notna().all() else None,
         "clips": int(clips.nunique()) if clips.notna().any() else None,
-        "left_out": _left_out(folds[0]),
+        "left_out": dict(folds[0].test.left_out),
     }
-
-
-def _left_out(fold: Fold) -> dict[str, int]:
-    """Why faces that the files list are not in the index; reasons that name another part do not count."""
-    others = {"train:", "valid:", "test:"} - {f"{fold.protocol.test.split}:"}
-    return {why: n for why, n in fold.test.left_out.items() if why.split(" ")[0] not in others}
 
 
 def _predictions(fold: Fold, part: Part) -> pd.DataFrame:

@@ -11,12 +11,10 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
-from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.index import SPLITS, FaceIndex, one_hot
 from affectzoo.errors import DataNotFoundError
 from affectzoo.images import SUFFIXES
 from affectzoo.labels import canonical, label_space
-
-PARTS = ("train", "valid", "test")
 
 
 def read_folder(root: Path, split: str = "test") -> FaceIndex:
@@ -33,7 +31,7 @@ def read_folder(root: Path, split: str = "test") -> FaceIndex:
         DataNotFoundError: The root is missing or has no class folder with a picture in it.
     """
     root = Path(root)
-    parts = {part: root / part for part in PARTS if (root / part).is_dir()} or {split: root}
+    parts = {part: root / part for part in SPLITS if (root / part).is_dir()} or {split: root}
     files = [
         (part, path)
         for part, folder in parts.items()

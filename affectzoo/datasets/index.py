@@ -34,6 +34,9 @@ import pandas as pd
 from affectzoo.errors import DataError, EmptySplitError, LabelError
 from affectzoo.labels import LabelSpace, unmapped
 
+SPLITS = ("train", "valid", "test")
+"""Parts of a data set, in order."""
+
 COLUMNS = (
     "path",
     "split",
@@ -92,7 +95,7 @@ class FaceIndex:
         return len(self.table)
 
     def part(self, split: str) -> FaceIndex:
-        """The faces of one split.
+        """The faces of one split; what the others leave out does not count.
 
         Raises:
             EmptySplitError: There are none; says which splits have some.
@@ -104,7 +107,9 @@ class FaceIndex:
                 f"{self.dataset}: the {split} part of {self.root} is empty "
                 f"(found: {found or 'no faces at all'})"
             )
-        return self.rows(chosen)
+        others = tuple(f"{name}:" for name in SPLITS if name != split)
+        left_out = {why: count for why, count in self.left_out.items() if not why.startswith(others)}
+        return replace(self.rows(chosen), left_out=left_out)
 
     def rows(self, chosen: np.ndarray) -> FaceIndex:
         """The faces that a mask of shape (N,) chooses."""

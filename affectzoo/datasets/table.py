@@ -29,14 +29,13 @@ from typing import Any
 
 from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import csv_rows, number, points
-from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.index import SPLITS, FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.labels import NOT_A_CLASS, SPACES, LabelSpace, canonical, label_space
 
 BOX = ("x0", "y0", "x1", "y1")
 AFFECT = ("valence", "arousal")
 COLUMNS = ("path", "label", *AFFECT, "split", *BOX, "landmarks", "subject", "clip", "frame")
-SPLITS = ("train", "valid", "test")
 
 
 def read_table(root: Path) -> FaceIndex:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from affectzoo.console import stdout
+from affectzoo.datasets.index import SPLITS
 from affectzoo.errors import UnreadableImageError
 from affectzoo.videos import read_picture
 
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 
     from affectzoo.datasets.index import FaceIndex
 
-ORDER = ("train", "valid", "test")
 QUADRANTS = {
     (1, 1): "positive, active",
     (-1, 1): "negative, active",
@@ -45,7 +45,7 @@ def statistics(index: FaceIndex, sample: int = 500) -> dict[str, Any]:
         part what ``describe`` says, and under ``all`` for the whole) and ``pictures`` (see ``sizes``).
     """
     table, names = index.table, () if index.labels is None else index.labels.names
-    found = [split for split in ORDER if (table["split"] == split).any()]
+    found = [split for split in SPLITS if (table["split"] == split).any()]
     parts = {split: describe(table[table["split"] == split], names) for split in found}
     return {
         "dataset": index.dataset,
