@@ -16,6 +16,7 @@ import torch
 
 import affectzoo
 from affectzoo import weights
+from affectzoo.errors import WeightsError
 from affectzoo.registry import ARCHITECTURES
 
 REPOSITORY = Path(__file__).parents[1]
@@ -194,3 +195,10 @@ def test_the_bundled_weights_are_in_the_archive(tmp_path: Path) -> None:
     for entry in weights.entries().values():
         if entry.repo_id is None:
             assert packed[entry.file] == entry.size
+
+
+def test_from_a_checkout() -> None:
+    model = torch.hub.load(str(REPOSITORY), "dlp_cnn_s", weights="ferplus", source="local")
+    assert model.meta == affectzoo.load("dlp_cnn_s.ferplus").meta
+    with pytest.raises(WeightsError, match="none yet"):
+        torch.hub.load(str(REPOSITORY), "alexnet", pretrained=True, source="local")

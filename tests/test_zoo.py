@@ -1,11 +1,9 @@
-"""Listing, building and loading models; torch.hub."""
+"""Listing, building and loading models."""
 
 from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -114,61 +112,3 @@ def test_models_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert FERPLUS in shown and f"{row['metrics'][0]['accuracy']:.4f}" in shown
     assert main(["models", "--task", "nope"]) == 1
     assert "unknown task 'nope'" in capsys.readouterr().err
-
-
-HUB = """
-import sys, torch
-sys.path = [p for p in sys.path if p not in ("", {repository!r})]
-model = torch.hub.load({where!r}, "dlp_cnn_s", weights="ferplus", **{options!r})
-torch.manual_seed(0)
-scores = model(torch.randn(1, 1, 48, 48)).expression
-print(type(model).__name__, model.labels.names[1], repr(scores[0, 1].item()))
-if {listed}:
-    print(torch.hub.list({where!r}, trust_repo=True))
-    print(torch.hub.load({where!r}, "alexnet", num_classes=3, trust_repo=True).labels.names)
-    print("Source:" in torch.hub.help({where!r}, "dlp_cnn", trust_repo=True))
-"""
-
-
-def hub(where: str, folder: Path, hub_dir: Path, options: dict[str, object], listed: bool) -> list[str]:
-    """Run in a process of its own, which finds affectzoo only through torch.hub."""
-    script = HUB.format(repository=str(REPOSITORY), where=where, options=options, listed=listed)
-    site = "import sys; sys.meta_path[:] = [f for f in sys.meta_path if 'editable' not in repr(f).lower()]\n"
-    done = subprocess.run(
-        [sys.executable, "-c", site + script],
-        capture_output=True,
-        text=True,
-        cwd=folder,
-        env={"PATH": "", "HOME": str(folder), "TORCH_HOME": str(hub_dir)},
-        timeout=120,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
-
-
-def test_torch_hub_from_a_folder_and_as_github_lays_it_out(tmp_path: Path) -> None:
-    model = affectzoo.load(FERPLUS)
-    torch.manual_seed(0)
-    expected = model(torch.randn(1, 1, 48, 48)).expression
-    assert expected is not None
-    lines = hub(str(REPOSITORY), tmp_path, tmp_path / "home", {"source": "local"}, listed=False)
-    kind, label, value = lines[-1].split()
-    assert (kind, label) == ("DLPCNNSmall", "happiness")
-    assert float(value) == pytest.approx(expected[0, 1].item(), abs=1e-5)
-
-    # what torch.hub leaves after fetching a release: no request is made for a folder that is there
-    checkout = tmp_path / "home" / "hub" / "acme_affectzoo_v1.0"
-    ignored = shutil.ignore_patterns(".*", "tests", "__pycache__", "runs")
-    shutil.copytree(REPOSITORY, checkout, ignore=ignored)
-    options = {"trust_repo": True, "skip_validation": True}
-    cached = hub("acme/affectzoo:v1.0", tmp_path, tmp_path / "home", options, listed=True)
-    answers = [line for line in cached if not line.startswith("Using cache")]
-    assert answers[0] == lines[-1]
-    assert answers[1] == repr(sorted(ARCHITECTURES))
-    assert answers[2] == "('class_0', 'class_1', 'class_2')"
-    assert answers[3] == "True"
-
-
-def test_torch_hub_says_when_there_are_no_weights() -> None:
-    with pytest.raises(WeightsError, match="none yet"):
-        torch.hub.load(str(REPOSITORY), "alexnet", pretrained=True, source="local")
