@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -599,3 +600,15 @@ def test_cell_faults() -> None:
         plane_histogram(np.zeros(3))
     with pytest.raises(DataError, match="0 bins"):
         plane_histogram(np.zeros((3, 2)), bins=0)
+
+
+def test_arrays_that_may_not_be_written_to() -> None:
+    """Such are pandas' columns; torch warned that it would write."""
+    scores, labels = np.eye(3)[[0, 1, 2, 1]], np.array([0, 1, 2, 2])
+    for values in (scores, labels):
+        values.flags.writeable = False
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert float(class_metrics(scores, labels).accuracy) == 0.75
+        assert float(regression.ccc(labels, labels)) == 1
+        assert mcnemar(labels, labels, labels).exact == 1

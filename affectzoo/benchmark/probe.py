@@ -11,7 +11,8 @@ import numpy.typing as npt
 from scipy.optimize import linear_sum_assignment
 
 from affectzoo.errors import DataError
-from affectzoo.metrics.regression import Array, ccc
+from affectzoo.metrics.arrays import Array
+from affectzoo.metrics.regression import ccc
 
 Floats = npt.NDArray[np.float64]
 CHANGES: Mapping[str, Callable[[Floats], Floats]] = {

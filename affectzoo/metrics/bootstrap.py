@@ -18,7 +18,7 @@ import torch
 from scipy import stats
 
 from affectzoo.errors import DataError
-from affectzoo.metrics.regression import Array
+from affectzoo.metrics.arrays import Array, as_tensor
 
 BLOCK = 2_000_000
 """Counts held at once, faces times resamples: bounds memory."""
@@ -198,7 +198,7 @@ def mcnemar(first: Array, second: Array, truth: Array) -> McNemar:
     Raises:
         DataError: The shapes differ.
     """
-    one, other, true = (np.asarray(torch.as_tensor(values).cpu()) for values in (first, second, truth))
+    one, other, true = (np.asarray(as_tensor(values).cpu()) for values in (first, second, truth))
     if not one.shape == other.shape == true.shape or true.ndim != 1:
         raise DataError(f"mcnemar: {one.shape}, {other.shape} and {true.shape}; expected (N,) three times")
     known = true >= 0

@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from affectzoo.errors import DataError
-from affectzoo.metrics.regression import Array
+from affectzoo.metrics.arrays import Array, as_tensor
 
 Floats = npt.NDArray[np.float64]
 
@@ -104,7 +103,7 @@ def plane_histogram(values: Array, *, bins: int = 10, limit: float = 1.0) -> His
 
 
 def _plane(values: Array) -> Floats:
-    found = np.asarray(torch.as_tensor(values).detach().cpu(), dtype=np.float64)
+    found = np.asarray(as_tensor(values).detach().cpu(), dtype=np.float64)
     if found.ndim != 2 or found.shape[1] != 2:
         raise DataError(f"cells: values of shape {found.shape}; expected (N, 2), valence and arousal")
     return found

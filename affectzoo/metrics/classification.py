@@ -21,7 +21,7 @@ from torch.nn import functional as F
 from torchmetrics.classification import MulticlassConfusionMatrix
 
 from affectzoo.errors import DataError, LabelError
-from affectzoo.metrics.regression import Array
+from affectzoo.metrics.arrays import Array, as_tensor
 
 
 class Areas(NamedTuple):
@@ -107,8 +107,8 @@ def labelled(
         DataError: The shapes do not fit, or a score is NaN.
         LabelError: A label is not -1 and no class.
     """
-    s, y = torch.as_tensor(scores), torch.as_tensor(labels)
-    w = s.new_ones(len(s), 1, dtype=torch.float32) if counts is None else torch.as_tensor(counts)
+    s, y = as_tensor(scores), as_tensor(labels)
+    w = s.new_ones(len(s), 1, dtype=torch.float32) if counts is None else as_tensor(counts)
     if s.ndim != 2 or y.shape != s.shape[:1] or w.ndim != 2 or len(w) != len(s):
         raise DataError(
             f"metrics: scores {tuple(s.shape)}, labels {tuple(y.shape)}, counts {tuple(w.shape)}; "

@@ -16,14 +16,11 @@ standard deviations, its eq. 1 is AffectNet's eq. 3). Everything follows from su
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy.typing as npt
 import torch
 
 from affectzoo.errors import DataError
+from affectzoo.metrics.arrays import Array, as_tensor
 
-Array = torch.Tensor | npt.NDArray[Any]
 """Tensors and NumPy arrays are taken alike; results are tensors."""
 
 CONSTANT = 1e-12
@@ -97,7 +94,7 @@ def regression_metrics(
     Raises:
         DataError: The shapes do not fit, or a prediction that counts is NaN or infinite.
     """
-    p, t = torch.as_tensor(prediction), torch.as_tensor(target)
+    p, t = as_tensor(prediction), as_tensor(target)
     if p.ndim != 1 or p.shape != t.shape:
         raise DataError(
             f"metrics: predictions {tuple(p.shape)}, targets {tuple(t.shape)}; expected (N,) both"
@@ -108,7 +105,7 @@ def regression_metrics(
         value = p[row].item()
         raise DataError(f"metrics: prediction {row} is {value}; {len(wrong)} of {len(p)} are not finite")
     each = terms(p, t)
-    return from_sums(each.sum(dim=1) if counts is None else each @ torch.as_tensor(counts).double())
+    return from_sums(each.sum(dim=1) if counts is None else each @ as_tensor(counts).double())
 
 
 def mse(prediction: Array, target: Array, counts: Array | None = None) -> torch.Tensor:

@@ -15,8 +15,8 @@ import numpy.typing as npt
 import torch
 
 from affectzoo.errors import DataError
+from affectzoo.metrics.arrays import Array
 from affectzoo.metrics.classification import ClassMetrics, class_metrics, labelled
-from affectzoo.metrics.regression import Array
 
 BLOCK = 2_000_000
 """Counts held at once, faces times trials: bounds memory."""
