@@ -286,6 +286,16 @@ def test_notes_on_classes_and_training_faces() -> None:
     ]
 
 
+def test_notes_on_what_classifiers_were_fitted_on() -> None:
+    fit = {"faces": 90, "without_features": 0, "dimensions": 12, "pca": None}
+    assert "notes" not in measured(make_record(fit=[fit]))
+    fits = [{**fit, "without_features": 1200}, {**fit, "without_features": 34, "pca": 0.95}]
+    assert measured(make_record(fit=fits))["notes"] == [
+        "fitted without 1,234 training faces, which have no features; "
+        "features reduced by PCA to 12 that keep 95% of their variance"
+    ]
+
+
 def test_systems_of_other_kinds() -> None:
     classical = make_record("hog", 0.3, kind="classical", model=None)
     features = make_record("deep", 0.2, kind="features")

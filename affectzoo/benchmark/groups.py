@@ -136,6 +136,12 @@ class Entry:
             found.append("several results of one name: delete the records of older ones")
         if any(at(record, "model", "training", "on_protocol") is False for record in self.records):
             found.append("trained on other faces than the protocol's training part")
+        fits = [fit for record in self.records for fit in record.get("fit") or ()]
+        if lost := sum(fit["without_features"] for fit in fits):
+            found.append(f"fitted without {lost:,} training faces, which have no features")
+        if reduced := {fit["pca"]: fit["dimensions"] for fit in fits if fit["pca"] is not None}:
+            told = ", ".join(f"{number:,} that keep {share:.0%}" for share, number in reduced.items())
+            found.append(f"features reduced by PCA to {told} of their variance")
         renamed = {k: v for r in self.records for k, v in (r.get("mapping") or {}).items() if k != v}
         if renamed:
             classes = (f"{name} by its {own}" if own else f"no {name}" for name, own in renamed.items())
