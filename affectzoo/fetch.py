@@ -13,9 +13,10 @@ import errno
 import hashlib
 import os
 import re
+import shutil
 import warnings
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,9 +33,6 @@ LARGEST = 8 * 2**30
 """Bytes of files that are fetched together; the largest network of the zoo has a fifteenth in float32."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
-
-_FULL = "Not enough free disk space"
-"""Begins the client's warning that a file will not fit; it would go on and fill the disk."""
 
 
 @dataclass(frozen=True)
@@ -98,19 +96,40 @@ def fetch_all(files: Sequence[HubFile]) -> list[Path]:
     Raises:
         WeightsError: As ``fetch``.
     """
-    absent = [file for file in files if cached(file) is None]
-    total = sum(_ask(file).size or 0 for file in absent)
+    absent = {file: _ask(file) for file in files if cached(file) is None}
+    total = sum(asked.size or 0 for asked in absent.values())
     if total > LARGEST:
         what = f"{len(absent)} files of {files[0].repo_id}: not fetched: together they have {total:,} bytes"
         raise WeightsError(_too_large(what, files[0], LARGEST))
-    return [_fetched(file) for file in files]
+    _check_space(absent)
+    allowance = _Allowance()
+    paths = []
+    for file in files:
+        path = cached(file) or _download(file, allowance)
+        if file.sha256 is not None:
+            _compare(path, file, file.sha256)
+        paths.append(path)
+    return paths
 
 
-def _fetched(file: HubFile) -> Path:
-    path = cached(file) or _download(file)
-    if file.sha256 is not None:
-        _compare(path, file, file.sha256)
-    return path
+def _check_space(absent: Mapping[HubFile, HfFileMetadata]) -> None:
+    """Refuse to begin what will not fit: the client warns, and fills the disk."""
+    from huggingface_hub import constants
+    from huggingface_hub.file_download import repo_folder_name
+
+    cache, needed = Path(constants.HF_HUB_CACHE), 0
+    for file, asked in absent.items():
+        blobs = cache / repo_folder_name(repo_id=file.repo_id, repo_type="model") / "blobs"
+        if asked.etag is None or not (blobs / asked.etag).exists():  # else another revision has it
+            needed += asked.size or 0
+    place = next((folder for folder in (cache, *cache.parents) if folder.is_dir()), Path())
+    free = shutil.disk_usage(place).free
+    if needed > free:
+        names = ", ".join(file.file_name for file in absent)
+        raise WeightsError(
+            f"{names} of {next(iter(absent)).repo_id}: not fetched: {needed:,} bytes, but {place} has "
+            f"{free:,} free: free some, or move the cache with HF_HUB_CACHE"
+        )
 
 
 def newest(file: HubFile) -> Path:
@@ -129,7 +148,7 @@ def newest(file: HubFile) -> Path:
     try:
         commit = _ask(file).commit_hash
         return path if path is not None and path.parent.name == commit else _download(file)
-    except _UnreachableError as error:
+    except UnreachableError as error:
         if path is None:
             raise
         warnings.warn(f"going on with what was fetched before, {path.parent.name}: {error}", stacklevel=2)
@@ -178,7 +197,7 @@ def _compare(path: Path, file: HubFile, expected: str) -> None:
     leave(passed)
 
 
-class _UnreachableError(WeightsError):
+class UnreachableError(WeightsError):
     """The Hub gave no answer; it may give one later."""
 
 
@@ -189,33 +208,45 @@ def _ask(file: HubFile) -> HfFileMetadata:
     with _plainly(file):
         address = hf_hub_url(file.repo_id, file.file_name, revision=file.revision)
         found = get_hf_file_metadata(address, timeout=TIMEOUT)
-    if (found.size or 0) > file.limit:
-        raise WeightsError(_too_large(f"{file}: not fetched: it has {found.size:,} bytes", file, file.limit))
+    size = found.size or 0
+    if size < 0:
+        raise WeightsError(f"{file}: not fetched: the Hub says that it has {size} bytes")
+    if size > file.limit:
+        raise WeightsError(_too_large(f"{file}: not fetched: it has {size:,} bytes", file, file.limit))
     return found
 
 
 def _too_large(what: str, file: HubFile, limit: int) -> str:
+    told = f"{what}, at most {limit:,} are allowed"
+    if limit < LARGEST:  # nor would it be read from a folder
+        return told
     by_hand = f"hf download {file.repo_id} --revision {file.revision} --local-dir DIR"
-    return f"{what}, at most {limit:,} are allowed. If you trust the repository: {by_hand}, and load DIR"
+    return f"{told}. If you trust the repository: {by_hand}, and load DIR"
 
 
-def _download(file: HubFile) -> Path:
+@dataclass
+class _Allowance:
+    """Bytes that may still come, for files that are fetched together."""
+
+    left: float = field(default_factory=lambda: LARGEST)
+
+
+def _download(file: HubFile, allowance: _Allowance | None = None) -> Path:
     from huggingface_hub import hf_hub_download
 
-    with _plainly(file), warnings.catch_warnings():
-        warnings.filterwarnings("error", message=_FULL)
+    with _plainly(file):
         return Path(
             hf_hub_download(
                 file.repo_id,
                 file.file_name,
                 revision=file.revision,
                 etag_timeout=TIMEOUT,
-                tqdm_class=_bounded(file),
+                tqdm_class=_bounded(file, allowance or _Allowance()),
             )
         )
 
 
-def _bounded(file: HubFile) -> type[tqdm]:
+def _bounded(file: HubFile, allowance: _Allowance) -> type[tqdm]:
     """The client's progress bar, which ends a download of more bytes than the Hub said and are allowed."""
     from huggingface_hub.utils.tqdm import tqdm
 
@@ -224,8 +255,13 @@ def _bounded(file: HubFile) -> type[tqdm]:
 
         def update(self, n: float | None = 1) -> bool | None:
             self.received += n or 0
+            allowance.left -= n or 0
             if self.received > file.limit:
                 raise WeightsError(_too_large("it has more bytes than the Hub said", file, file.limit))
+            if allowance.left < 0:
+                raise WeightsError(
+                    _too_large("its repository has more bytes than the Hub said", file, LARGEST)
+                )
             shown: bool | None = super().update(n)
             return shown
 
@@ -255,7 +291,7 @@ def _reason(file: HubFile, error: BaseException) -> tuple[type[WeightsError], st
         case errors.LocalEntryNotFoundError() if error.__cause__ is not None:
             return _reason(file, error.__cause__)
         case errors.OfflineModeIsEnabled():
-            return _UnreachableError, "HF_HUB_OFFLINE forbids it: fetch it once without"
+            return UnreachableError, "HF_HUB_OFFLINE forbids it: fetch it once without"
         case errors.GatedRepoError():
             return WeightsError, f"the repository is gated: ask for access at {page}, then {log_in}"
         case errors.RepositoryNotFoundError() if get_token():
@@ -274,19 +310,17 @@ def _reason(file: HubFile, error: BaseException) -> tuple[type[WeightsError], st
         case errors.HfHubHTTPError() if status == 429:
             wait = error.response.headers.get("Retry-After")
             when = f"in {wait} s" if wait else "later"
-            return _UnreachableError, f"the Hub takes no more requests now, status 429: try again {when}"
+            return UnreachableError, f"the Hub takes no more requests now, status 429: try again {when}"
         case errors.HfHubHTTPError() if status >= 500:
-            return _UnreachableError, f"the Hub failed, status {status}: try again later"
+            return UnreachableError, f"the Hub failed, status {status}: try again later"
         case errors.HfHubHTTPError():
             return WeightsError, f"the Hub refused, status {status}: {_line(error.server_message or error)}"
         case httpx2.TimeoutException():
-            return _UnreachableError, f"{constants.ENDPOINT} did not answer in time: try again later"
+            return UnreachableError, f"{constants.ENDPOINT} did not answer in time: try again later"
         case httpx2.TransportError():
-            return _UnreachableError, f"no connection to {constants.ENDPOINT}, is there a network? {error}"
+            return UnreachableError, f"no connection to {constants.ENDPOINT}, is there a network? {error}"
         case OSError(errno=errno.ENOSPC | errno.EDQUOT):
             return WeightsError, f"no space left for {place}: free some, or move it with HF_HUB_CACHE"
-        case UserWarning() if str(error).startswith(_FULL):
-            return WeightsError, f"{_line(error)} Free some, or move {place} with HF_HUB_CACHE"
     return WeightsError, _line(error)
 
 

@@ -19,6 +19,7 @@ from fakes import write_afewva, write_ferplus, write_folder, write_rafdb
 from fakes.afew import write_afew, write_sfew
 from fakes.posed import write_ckplus, write_jaffe
 from fakes.rafdb_compound import write_rafdb_compound
+from fakes.records import make_record
 
 import affectzoo
 from affectzoo import weights
@@ -369,6 +370,7 @@ def test_plain_split_of_own_pictures(tmp_path: Path, capsys: pytest.CaptureFixtu
             [*FERPLUS, "--models", "hog"],
             r"with which classifier, such as hog\+svm",
         ),
+        ([*FERPLUS, "--models", "hog#fc+svm"], "hog is computed without a network, it has no layers"),
         (
             [*FERPLUS, "--models", "hog+svr"],
             r"is about classes: \+svm or \+lda",
@@ -392,11 +394,55 @@ def test_damaged_record_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(AffectZooError, match="a record of format 99"):
         read_record(path)
     path.write_text('{"format": 1, "key": "x", "protocol": {"name": "y"}, "model": {}}', encoding="utf-8")
-    with pytest.raises(AffectZooError, match=r"without system, .*protocol\.title.*model\.training"):
+    with pytest.raises(AffectZooError, match=r"damaged: system, .*protocol\.title.*model\.training"):
         read_record(path)
     path.unlink()
     with pytest.raises(AffectZooError, match="no records here"):
         read_records(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"metrics": None}, "metrics"),
+        ({"metrics": {"accuracy": 0.5}}, r"metrics\.accuracy"),
+        ({"model": {"sha256": []}}, r"model\.sha256"),
+        ({"model": {"training": None}}, r"model\.training"),
+        ({"protocol": {"data": "x"}}, r"protocol\.data"),
+        ({"labels": None, "per_class": None}, "labels, per_class"),
+        ({"command": None}, "command"),
+    ],
+)
+def test_records_with_fields_of_another_kind(tmp_path: Path, changes: dict[str, Any], told: str) -> None:
+    path = tmp_path / "x.json"
+    path.write_text(json.dumps(make_record(**changes)), encoding="utf-8")
+    with pytest.raises(AffectZooError, match=rf"lacks, or has damaged: {told}; measure it anew"):
+        read_record(path)
+
+
+def test_what_was_measured_before_a_failure_is_shown(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text("id,label\nno/face.png,anger\n", encoding="utf-8")
+    out = tmp_path / "board"
+    assert run(*on(data), "--models", BUNDLED, "--predictions", f"x={wrong}", "--out", out) == 1
+    assert not out.exists(), "files of predictions are read first"
+    assert run(*on(data), "--models", BUNDLED, "--out", out) == 0
+    (out / "leaderboard.html").unlink()
+    assert run(*on(data), "--models", BUNDLED, "--predictions", f"x={wrong}", "--out", out) == 1
+    assert (out / "leaderboard.html").is_file()
+    assert "what is done stays in" in capsys.readouterr().err
+
+
+def test_boxes_and_landmarks_make_another_record(task: Task) -> None:
+    before = runner._key(task, ZooSystem(BUNDLED, BUNDLED))
+    (fold,) = task.folds
+    moved = fold.test.table.assign(box=[(0.0, 0.0, 40.0, 40.0)] * len(fold.test))
+    fold = replace(fold, parts={**fold.parts, "test": replace(fold.test, table=moved)})
+    other = Task(task.protocol, task.roots)
+    other.__dict__["folds"] = [fold]
+    assert runner._key(other, ZooSystem(BUNDLED, BUNDLED)) != before
 
 
 def test_unreadable_pictures_have_no_answer(tmp_path: Path) -> None:
@@ -411,6 +457,9 @@ def test_unreadable_pictures_have_no_answer(tmp_path: Path) -> None:
         assert record["faces"]["missing"] == 1
         assert record["metrics_all"]["accuracy"]["value"] <= record["metrics"]["accuracy"]["value"]
     labelled = int(task.folds[0].parts["train"].table["label"].notna().sum())
+    told: list[str] = []
+    assert benchmark([task], systems[:1], tmp_path / "out", say=told.append) == records[:1]
+    assert re.fullmatch(r"1/1 .*: measured before; 1 faces had no answer: delete .*\.json if .*", told[0])
     fits = [record["fit"] for record in records]
     fitted = {"faces": labelled - 1, "without_features": 1, "pca": None}
     assert fits == [None, [fitted | {"dimensions": 512}], [fitted | {"dimensions": 4000}]]
@@ -595,7 +644,8 @@ def test_pages_are_written_from_records_alone(task: Task, tmp_path: Path) -> Non
     for path in (tmp_path / "predictions").iterdir():
         path.unlink()
     report(tmp_path)
-    assert json.loads((tmp_path / "comparisons.json").read_text(encoding="utf-8")) == []
+    (told,) = json.loads((tmp_path / "comparisons.json").read_text(encoding="utf-8"))
+    assert (told["first"], told["second"], told["difference"]) == ("a", "b", None)
 
 
 def test_weights_are_not_tested_on_what_they_saw(tmp_path: Path) -> None:

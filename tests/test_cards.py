@@ -479,8 +479,23 @@ def test_records_are_kept_without_places(folder: Path) -> None:
     told = kept.read_text(encoding="utf-8")
     assert ABSOLUTE.findall(told) == [] and "home-me" not in told
     text = (folder / f"{entry.name}.md").read_text(encoding="utf-8")
-    assert "affectzoo benchmark --data ferplus=DIR --models dlp_cnn_s.ferplus --out DIR" in text
+    assert "affectzoo benchmark --data ferplus=DIR --models dlp_cnn_s.ferplus --out board" in text
     assert "claimed by the training run" not in text  # the record is of the same part
+
+
+def test_a_record_that_no_card_can_show_replaces_none(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (kept,) = sorted((folder / "records" / "dlp_cnn_s.ferplus").glob("ferplus*.json"))
+    before = kept.read_bytes()
+    path = folder.parent / "record.json"
+    for change, field in (({"metrics": None}, "metrics"), ({"command": "a 'b"}, "command cannot be read")):
+        path.write_text(json.dumps({**json.loads(before), **change}), encoding="utf-8")
+        assert main(["--folder", str(folder), "--record", "dlp_cnn_s.ferplus", str(path)]) == 1
+        assert field in capsys.readouterr().err
+    assert main(["--folder", str(folder), "--record", "dlp_cnn_s.ferplus", str(folder / "gone.json")]) == 1
+    assert "gone.json" in capsys.readouterr().err
+    assert kept.read_bytes() == before
 
 
 def test_records_of_other_weights_are_refused(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 
 import pytest
 
@@ -37,3 +39,14 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     for add in COMMANDS:
         assert re.search(rf"^    {add.__name__.removeprefix('add_')}\s+\w", shown, re.MULTILINE)
     assert "cross-validate  fit and test on every fold" in shown
+
+
+def test_a_reader_that_has_enough_ends_it_quietly() -> None:
+    script = "from affectzoo.cli import main; import sys; sys.exit(main(['models', '--json']))"
+    running = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert running.stdout is not None and running.stderr is not None
+    running.stdout.close()
+    told = running.stderr.read().decode()
+    running.stderr.close()
+    assert running.wait(60) == 1
+    assert told == ""

@@ -21,7 +21,9 @@ from affectzoo.benchmark.comparison import (
     groups_of,
     missing_as_wrong,
 )
-from affectzoo.benchmark.records import read_table
+from affectzoo.benchmark.groups import groups
+from affectzoo.benchmark.records import read_records, read_table
+from affectzoo.benchmark.report import report
 from affectzoo.errors import AffectZooError, DataError, UnknownNameError
 from affectzoo.metrics.classification import class_metrics
 from affectzoo.metrics.regression import regression_metrics
@@ -416,6 +418,64 @@ def test_command_compares_run_by_run(folder: Path, capsys: pytest.CaptureFixture
     command(options(folder, "A", "C", json=True))  # one run against the mean of two
     (told,) = json.loads(capsys.readouterr().out)
     assert told["runs"] == [1, 2] and told["p_exact"] is None
+
+
+def test_command_calls_runs_by_their_keys_and_compares_none_with_itself(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record = make_record("B", seed=4, key="p-B-4", protocol={"name": "p"})
+    (folder / "records" / "p-B-4.json").write_text(json.dumps(record), encoding="utf-8")
+    for first, second in (("p-B-2", "B"), ("B", "B"), ("p-B-2", "p-B-2")):
+        with pytest.raises(AffectZooError, match=r"p-B-2.* would be compared with itself"):
+            command(options(folder, first, second))
+    other = json.loads((folder / "records" / "p-A-1.json").read_text(encoding="utf-8")) | {"model": None}
+    (folder / "records" / "p-A-1.json").write_text(
+        json.dumps({**other, "kind": "external"}), encoding="utf-8"
+    )
+    command(options(folder, "A", "p-B-2", json=True))
+    assert json.loads(capsys.readouterr().out)[0]["group"] == "p, seed 2"
+
+
+def published(folder: Path) -> None:
+    """Make the folder's records those of a protocol that there is."""
+    for path in (folder / "records").glob("*.json"):
+        record = json.loads(path.read_text(encoding="utf-8"))
+        record["protocol"]["name"] = "ferplus_valid"
+        path.write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_pages_without_predictions_keep_what_was_compared(folder: Path) -> None:
+    told: list[str] = []
+    published(folder)
+    report(folder, told.append)
+    first = json.loads((folder / "comparisons.json").read_text(encoding="utf-8"))
+    assert told == [] and [(one["records"], one["runs"]) for one in first] == [
+        (["p-A-1", "p-B-2", "p-B-3"], [1, 2])
+    ]
+    (folder / "predictions" / "p-B-3.csv").unlink()
+    report(folder, told.append)
+    assert json.loads((folder / "comparisons.json").read_text(encoding="utf-8")) == first
+    assert told == [f"B, {made_heading(folder)}: some of its predictions are not in {folder}"]
+    (folder / "comparisons.json").unlink()
+    report(folder)
+    (one,) = json.loads((folder / "comparisons.json").read_text(encoding="utf-8"))
+    assert one["difference"] is None and one["verdict"] == "not compared: no predictions"
+    assert "not compared: no predictions" in (folder / "leaderboard.md").read_text(encoding="utf-8")
+
+
+def made_heading(folder: Path) -> str:
+    (group,) = groups(read_records(folder))
+    return group.heading
+
+
+def test_one_name_for_results_of_other_kinds(folder: Path) -> None:
+    """A row whose runs do not all have the metric has no figure, and is not compared."""
+    record = make_record("B", seed=4, key="p-B-4", protocol={"name": "p"})
+    record["metrics"] = {"ccc": record["metrics"]["accuracy"]}
+    (folder / "records" / "p-B-4.json").write_text(json.dumps(record), encoding="utf-8")
+    published(folder)
+    report(folder)
+    assert json.loads((folder / "comparisons.json").read_text(encoding="utf-8")) == []
 
 
 def test_command_says_what_there_is(folder: Path, tmp_path: Path) -> None:

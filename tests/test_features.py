@@ -180,6 +180,8 @@ def test_classical_features_of_an_index(memory_index: MemoryIndex, monkeypatch: 
     found, has = extract_features(FEATURES["shape"], marked)
     assert has.tolist() == [True, False, True, True, True]
     np.testing.assert_allclose(found, classical.shape(faces(), POINTS[[0, 2, 3, 4]]), atol=1e-4)
+    with torch.device("meta"):  # stands for any default device but the CPU
+        np.testing.assert_array_equal(extract_features(FEATURES["shape"], marked)[0], found)
     with pytest.raises(DataError, match="68 landmarks, but no face has them"):
         extract_features(FEATURES["shape"], index)
 
@@ -270,8 +272,14 @@ def test_wide_features_and_those_of_a_paper_with_pca_are_reduced(monkeypatch: py
     np.testing.assert_allclose(values, expected, atol=1e-4)
     np.testing.assert_allclose(scaled(Table(x), index, reduction)[0][known], expected, atol=1e-4)
     monkeypatch.setattr(scaling, "WIDE", 11)
+    with pytest.raises(AffectZooError, match="a PCA needs faces that differ: 30 training faces do not"):
+        learn_scaling(Table(x * 0), index)
     wide = learn_scaling(Table(x), index)[0]
     assert isinstance(wide, Reduction) and wide.share == scaling.WIDE_SHARE
+    monkeypatch.setattr(scaling, "PCA_FACES", 160)
+    every, values, _ = learn_scaling(Table(x, pca=0.9), index)
+    np.testing.assert_allclose(values, Reduction(0.9).fit(x).transform(x), atol=1e-4)
+    np.testing.assert_allclose(values, scaled(Table(x), index, every)[0], atol=1e-4)
 
 
 def test_svm_votes_as_scikit_learn_does() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import runpy
+import shutil
 import subprocess
 import sys
 import warnings
@@ -418,12 +419,13 @@ def test_a_disk_that_is_too_full(
     weights.locate(SPEC)
     fetch.forget(weights.locate(SPEC).path)
     hub.log.clear()
+    size = len(repo.read(weights.FILE_NAME))
     with monkeypatch.context() as patch:
-        patch.setattr(file_download.shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+        patch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
         with pytest.raises(
             WeightsError,
-            match=r"^model.safetensors .*Not enough free disk space to download the file\. .* only has 0.00 "
-            rf"MB free disk space\. Free some, or move {constants.HF_HUB_CACHE} with HF_HUB_CACHE",
+            match=rf"^model.safetensors of lab/net: not fetched: {size:,} bytes, but "
+            rf"{constants.HF_HUB_CACHE} has 1,000 free: free some, or move the cache with HF_HUB_CACHE",
         ):
             affectzoo.load(SPEC)
     assert not hub.requests("GET") and not list(tmp_path.rglob("*.incomplete"))
@@ -433,7 +435,7 @@ def test_a_disk_that_is_too_full(
 def test_a_full_disk_is_none_of_the_cache(hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
     old = weights.locate(SPEC).path
     repo.commit({"README.md": b"# Another"})
-    monkeypatch.setattr(file_download.shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
     new = weights.locate(SPEC).path
     assert new != old and new.samefile(old)
 
@@ -458,6 +460,41 @@ def test_files_that_are_too_large_are_not_fetched(hub: FakeHub, repo: Repo, shar
     affectzoo.load(SPEC)
 
 
+def test_sizes_that_the_hub_does_not_say_count_together(
+    hub: FakeHub, repo: Repo, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.commit({**files(shards), weights.FILE_NAME: None})
+    parts = {name: len(content) for name, content in files(shards).items() if name.endswith("safetensors")}
+    hub.claim(None, path="*.safetensors")
+    limit = sum(parts.values()) - 1
+    assert limit > max(parts.values())
+    monkeypatch.setattr(fetch, "LARGEST", limit)
+    monkeypatch.setattr("affectzoo.weights.hub.LARGEST", limit)
+    with pytest.raises(WeightsError, match=rf"its repository has more bytes than .*, at most {limit:,} are"):
+        affectzoo.load(SPEC)
+    assert not list(tmp_path.rglob("*.incomplete"))
+    hub.claim(-5, path="*.safetensors")
+    with pytest.raises(WeightsError, match="not fetched: the Hub says that it has -5 bytes"):
+        affectzoo.load(SPEC)
+
+
+def test_what_is_too_large_to_read_is_not_to_be_fetched_by_hand(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("affectzoo.weights.hub._CONFIG_LIMIT", 100)
+    with pytest.raises(WeightsError, match=r"config.json of lab/net: .* at most 100 are allowed$"):
+        affectzoo.load(SPEC)
+
+
+def test_without_an_answer_what_is_cached_stays(hub: FakeHub, repo: Repo) -> None:
+    fetch.forget(weights.locate(SPEC).path)
+    hub.stop()
+    with pytest.warns(UserWarning, match="going on with what was fetched before"):
+        for _ in range(2):
+            with pytest.raises(WeightsError, match=r"^model.safetensors of lab/net is not cached"):
+                affectzoo.load(SPEC)
+
+
 def test_a_file_may_be_as_large_as_the_limit(hub: FakeHub, repo: Repo) -> None:
     size = len(repo.read(weights.FILE_NAME))
     file = fetch.HubFile(NAME, weights.FILE_NAME, repo.head)
@@ -475,7 +512,7 @@ def test_a_download_that_goes_on_is_ended(
     file = fetch.HubFile(NAME, weights.FILE_NAME, repo.head, limit=10_000)
     with pytest.raises(
         WeightsError,
-        match=r"could not be fetched \(it has more bytes than the Hub said, at most 10,000 are allowed\. ",
+        match=r"could not be fetched \(it has more bytes than the Hub said, at most 10,000 are allowed\)$",
     ):
         fetch.fetch(file)
     assert len(hub.requests("GET")) == 1, "it is not tried again"
@@ -487,7 +524,7 @@ def test_a_download_that_goes_on_is_ended(
 def test_a_hub_that_breaks_between_two_questions(
     hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_ask", lambda file: SimpleNamespace(size=None))
+    monkeypatch.setattr(fetch, "_ask", lambda file: SimpleNamespace(size=None, etag=None))
     hub.stop()
     with pytest.raises(WeightsError, match=r"model.safetensors .*no connection to"):
         fetch.fetch(fetch.HubFile(NAME, weights.FILE_NAME, "main"))

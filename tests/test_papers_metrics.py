@@ -612,3 +612,4 @@ def test_arrays_that_may_not_be_written_to() -> None:
         assert float(class_metrics(scores, labels).accuracy) == 0.75
         assert float(regression.ccc(labels, labels)) == 1
         assert mcnemar(labels, labels, labels).exact == 1
+        assert float(regression.ccc(labels[::-1], labels[::-1])) == 1

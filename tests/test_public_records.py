@@ -19,7 +19,7 @@ from affectzoo.errors import AffectZooError
         ("--detector yunet --detector-file '/w w/y.onnx'", "--detector yunet --detector-file FILE"),
         (
             "--protocol p --split test --set every=2 --out /t/o",
-            "--protocol p --split test --set every=2 --out DIR",
+            "--protocol p --split test --set every=2 --out board",
         ),
     ],
 )

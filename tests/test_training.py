@@ -189,13 +189,19 @@ def test_evaluation_is_the_same_in_two_processes(trained: tuple[Path, Path], tmp
     assert both["confusion"] == one["confusion"]
 
 
-def test_resumed_training_goes_on_in_its_folder(tmp_path: Path) -> None:
+def test_resumed_training_goes_on_in_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_ferplus(tmp_path / "data")
     assert fit(FERPLUS, root, "--trainer.max_epochs", "1") == 0
     run = tmp_path / "runs" / "dlp_cnn_s-ferplus"
     last = run / "checkpoints" / "last.ckpt"
     before = torch.load(last, weights_only=True)
     first_log = (run / "csv" / "version_0" / "metrics.csv").read_text()
+    assert fit(FERPLUS, root, "--trainer.max_epochs", "2", "--ckpt_path", str(last)) == 1
+    steps = before["global_step"]
+    told = (
+        f"the checkpoint's schedule has {steps} steps, this training {2 * steps}: go on with the same epochs"
+    )
+    assert told in capsys.readouterr().err
     options = ("--model.schedule.name", "constant", "--trainer.max_epochs", "2")
     assert fit(FERPLUS, root, *options, "--ckpt_path", str(last)) == 0
     after = torch.load(last, weights_only=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -58,6 +59,11 @@ def command(args: argparse.Namespace) -> None:
     except KeyboardInterrupt:
         screen.print(f"interrupted; what is done stays in {args.out}, the same command goes on from there")
         raise
+    except AffectZooError:
+        if any((args.out / "records").glob("*.json")):
+            pages = report(args.out)
+            screen.print(f"what is done stays in {args.out}, the same command goes on from there: {pages[1]}")
+        raise
     pages = report(args.out)
     if args.json:
         print(json.dumps(records, indent=2, ensure_ascii=False))
@@ -71,12 +77,11 @@ def leaderboard_command(args: argparse.Namespace) -> None:
     Raises:
         AffectZooError: There are no records, or one is damaged.
     """
-    pages = report(args.folder)
+    pages = report(args.folder, lambda text: print(text, file=sys.stderr))
     _show({record["key"] for record in read_records(args.folder)}, args.folder, pages)
 
 
 def _show(keys: set[str], out: Path, pages: Sequence[Path]) -> None:
-
     console = stdout()
     for group in groups(read_records(out)):
         if any(record["key"] in keys for record in group.records):
@@ -163,7 +168,7 @@ def _systems(args: argparse.Namespace, tasks: Sequence[Task]) -> list[System]:
         if not fitting:
             raise AffectZooError("none of the zoo's pretrained models can answer here: name --models")
         return fitting
-    return [*(system(text, args.batch_size) for text in texts), *found]
+    return [*found, *(system(text, args.batch_size) for text in texts)]  # files are checked soonest
 
 
 def _command(args: argparse.Namespace, task: Task, one: System) -> str:

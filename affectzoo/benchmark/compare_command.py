@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectzoo.benchmark.comparison import Comparison, compare
+from affectzoo.benchmark.groups import at
 from affectzoo.benchmark.records import counted, read_records, read_table
 from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError, UnknownNameError
@@ -33,9 +34,9 @@ def command(args: argparse.Namespace) -> None:
     results = []
     for some, others in _matches(read_records(folder), args.first, args.second):
         mine, theirs = ([read_table(counted(folder, record)) for record in runs] for runs in (some, others))
-        field = "key" if some[0]["system"] == others[0]["system"] else "system"
         protocol = some[0]["protocol"].get("name") or some[0]["protocol"].get("title")
-        result = compare(mine, theirs, args.metric, first=some[0][field], second=others[0][field])
+        names = _names(some, others)
+        result = compare(mine, theirs, args.metric, first=names[0], second=names[1])
         results.append((f"{protocol}{_seeds([*some, *others])}", result))
     if args.json:
         print(json.dumps([result.to_dict(title) for title, result in results], indent=2))
@@ -52,6 +53,8 @@ Runs = tuple[list[Record], list[Record]]
 def _matches(records: Sequence[Record], first: str, second: str) -> list[Runs]:
     """Results on the same faces: all runs of both together, then run by run where there are as many."""
     some, others = (_named(records, name) for name in (first, second))
+    if same := {r["key"] for r in some} & {r["key"] for r in others}:
+        raise AffectZooError(f"{first} and {second}: {', '.join(sorted(same))} would be compared with itself")
     matches: list[Runs] = []
     for faces in dict.fromkeys(_faces(record) for record in some):
         here, there = ([r for r in found if _faces(r) == faces] for found in (some, others))
@@ -62,6 +65,14 @@ def _matches(records: Sequence[Record], first: str, second: str) -> list[Runs]:
     if not matches:
         raise AffectZooError(f"{first} and {second} were not measured on the same faces")
     return matches
+
+
+def _names(some: Sequence[Record], others: Sequence[Record]) -> list[str]:
+    """What to call both: by their systems, or where these are one, a single run by its key."""
+    names = [runs[0]["system"] for runs in (some, others)]
+    if names[0] != names[1]:
+        return names
+    return [runs[0]["key"] if len(runs) == 1 else runs[0]["system"] for runs in (some, others)]
 
 
 def _named(records: Sequence[Record], name: str) -> list[Record]:
@@ -79,7 +90,7 @@ def _faces(record: Record) -> tuple[Any, ...]:
 
 
 def _seed(record: Record) -> Any:
-    return record.get("model", {}).get("training", {}).get("seed")
+    return at(record, "model", "training", "seed")
 
 
 def _seeds(records: Sequence[Record]) -> str:

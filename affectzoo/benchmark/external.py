@@ -64,12 +64,14 @@ class External(NamedTuple):
         va: Valence and arousal in [-1, 1], shape (N, 2), NaN likewise, and throughout for one that the file
             does not have; ``None``: it has neither.
         missing: Faces without a full prediction, shape (N,).
+        others: Of the file's rows that are of other faces: how many, and the first; empty for none.
     """
 
     scores: Floats | None
     kind: ScoreKind
     va: Floats | None
     missing: npt.NDArray[np.bool_]
+    others: str = ""
 
 
 @dataclass(frozen=True)
@@ -110,6 +112,7 @@ def read_predictions(
 
     Faces that the file lacks, or has no numbers for, are missing. Where it has several boxes in one picture,
     as detectors find them, a face has the row whose box overlaps its own the most, and the others are left.
+    Rows of other faces than those to report on are passed over and counted.
 
     Args:
         path: See this module's text.
@@ -118,12 +121,12 @@ def read_predictions(
         values: Whether to read valence and arousal.
 
     Raises:
-        DataError: The file cannot be read, holds none of the faces or other ones, the same face twice, no
-            predictions, or numbers out of range; file and line are named.
+        DataError: The file cannot be read, holds none of the faces, the same face twice, no predictions,
+            or numbers out of range; file and line are named.
         LabelError: Its classes are not the ones to report on.
     """
     file = _read(Path(path))
-    rows = _rows(file, index)
+    rows, others = _rows(file, index)
     found, kind = (None, None) if labels is None else _scores(file, labels)
     scores, va = (_aligned(table, rows) for table in (found, _values(file) if values else None))
     if scores is None and va is None:
@@ -137,7 +140,7 @@ def read_predictions(
         _refuse_truth(file, va, index)
         needed.append(va[:, np.isfinite(va).any(axis=0)])
     missing = np.isnan(np.concatenate(needed, axis=1).sum(axis=1))
-    return External(scores, kind or "probabilities", va, missing)
+    return External(scores, kind or "probabilities", va, missing, others)
 
 
 def _read(path: Path) -> _File:
@@ -261,8 +264,8 @@ def _aligned(found: Floats | None, rows: npt.NDArray[np.int64]) -> Floats | None
     return aligned if np.isfinite(aligned).any() else None
 
 
-def _rows(file: _File, index: FaceIndex) -> npt.NDArray[np.int64]:
-    """For each face its row in the file, -1 for none."""
+def _rows(file: _File, index: FaceIndex) -> tuple[npt.NDArray[np.int64], str]:
+    """For each face its row in the file, -1 for none; and which rows are of other faces."""
     key = next((name for name in KEYS if name in file.cells), None)
     if key is None:
         raise DataError(f"{file.path}: no column id, path or file says which face a row is of")
@@ -274,15 +277,13 @@ def _rows(file: _File, index: FaceIndex) -> npt.NDArray[np.int64]:
     faces = _by_id(names, index) if key == "id" else _by_path(file, key, index)
     told = [error is None for error in file.column("error")]
     unknown = [row for row, known in enumerate(told) if known and not faces[row]]
-    if unknown:
-        some = ", ".join(f"{names[row]} ({file.places[row]})" for row in unknown[:3])
-        raise DataError(
-            f"{file.path}: {len(unknown)} of {len(names)} rows are of none of the {len(index)} faces of "
-            f"{index.dataset} to report on: {some}{', ...' if len(unknown) > 3 else ''}. Leave such rows out"
-        )
+    some = ", ".join(f"{names[row]} ({file.places[row]})" for row in unknown[:3])
+    others = f"{len(unknown):,} of {len(names):,} rows are of other faces: {some}" if unknown else ""
+    others += ", ..." if len(unknown) > 3 else ""
     together: dict[tuple[int, ...], list[int]] = defaultdict(list)
     for row in (row for row, known in enumerate(told) if known):
-        together[tuple(faces[row])].append(row)
+        if faces[row]:
+            together[tuple(faces[row])].append(row)
     found = np.full(len(index), -1, dtype=np.int64)
     boxes = _boxes(file) if key != "id" else [None] * len(names)
     own: list[Box | None] = index.table["box"].tolist()
@@ -292,8 +293,9 @@ def _rows(file: _File, index: FaceIndex) -> npt.NDArray[np.int64]:
     if (found < 0).all():
         raise DataError(
             f"{file.path}: says nothing of any of the {len(index)} faces of {index.dataset} to report on"
+            + (f"; {others}" if others else "")
         )
-    return found
+    return found, others
 
 
 def _by_id(names: Sequence[Any], index: FaceIndex) -> list[list[int]]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -64,6 +65,17 @@ class Fold:
         """Of each part's faces with their labels and values."""
         return {name: _sum(part) for name, part in self.parts.items() if name != "valid"}
 
+    @cached_property
+    def inputs(self) -> dict[str, str]:
+        """Of each part's boxes and landmarks, by which faces are cut."""
+        return {
+            name: hashlib.sha256(
+                b"".join(map(_bytes, part.table[["box", "landmarks"]].to_numpy().ravel()))
+            ).hexdigest()
+            for name, part in self.parts.items()
+            if name != "valid"
+        }
+
     def spread(self, values: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """Values of some of the test faces among all of them, NaN for the others.
 
@@ -74,6 +86,10 @@ class Fold:
         whole = np.full((len(self.test), values.shape[1]), np.nan)
         whole[rows] = values
         return whole
+
+
+def _bytes(value: Any) -> bytes:
+    return b"-" if value is None else np.asarray(value, np.float32).tobytes()
 
 
 def _sum(index: FaceIndex) -> str:

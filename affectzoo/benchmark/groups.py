@@ -136,6 +136,7 @@ class Entry:
             found.append("several results of one name: delete the records of older ones")
         if any(at(record, "model", "training", "on_protocol") is False for record in self.records):
             found.append("trained on other faces than the protocol's training part")
+        found += dict.fromkeys(told for record in self.records for told in record.get("remarks") or ())
         fits = [fit for record in self.records for fit in record.get("fit") or ()]
         if lost := sum(fit["without_features"] for fit in fits):
             found.append(f"fitted without {lost:,} training faces, which have no features")

@@ -71,14 +71,20 @@ def portable_command(command: str, spec: str) -> str:
         spec: The model's name for others.
 
     Returns:
-        The same with ``DIR`` for folders, ``FILE`` for a detector's file and ``spec`` for the model; the
-        models of folds are ``DIR/fold_{fold}``.
+        The same with ``DIR`` for folders of data, ``board`` for that of results, ``FILE`` for a detector's
+        file and ``spec`` for the model; the models of folds are ``DIR/fold_{fold}``.
+
+    Raises:
+        AffectZooError: It is no command of a shell.
     """
-    words = shlex.split(command)
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise AffectZooError(f"a record's command cannot be read ({error}): {command}") from None
     for i, option in enumerate(words[:-1], 1):
         if option == "--data":
             words[i] = f"{words[i].partition('=')[0]}=DIR"
         elif option == "--models":
             words[i] = "DIR/fold_{fold}" if "{fold}" in words[i] else spec
-        words[i] = {"--out": "DIR", "--detector-file": "FILE"}.get(option, words[i])
+        words[i] = {"--out": "board", "--detector-file": "FILE"}.get(option, words[i])
     return shlex.join(words)

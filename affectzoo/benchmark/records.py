@@ -15,12 +15,26 @@ from affectzoo.errors import AffectZooError, DataError
 
 FORMAT = 1
 
-_NEEDED = {
-    "": ("key", "system", "spec", "kind", "command", "protocol", "faces", "metrics"),
-    "protocol": ("name", "title", "data", "split", "hash", "task", "unit"),
-    "faces": ("total", "missing"),
-    "model": ("sha256", "training"),
+_FIELDS: Mapping[str, Any] = {
+    "key": str,
+    "system": str,
+    "spec": str,
+    "kind": str,
+    "command": str,
+    "protocol.name": str | None,
+    "protocol.title": str,
+    "protocol.data": dict,
+    "protocol.split": str | None,
+    "protocol.hash": str,
+    "protocol.task": str,
+    "protocol.unit": str,
+    "faces.total": int,
+    "faces.missing": int,
+    "metrics": dict,
 }
+"""What every record has."""
+_OF_CLASSES = {"labels": list, "per_class": dict, "confusion": list}
+_OF_WEIGHTS = {"model.sha256": list, "model.training": dict}
 
 _TEXTS = ("id", "path", "subject", "clip", "label", "predicted_label")
 """Columns of predictions that are never numbers."""
@@ -43,10 +57,15 @@ def write_record(out: Path, record: Mapping[str, Any], tables: Mapping[str, pd.D
     _write(out / "records" / f"{key}.json", text + "\n")
 
 
+def predictions(out: Path, record: Mapping[str, Any]) -> Path:
+    """The file of predictions with a row for each face; records of other machines may come without."""
+    return out / "predictions" / f"{record['key']}.csv"
+
+
 def counted(out: Path, record: Mapping[str, Any]) -> Path:
     """The file of predictions with a row for each face or clip that counts once."""
-    ending = ".clips.csv" if record["protocol"]["unit"] == "clip" else ".csv"
-    return out / "predictions" / f"{record['key']}{ending}"
+    path = predictions(out, record)
+    return path.with_suffix(".clips.csv") if record["protocol"]["unit"] == "clip" else path
 
 
 def read_table(path: Path) -> pd.DataFrame:
@@ -96,20 +115,34 @@ def read_record(path: Path) -> dict[str, Any]:
         raise AffectZooError(f"{path}: no record ({error}); delete it, and it is measured anew") from None
     if made != FORMAT:
         raise AffectZooError(f"{path}: a record of format {made}, this affectzoo reads {FORMAT}; delete it")
-    lacking = ", ".join(_lacking(record))
-    if lacking:
-        raise AffectZooError(f"{path}: a record without {lacking}; delete it, and it is measured anew")
+    wrong = ", ".join(dict.fromkeys(_faults(record)))
+    if wrong:
+        raise AffectZooError(f"{path}: a record that lacks, or has damaged: {wrong}; measure it anew")
     return record
 
 
-def _lacking(record: Mapping[str, Any]) -> Iterator[str]:
-    """Fields that every record has, and this one has not."""
-    for part, names in _NEEDED.items():
-        inner = record.get(part) if part else record
-        if inner is None and part == "model":
-            continue  # only weights have one
-        fields = inner if isinstance(inner, Mapping) else {}
-        yield from (f"{part}.{name}".strip(".") for name in names if name not in fields)
+def _faults(record: Mapping[str, Any]) -> Iterator[str]:
+    """Fields that a record must have and this one lacks, or has as something else."""
+    fields = {
+        **_FIELDS,
+        **(_OF_CLASSES if record.get("confusion") is not None else {}),
+        **(_OF_WEIGHTS if record.get("model") is not None else {}),
+    }
+    for name, kind in fields.items():
+        value: Any = record
+        for part in name.split("."):
+            value = value.get(part, ...) if isinstance(value, Mapping) else ...
+        if not isinstance(value, kind):
+            yield name
+        elif name == "metrics":
+            figures = {
+                key: at.get("value", ...) if isinstance(at, Mapping) else ... for key, at in value.items()
+            }
+            yield from (
+                f"metrics.{key}" for key, v in figures.items() if not isinstance(v, float | int | None)
+            )
+        elif name == "model.sha256" and not (value and all(isinstance(sum_, str) for sum_ in value)):
+            yield name
 
 
 def _plain(value: Any) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,21 +16,23 @@ from affectzoo.benchmark.comparison import compare
 from affectzoo.benchmark.groups import Entry, Group, at, entries, groups, title
 from affectzoo.benchmark.page import write_leaderboard
 from affectzoo.benchmark.published import facts, published
-from affectzoo.benchmark.records import counted, read_records, read_table
+from affectzoo.benchmark.records import counted, predictions, read_records, read_table
 from affectzoo.benchmark.tables import number, text
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
 from affectzoo.tasks.va import DIMENSIONS
 
 TRACED_CLIPS, TRACED_SYSTEMS = 6, 4
 """Clips and systems, the best ones, whose predictions are drawn over time."""
+COMPARISONS = "comparisons.json"
 Plots = list[tuple[str, Path]]
 
 
-def report(out: Path) -> tuple[Path, Path]:
+def report(out: Path, say: Callable[[str], None] = lambda text: None) -> tuple[Path, Path]:
     """Draw and write everything that a folder's records and predictions show.
 
     Args:
         out: Of ``affectzoo benchmark``.
+        say: Told which systems are not drawn and not compared anew, as their predictions are not there.
 
     Returns:
         The Markdown and the HTML page.
@@ -39,31 +41,56 @@ def report(out: Path) -> tuple[Path, Path]:
         AffectZooError: There is no record, or one is damaged.
     """
     records = read_records(out)
-    drawn, comparisons = {}, []
+    drawn: dict[str, Plots] = {}
+    comparisons: list[dict[str, Any]] = []
+    before = _read_comparisons(out / COMPARISONS)
     for group in groups(records):
         ranked = entries(group)
-        told = [entry for entry in ranked if all((out / r["predictions"]).is_file() for r in entry.records)]
-        comparisons += _comparisons(out, group, told)
-        firsts = {entry.label: read_table(out / entry.records[0]["predictions"]) for entry in told}
+        told = [e for e in ranked if all(counted(out, record).is_file() for record in e.records)]
+        for entry in ranked:
+            if entry not in told:
+                say(f"{entry.label}, {group.heading}: some of its predictions are not in {out}")
+        comparisons += _comparisons(out, group, before)
+        firsts = {entry.label: read_table(predictions(out, entry.records[0])) for entry in told}
         drawn[group.id] = _plots(group, ranked, firsts, out / "plots")
     content = json.dumps(comparisons, indent=1, ensure_ascii=False)
-    (out / "comparisons.json").write_text(content + "\n", encoding="utf-8")
+    (out / COMPARISONS).write_text(content + "\n", encoding="utf-8")
     return write_leaderboard(out, records, [*published(), *facts()], comparisons, drawn)
 
 
-def _comparisons(out: Path, group: Group, ranked: Sequence[Entry]) -> list[dict[str, Any]]:
-    """The best system against each other one, all runs of both."""
+def _comparisons(
+    out: Path, group: Group, before: Mapping[tuple[str, ...], dict[str, Any]]
+) -> list[dict[str, Any]]:
+    """The best system against each other one, all runs of both.
 
-    def runs(entry: Entry) -> list[pd.DataFrame]:
-        return [read_table(counted(out, record)) for record in entry.records]
+    Where predictions are not there, what was found of the very same records before stays.
+    """
+    known = [entry for entry in entries(group) if entry.metrics.get(group.main) is not None]
+    found = []
+    for other in known[1:]:
+        runs = [record for entry in (known[0], other) for record in entry.records]
+        keys = tuple(record["key"] for record in runs)
+        facts: dict[str, Any] = {"group": group.id, "first": known[0].label, "second": other.label}
+        if all(counted(out, record).is_file() for record in runs):
+            tables = [read_table(counted(out, record)) for record in runs]
+            mine, theirs = tables[: len(known[0].records)], tables[len(known[0].records) :]
+            told = compare(mine, theirs, group.main, first=known[0].label, second=other.label)
+            facts = told.to_dict(group.id)
+        elif (group.main, *keys) in before:
+            facts = before[(group.main, *keys)]
+        else:
+            facts |= {"metric": group.main, "difference": None, "verdict": "not compared: no predictions"}
+        found.append({**facts, "records": list(keys)})
+    return found
 
-    known = [entry for entry in ranked if group.main in entry.metrics]
-    if len(known) < 2:
-        return []
-    best, name = runs(known[0]), known[0].label
-    others = ((entry.label, runs(entry)) for entry in known[1:])
-    told = (compare(best, tables, group.main, first=name, second=other) for other, tables in others)
-    return [comparison.to_dict(group.id) for comparison in told]
+
+def _read_comparisons(path: Path) -> dict[tuple[str, ...], dict[str, Any]]:
+    """Comparisons of before, by metric and records."""
+    try:
+        told = json.loads(path.read_text(encoding="utf-8"))
+        return {(one["metric"], *one["records"]): one for one in told if one["difference"] is not None}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
 
 
 def _plots(group: Group, ranked: Sequence[Entry], tables: Mapping[str, pd.DataFrame], folder: Path) -> Plots:

@@ -161,7 +161,7 @@ def benchmark(
         key = _key(task, one)
         path = out / "records" / f"{key}.json"
         if path.is_file():
-            say(f"{name}: measured before")
+            say(f"{name}: {_before(path)}")
         else:
             say(name)
             done = span(progress, (number - 1) / len(pairs), number / len(pairs))
@@ -171,8 +171,14 @@ def benchmark(
     return records
 
 
+def _before(path: Path) -> str:
+    missing = read_record(path)["faces"]["missing"]
+    why = f"; {missing:,} faces had no answer: delete {path} if they have one now"
+    return f"measured before{why if missing else ''}"
+
+
 def _key(task: Task, one: System) -> str:
-    folds = [fold.sums for fold in task.folds]
+    folds = [[fold.sums, fold.inputs] for fold in task.folds]
     finder = _finder(task, one)
     told = [
         FORMAT,
@@ -202,12 +208,14 @@ def _measure(
     folds = task.folds
     parts: list[Part] = []
     fits: list[dict[str, Any]] = []
+    remarks: dict[str, None] = {}
     compute = None
     for fold in folds:
         done = span(progress, len(parts) / len(folds), (len(parts) + 1) / len(folds))
         measured = _answers(fold, one, task.detector, measure=not parts, progress=done)
         compute = compute or measured.cost
         fits += [measured.fit] if measured.fit is not None else []
+        remarks |= dict.fromkeys(measured.remarks)
         parts.append(Part(fold.test, measured.answers, fold.labels, task.protocol.unit))
     tables = {".csv": pd.concat(map(_predictions, folds, parts), ignore_index=True)}
     if task.protocol.unit == "clip":
@@ -235,6 +243,7 @@ def _measure(
         "labels": None if folds[0].labels is None else list(folds[0].labels.names),
         **scored,
         "fit": fits or None,
+        "remarks": list(remarks),
         "compute": compute,
         "hardware": hardware(),
         "versions": {"affectzoo": __version__, "python": platform.python_version()} | _versions(),

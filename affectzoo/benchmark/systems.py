@@ -37,7 +37,7 @@ from affectzoo.features.classical import FEATURES
 from affectzoo.features.classifiers import CLASSIFIERS, classifier
 from affectzoo.features.deep import Layer
 from affectzoo.features.extraction import Extractor
-from affectzoo.features.scaling import Reduction, learn_scaling, scaled
+from affectzoo.features.scaling import PCA_FACES, WIDE, WIDE_SHARE, Reduction, learn_scaling, scaled
 from affectzoo.labels import LabelSpace, unmapped
 from affectzoo.tasks.va import DIMENSIONS, VATask
 from affectzoo.zoo import load
@@ -57,11 +57,13 @@ class Measured:
         cost: Of one answer, see ``cost``; ``None`` where it was not measured.
         fit: Of classifiers what they were fitted on: ``faces``, ``without_features`` (unreadable, or without
             landmarks), ``dimensions``, and ``pca``, the share of the variance that was kept, or ``None``.
+        remarks: What readers should know of how it answered.
     """
 
     answers: Answers
     cost: dict[str, Any] | None = None
     fit: dict[str, Any] | None = None
+    remarks: tuple[str, ...] = ()
 
 
 class System(ABC):
@@ -285,7 +287,7 @@ class ClassifierSystem(System):
     def identity(self, protocol: protocols.Protocol) -> list[str]:
         """See ``System``."""
         sums = [self.source] if self.weights is None else self.weights.sums(protocol)
-        return [self.layer, self.classifier, *sums]
+        return [self.layer, self.classifier, f"{WIDE} {WIDE_SHARE} {PCA_FACES}", *sums]
 
     def answer(self, fold: Fold, *, measure: bool, progress: Progress | None = None) -> Measured:
         """See ``System``; faces that cannot be read or lack the features' landmarks have no answer."""
@@ -376,11 +378,12 @@ class ExternalSystem(System):
         told = read_predictions(Path(self.spec), fold.whole, labels, values=values)
         here = slice(fold.start, fold.start + len(fold.test))
         scores = None if told.scores is None else told.scores[here]
+        remarks = (f"its file: {told.others}",) if told.others else ()
         if told.va is None:
-            return Measured(Answers(scores, kind=told.kind))
+            return Measured(Answers(scores, kind=told.kind), remarks=remarks)
         known = np.asarray(np.isfinite(told.va).any(axis=0))
         dimensions = tuple(name for name, some in zip(DIMENSIONS, known, strict=True) if some)
-        return Measured(Answers(scores, told.va[here][:, known], told.kind, dimensions))
+        return Measured(Answers(scores, told.va[here][:, known], told.kind, dimensions), remarks=remarks)
 
     def facts(self, fold: Fold) -> dict[str, Any]:
         """See ``System``."""
@@ -397,7 +400,10 @@ def system(text: str, batch_size: int = 64) -> System:
     left, plus, ending = spec.rpartition("+")
     if plus and ending in CLASSIFIERS:
         found: System = ClassifierSystem(name, spec, batch_size)
-        checked = None if left.partition("#")[0] in FEATURES else left.partition("#")[0]
+        source, layer, _ = left.partition("#")
+        if layer and source in FEATURES:
+            raise AffectZooError(f"{spec}: {source} is computed without a network, it has no layers")
+        checked = None if source in FEATURES else source
     elif spec in FEATURES:
         raise AffectZooError(f"{spec} is a feature: say with which classifier, such as {spec}+svm")
     else:

@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for path in (wrong := stale(args.folder)):
             print(f"{path}: stale; run: {COMMAND}", file=sys.stderr)
         return 1 if wrong else 0
-    except AffectZooError as error:
+    except (AffectZooError, OSError) as error:
         print(f"{COMMAND}: {error}", file=sys.stderr)
         return 1
 

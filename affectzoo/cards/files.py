@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,19 +36,9 @@ def cards(folder: Path = FOLDER) -> dict[Path, str]:
     found = {}
     for name, entry in weights.entries().items():
         path = folder / f"{name}.md"
-        facts = CardFacts(
-            name,
-            entry.repo_id,
-            {entry.file: entry.sha256},
-            entry.parameters,
-            entry.size,
-            [
-                _own(read_record(file), entry, file)
-                for file in sorted((folder / "records" / name).glob("*.json"))
-            ],
-            _kept(path),
-        )
-        found[path] = render(entry.meta, facts)
+        files = sorted((folder / "records" / name).glob("*.json"))
+        records = [_own(read_record(file), entry, file) for file in files]
+        found[path] = _card(entry, records, _kept(path))
     for row in architectures():
         name, path = row["name"], folder / f"{row['name']}.md"
         if not row["weights"]:
@@ -56,6 +47,12 @@ def cards(folder: Path = FOLDER) -> dict[Path, str]:
             recipes = list(dict.fromkeys((row["recipe"], *others)))
             found[path] = render_untrained(name, row, recipes, _kept(path))
     return found
+
+
+def _card(entry: weights.WeightsEntry, records: Sequence[Mapping[str, Any]], prose: Mapping[str, str]) -> str:
+    sums = {entry.file: entry.sha256}
+    facts = CardFacts(entry.name, entry.repo_id, sums, entry.parameters, entry.size, records, prose)
+    return render(entry.meta, facts)
 
 
 def _kept(path: Path) -> dict[str, str]:
@@ -95,6 +92,7 @@ def keep_record(name: str, path: Path, folder: Path = FOLDER) -> Path:
         raise WeightsError(f"{name}: records are kept of {', '.join(weights.entries())}")
     record = _own(read_record(path), entry, path)
     record = public_record(record, name, name, key=public_key(record, name))
+    _card(entry, [record], {})  # one that no card can show replaces none
     target = folder / "records" / name / f"{record['key']}.json"
     target.parent.mkdir(parents=True, exist_ok=True)
     target.write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -5,6 +5,7 @@ A new command is a function ``add_<command>`` in the module of its family, and a
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _run(list(sys.argv[1:] if arguments is None else arguments))
     except AffectZooError as error:
         print(f"affectzoo: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:  # the reader, such as head, has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
         return 1
     except OSError as error:
         print(f"affectzoo: {error.filename or 'system'}: {error.strerror or error}", file=sys.stderr)

@@ -78,7 +78,8 @@ def add_leaderboard(commands: Commands) -> None:
         "leaderboard",
         help="write a benchmark's pages anew from its records",
         description="Write leaderboard.md, leaderboard.html and plots anew, for example after records of\n"
-        "other machines were put into the folder.",
+        "other machines were put into the folder, with their predictions, or without: then they are in\n"
+        "the tables, but not in comparisons and plots of predictions.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     pages.add_argument("folder", type=Path, metavar="DIR", help="a benchmark's --out folder")

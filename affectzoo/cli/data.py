@@ -114,7 +114,7 @@ def _add_prepare(tools: Commands) -> None:
         "--format", choices=("loose", "shards"), default="loose", help="files, or tar files (default: loose)"
     )
     prepare.add_argument(
-        "--workers", type=int, metavar="N", help="processes (default: one per core, at most 4)"
+        "--workers", **COUNT, metavar="N", help="processes (default: one per core, at most 4)"
     )
     prepare.add_argument(
         "--chunk", **COUNT, default=1024, help="faces per shard, and per step of work (default: 1024)"

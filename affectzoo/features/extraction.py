@@ -72,14 +72,14 @@ def extract_features(
     known = index.has_landmarks(extractor.landmarks)
     places = np.flatnonzero(known)
     given = index.with_landmarks(extractor.landmarks)
-    times = torch.zeros(len(given), 1)
+    times = torch.zeros(len(given), 1, device="cpu")
     sums: torch.Tensor | None = None
     for rows, values in extractor.chunks(given, on_unreadable, progress):
         kept = torch.from_numpy(values if reduce is None else reduce(values))
         if sums is None:
-            sums = torch.zeros(len(given), kept.shape[1])
+            sums = torch.zeros(len(given), kept.shape[1], device="cpu")
         sums.index_add_(0, torch.from_numpy(rows), kept)
-        times.index_add_(0, torch.from_numpy(rows), torch.ones(len(rows), 1))
+        times.index_add_(0, torch.from_numpy(rows), torch.ones(len(rows), 1, device="cpu"))
     assert sums is not None  # chunks gives some faces, or raises
     read = (times[:, 0] > 0).numpy()
     known[places[~read]] = False

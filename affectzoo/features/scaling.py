@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 import numpy.typing as npt
 
+from affectzoo.errors import AffectZooError
 from affectzoo.evaluation import Progress, span
 from affectzoo.features import library
 from affectzoo.features.extraction import Extractor, Floats, extract_features, width
@@ -57,7 +58,13 @@ class Reduction:
         self.share = share
 
     def fit(self, features: Floats) -> Self:
-        """Take components from training faces, shape (N, D)."""
+        """Take components from training faces, shape (N, D).
+
+        Raises:
+            AffectZooError: There is one alone, or all are alike.
+        """
+        if len(features) < 2 or not np.ptp(features, axis=0).any():
+            raise AffectZooError(f"a PCA needs faces that differ: {len(features)} training faces do not")
         reduce = library("sklearn.decomposition").PCA(self.share, svd_solver="full")
         self._components = reduce.fit(features)
         self._factor = float(reduce.explained_variance_.sum()) ** -0.5
@@ -75,8 +82,8 @@ def learn_scaling(
 ) -> tuple[Scaling | Reduction, Floats, npt.NDArray[np.bool_]]:
     """Fit a scaling to training faces, and apply it to them.
 
-    A ``Reduction`` where the paper has a PCA or features are wide; these are reduced as they are computed, so
-    that never all of them are held at once.
+    A ``Reduction`` where the paper has a PCA or features are wide; of more faces than it is fitted to, these
+    are reduced as they are computed, so that never all of them are held at once.
 
     Args:
         extractor: Computes the features.
@@ -87,6 +94,7 @@ def learn_scaling(
         The scaling, the scaled features, shape (n, D), and which of the faces they are of, shape (N,).
 
     Raises:
+        AffectZooError: The faces do not differ, where components are to be found.
         DataError: No face has the landmarks.
         UnreadableImageError: None can be read.
     """
@@ -95,6 +103,10 @@ def learn_scaling(
         found, known = extract_features(extractor, index, on_unreadable="skip", progress=progress)
         plain = Scaling().fit(found)
         return plain, plain.transform(found), known
+    if len(index) <= PCA_FACES:
+        found, known = extract_features(extractor, index, on_unreadable="skip", progress=progress)
+        fitted = Reduction(share).fit(found)
+        return fitted, fitted.transform(found), known
     drawn = index.rows(index.drawn(PCA_FACES))
     first = len(drawn) / (len(drawn) + len(index))
     some, _ = extract_features(extractor, drawn, on_unreadable="skip", progress=span(progress, 0, first))

@@ -12,7 +12,7 @@ Array: TypeAlias = torch.Tensor | npt.NDArray[Any]
 
 
 def as_tensor(values: Array) -> torch.Tensor:
-    """Values as a tensor; arrays that may not be written to, such as pandas' columns, are copied."""
-    return torch.as_tensor(
-        values if isinstance(values, torch.Tensor) else np.require(values, requirements="W")
-    )
+    """Values as a tensor; arrays that torch cannot take as they are, such as pandas' columns, are copied."""
+    if isinstance(values, np.ndarray):
+        values = np.require(values, requirements=["C", "W"])
+    return torch.as_tensor(values)

@@ -21,8 +21,6 @@ import torch
 from affectzoo.errors import DataError
 from affectzoo.metrics.arrays import Array, as_tensor
 
-"""Tensors and NumPy arrays are taken alike; results are tensors."""
-
 CONSTANT = 1e-12
 """A variance below this share of the mean square is rounding: the values are one constant."""
 

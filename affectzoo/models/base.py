@@ -274,11 +274,24 @@ class AffectModel(pl.LightningModule):
         Raises:
             WeightsError: Of another architecture, or not of affectzoo.
             LabelError: For other classes.
+            AffectZooError: Of a training of another length, whose schedule ends where it ended.
         """
         if "affectzoo" not in checkpoint:
             raise WeightsError("the checkpoint was not written by affectzoo")
         meta = WeightsMeta.from_dict(checkpoint["affectzoo"], "the checkpoint")
         self._check(meta, "the checkpoint")
+        self._check_schedule(checkpoint)
+
+    def _check_schedule(self, checkpoint: Mapping[str, Any]) -> None:
+        if self._trainer is None or self.trainer.state.fn != "fit" or self.schedule.name != "one_cycle":
+            return
+        here = self.trainer.estimated_stepping_batches
+        for schedule in checkpoint.get("lr_schedulers", ()):
+            if schedule.get("total_steps", here) != here:
+                raise AffectZooError(
+                    f"the checkpoint's schedule has {schedule['total_steps']} steps, this training {here}: "
+                    "go on with the same epochs, data and batch size, or train anew with --model.weights"
+                )
 
     @property
     def _starts_from(self) -> Mapping[str, str]:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from affectzoo.errors import WeightsError
-from affectzoo.fetch import LARGEST, HubFile, fetch_all, forget, newest
+from affectzoo.fetch import LARGEST, HubFile, UnreachableError, fetch_all, forget, newest
 from affectzoo.weights.meta import WeightsMeta
 from affectzoo.weights.parts import (
     FILE_NAME,
@@ -67,6 +67,8 @@ def from_hub(name: str) -> Path:
         first = path.with_name(INDEX_NAME if INDEX_NAME in sums else FILE_NAME)
         if set(files(first)) != set(fetched):
             raise WeightsError(f"{HUB}{repo_id}: {INDEX_NAME} names other files than {CONFIG_NAME}")
+    except UnreachableError:
+        raise
     except WeightsError:
         forget(path)  # it may be what is damaged: the next try fetches it again
         raise
