@@ -34,7 +34,7 @@ from affectzoo.cli import main
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datatools.protocol import faces
 from affectzoo.datatools.protocols import find_protocol
-from affectzoo.errors import AffectZooError, DataError, LabelError, WeightsError
+from affectzoo.errors import AffectZooError, DataError, EmptySplitError, LabelError, WeightsError
 from affectzoo.evaluation import evaluate
 from affectzoo.faces.detect import Detection
 from affectzoo.metrics.classification import class_metrics
@@ -476,6 +476,8 @@ def test_names_of_systems() -> None:
 
 def test_plain_split_needs_a_label(tmp_path: Path) -> None:
     task = plain_split("folder", "train", write_folder(tmp_path / "faces"), {})
+    with pytest.raises(EmptySplitError, match=r"no test part in .* \(found: train\); --split takes what the"):
+        plain_split("folder", "test", tmp_path / "faces", {})
     assert task.protocol.task == "expression"
     assert torch.tensor(len(task.folds[0].test)) > 0
 

@@ -32,7 +32,7 @@ from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools import protocol as protocol_faces
 from affectzoo.datatools import source
 from affectzoo.datatools.protocols import Protocol, Source
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import AffectZooError, EmptySplitError
 from affectzoo.evaluation import Progress, span
 from affectzoo.faces.detect import Detector
 from affectzoo.tasks.va import DIMENSIONS
@@ -98,7 +98,14 @@ def plain_split(dataset: str, split: str, root: Path, options: Mapping[str, Any]
         EmptySplitError: The copy has no such part.
         DataError: Nothing of the part is labelled.
     """
-    index = source.read(dataset, root, **options).part(split)
+    whole = source.read(dataset, root, **options)
+    if split not in whole.split_counts():
+        found = ", ".join(whole.split_counts())
+        raise EmptySplitError(
+            f"{dataset}: no {split} part in {root} (found: {found}); --split takes what the data says, by "
+            "folders or a column split, not what a training holds out"
+        )
+    index = whole.part(split)
     classes, values = index.table["label"].notna().any(), index.table["valence"].notna().any()
     protocol = Protocol(
         name=f"{dataset}_{split}_split",

@@ -36,7 +36,7 @@ PUBLISH_EPILOG = """\
 examples:
   affectzoo publish runs/x --repo me/x --dry-run --out x --record leaderboard \\
     --licence weights=Apache-2.0 code=Apache-2.0 "pictures=for research" labels=MIT
-  affectzoo publish runs/x --repo me/x --tag v1 --record leaderboard --licence ...
+  affectzoo publish x --repo me/x --tag v1           the same folder, with what was written into its card
 """
 
 
@@ -120,7 +120,9 @@ def add_publish(commands: Commands) -> None:
         epilog=PUBLISH_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    publish.add_argument("model", metavar="MODEL", help="a run's folder, a .safetensors file or arch.tag")
+    publish.add_argument(
+        "model", metavar="MODEL", help="a run's or a published folder, a .safetensors file, arch.tag"
+    )
     publish.add_argument("--repo", required=True, metavar="OWNER/NAME", help="where on the Hub")
     publish.add_argument("--dry-run", action="store_true", help="write and check, upload nothing")
     publish.add_argument("--out", type=Path, metavar="DIR", help="keep the folder here")
@@ -132,7 +134,10 @@ def add_publish(commands: Commands) -> None:
         **MANY,
     )
     publish.add_argument(
-        "--licence", metavar="SUBJECT=TERMS", help="terms of weights, code, pictures and labels", **MANY
+        "--licence",
+        metavar="SUBJECT=TERMS",
+        help="terms of weights, code, starting weights, pictures, labels",
+        **MANY,
     )
     precision = publish.add_mutually_exclusive_group()
     precision.add_argument(
