@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -45,6 +47,26 @@ def test_records_name_no_place_and_say_what_is_rendered() -> None:
         assert not re.search(r"(?<![\w.])/(tmp|home|root|work|Users)/", str(record)), record["key"]
         if record["protocol"]["name"] != "ferplus_valid":
             assert record["protocol"]["note"].startswith("rendered faces"), record["key"]
+
+
+def test_comparisons_are_of_the_records() -> None:
+    records = {record["key"]: record for record in read_records(BOARD)}
+    told = json.loads((BOARD / "comparisons.json").read_text(encoding="utf-8"))
+    assert len(told) == sum(len(entries(group)) - 1 for group in groups(list(records.values())))
+    for one in told:
+        runs = [records[key] for key in one["records"]]
+        sides = runs[: one["runs"][0]], runs[one["runs"][0] :]
+        if runs[0]["protocol"]["folds"] == 1:  # else faces of all folds together are compared
+            means = [fmean(run["metrics_all"][one["metric"]]["value"] for run in side) for side in sides]
+            assert one["values"] == pytest.approx(means, abs=1e-6), one["verdict"]
+
+
+def test_pages_are_of_the_records() -> None:
+    page = (BOARD / "leaderboard.md").read_text(encoding="utf-8")
+    for group in groups(read_records(BOARD)):
+        for entry in entries(group):
+            figure = entry.metrics[group.main]
+            assert figure is not None and f"{figure.value:.4f}" in page, entry.system
 
 
 def test_bundled_weights_were_measured_as_they_are() -> None:
