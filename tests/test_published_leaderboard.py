@@ -57,8 +57,23 @@ def test_comparisons_are_of_the_records() -> None:
         runs = [records[key] for key in one["records"]]
         sides = runs[: one["runs"][0]], runs[one["runs"][0] :]
         if runs[0]["protocol"]["folds"] == 1:  # else faces of all folds together are compared
-            means = [fmean(run["metrics_all"][one["metric"]]["value"] for run in side) for side in sides]
+            figures = [[run.get("metrics_all") or run["metrics"] for run in side] for side in sides]
+            means = [fmean(run[one["metric"]]["value"] for run in side) for side in figures]
             assert one["values"] == pytest.approx(means, abs=1e-6), one["verdict"]
+
+
+def test_quoted_comparisons_of_losses() -> None:
+    records = read_records(BOARD)
+    told = json.loads((BOARD / "losses.json").read_text(encoding="utf-8"))
+    means = [one for one in told if one["runs"] == [3, 3]]
+    shown = (REPOSITORY / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    for one in means:
+        for system, value in zip((one["first"], one["second"]), one["values"], strict=True):
+            runs = [record for record in records if record["system"] == system]
+            mean = fmean(run["metrics"][one["metric"]]["value"] for run in runs)
+            assert value == pytest.approx(mean, abs=1e-6), system
+        assert f"{one['difference']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f})" in shown
+    assert len(means) == 12
 
 
 def test_pages_are_of_the_records() -> None:

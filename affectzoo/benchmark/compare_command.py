@@ -102,7 +102,8 @@ def _seeds(records: Sequence[Record]) -> str:
 def _table(result: Comparison, title: str) -> Table:
     from rich.table import Table
 
-    table = Table(title=f"{title}: {result.metric}, {result.faces:,} faces", title_justify="left")
+    heading = f"{title}: {result.metric}, {result.faces:,} faces"
+    table = Table(title=heading, title_justify="left", min_width=len(heading))
     for name in (result.first, result.second, "difference", "low", "high"):
         table.add_column(name, justify="right")
     numbers = (*result.values, result.difference, result.low, result.high)
