@@ -22,6 +22,10 @@ from affectzoo.cli.parser import COMMANDS
             "--shard-size: '3TB': expected a size such as 500MB or 2GB",
         ),
         ("publish x --repo a/b --shard-size 0MB", "'0MB': expected a size such as"),
+        (
+            "data prepare ferplus --root x --out y --workers -1",
+            "--workers: '-1': expected a whole number from 0",
+        ),
         ("publsh x", "invalid choice: 'publsh'"),
     ],
 )

@@ -124,7 +124,9 @@ def test_yunet_is_fetched_once_and_verified(tmp_path: Path, monkeypatch: pytest.
     fetched = tmp_path / "cache.onnx"
     fetched.write_bytes(b"what the hub served")
     monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", lambda *_, **__: SimpleNamespace(size=19))
+    monkeypatch.setattr(
+        huggingface_hub, "get_hf_file_metadata", lambda *_, **__: SimpleNamespace(size=19, etag="e")
+    )
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: str(fetched))
     with pytest.raises(WeightsError, match="sha256"):
         make_detector("yunet")

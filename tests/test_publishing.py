@@ -184,7 +184,7 @@ def test_the_folder_says_all_that_a_reader_needs(run: Path, tmp_path: Path) -> N
     published = json.loads(files[f"records/{key}.json"])
     assert published["system"] == "net" and published["spec"] == "hf-hub:lab/net"
     assert published["command"] == (
-        "affectzoo benchmark --data ferplus=DIR --models hf-hub:lab/net --protocol ferplus_valid --out DIR"
+        "affectzoo benchmark --data ferplus=DIR --models hf-hub:lab/net --protocol ferplus_valid --out board"
     )
     assert published["model"]["sha256"] == record["model"]["sha256"], "of the file that was measured"
     assert published["model"]["tensors_sha256"] == config["tensors_sha256"]

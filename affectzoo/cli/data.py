@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from affectzoo.cli.options import COUNT, Commands, lazily
+from affectzoo.cli.options import COUNT, COUNT_OR_NONE, Commands, lazily
 
 CHECK_EPILOG = """\
 examples:
@@ -114,7 +114,10 @@ def _add_prepare(tools: Commands) -> None:
         "--format", choices=("loose", "shards"), default="loose", help="files, or tar files (default: loose)"
     )
     prepare.add_argument(
-        "--workers", **COUNT, metavar="N", help="processes (default: one per core, at most 4)"
+        "--workers",
+        **COUNT_OR_NONE,
+        metavar="N",
+        help="processes; 0 or 1: this one (default: one per core, at most 4)",
     )
     prepare.add_argument(
         "--chunk", **COUNT, default=1024, help="faces per shard, and per step of work (default: 1024)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeAlias
 
 Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -20,9 +21,9 @@ def lazily(module: str, name: str = "command") -> Callable[[argparse.Namespace],
     return run
 
 
-def _positive(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from 1")
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least}")
     return int(text)
 
 
@@ -38,8 +39,11 @@ def _bytes(text: str) -> int:
 MANY: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
 """An option with several values, which may be repeated."""
 
-COUNT: dict[str, Any] = {"type": _positive}
+COUNT: dict[str, Any] = {"type": partial(_whole, least=1)}
 """An option that takes a whole number from 1."""
+
+COUNT_OR_NONE: dict[str, Any] = {"type": partial(_whole, least=0)}
+"""One that takes 0, too."""
 
 BYTES: dict[str, Any] = {"type": _bytes}
 """An option that takes a size such as 2GB."""
