@@ -410,6 +410,8 @@ def test_damaged_record_says_what_to_do(tmp_path: Path) -> None:
         ({"model": {"training": None}}, r"model\.training"),
         ({"protocol": {"data": "x"}}, r"protocol\.data"),
         ({"labels": None, "per_class": None}, "labels, per_class"),
+        ({"confusion": []}, "labels, per_class and confusion, which do not fit together"),
+        ({"labels": [1, 2, 3]}, "labels, per_class and confusion, which do not fit together"),
         ({"command": None}, "command"),
     ],
 )

@@ -141,8 +141,18 @@ def _faults(record: Mapping[str, Any]) -> Iterator[str]:
             yield from (
                 f"metrics.{key}" for key, v in figures.items() if not isinstance(v, float | int | None)
             )
+        elif name == "labels" and not _fits(value, record):
+            yield "labels, per_class and confusion, which do not fit together"
         elif name == "model.sha256" and not (value and all(isinstance(sum_, str) for sum_ in value)):
             yield name
+
+
+def _fits(labels: list[Any], record: Mapping[str, Any]) -> bool:
+    """Whether a record's parts are of the same classes."""
+    rows, classes = record["confusion"], record.get("per_class")
+    square = isinstance(rows, list) and all(isinstance(row, list) and len(row) == len(labels) for row in rows)
+    named = all(isinstance(name, str) for name in labels) and isinstance(classes, Mapping)
+    return square and len(rows) == len(labels) and named and set(classes or ()) == set(labels)
 
 
 def _plain(value: Any) -> Any:
