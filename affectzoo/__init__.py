@@ -12,18 +12,18 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "AffectZooError": "affectzoo.errors",
-    "create_model": "affectzoo.zoo",
-    "list_models": "affectzoo.zoo",
-    "load": "affectzoo.zoo",
-    "predict": "affectzoo.prediction",
+    "create_model": "affectzoo.zoo.loading",
+    "list_models": "affectzoo.zoo.loading",
+    "load": "affectzoo.zoo.loading",
+    "predict": "affectzoo.inference.prediction",
 }
 
 __all__ = ["AffectZooError", "create_model", "list_models", "load", "predict"]
 
 if TYPE_CHECKING:
     from affectzoo.errors import AffectZooError
-    from affectzoo.prediction import predict
-    from affectzoo.zoo import create_model, list_models, load
+    from affectzoo.inference.prediction import predict
+    from affectzoo.zoo.loading import create_model, list_models, load
 
 
 def __getattr__(name: str) -> Any:

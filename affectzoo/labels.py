@@ -26,6 +26,9 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 )
 """Spellings met in files, each with the zoo's name."""
 
+TASKS = ("expression", "va", "valence", "arousal", "multitask")
+"""What a model can be built for; ``affectzoo.tasks`` says what each is."""
+
 NOT_A_CLASS = frozenset({"none", "uncertain", "non-face", "unknown"})
 """Answers of annotators that name no expression: faces so labelled are left out, and counted."""
 

@@ -12,14 +12,11 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from affectzoo.errors import UnknownNameError
+from affectzoo.labels import TASKS
 
 if TYPE_CHECKING:
     from affectzoo.datamodules.base import FaceDataModule
     from affectzoo.models.base import AffectModel
-
-
-TASKS = ("expression", "va", "valence", "arousal", "multitask")
-"""What a model can be built for; ``affectzoo.tasks`` says what each is."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 
 from affectzoo.datasets.ferplus import FOLDERS
 from affectzoo.faces.detect import Detector, Haar, YuNet
-from affectzoo.images import read_image
+from affectzoo.files.images import read_image
 
 EDGE, AROUND = 160, 80
 

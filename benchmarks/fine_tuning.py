@@ -18,8 +18,8 @@ from rich.table import Table
 
 from affectzoo.cli import main as affectzoo
 from affectzoo.datasets.affectnet import read_affectnet
-from affectzoo.images import read_image
-from affectzoo.preprocess import Preprocess
+from affectzoo.faces.preprocess import Preprocess
+from affectzoo.files.images import read_image
 
 CLASSES = ("anger", "happiness", "sadness")
 RECIPE = Path(__file__).parents[1] / "recipes" / "dlp_cnn_s" / "folder.yaml"

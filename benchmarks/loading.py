@@ -33,7 +33,7 @@ from rich.table import Table
 
 import affectzoo
 from affectzoo import weights
-from affectzoo.zoo import seal
+from affectzoo.zoo.loading import seal
 
 LABELS = "ferplus8"
 WAYS = {

@@ -30,8 +30,8 @@ from torchvision import transforms
 from torchvision.datasets import ImageFolder
 
 from affectzoo.datatools.prepare import CropRule, prepare
-from affectzoo.datatools.source import options
-from affectzoo.preprocess import Preprocess
+from affectzoo.evaluation.source import options
+from affectzoo.faces.preprocess import Preprocess
 from affectzoo.registry import data_set
 
 BATCH = 64

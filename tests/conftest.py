@@ -9,8 +9,8 @@ import torch
 from fakes import Picture, picture, write_ferplus, write_rafdb
 
 from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.faces.preprocess import Preprocess
 from affectzoo.labels import SPACES
-from affectzoo.preprocess import Preprocess
 
 
 @pytest.fixture(autouse=True)

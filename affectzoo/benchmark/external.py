@@ -43,7 +43,7 @@ from affectzoo.tasks.va import DIMENSIONS
 if TYPE_CHECKING:
     from affectzoo.benchmark.scoring import ScoreKind
     from affectzoo.datasets.index import FaceIndex
-    from affectzoo.preprocess import Box
+    from affectzoo.faces.preprocess import Box
 
 Floats = npt.NDArray[np.float64]
 KEYS = ("id", "path", "file")

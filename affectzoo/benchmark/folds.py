@@ -15,7 +15,7 @@ from affectzoo.tasks.va import DIMENSIONS
 
 if TYPE_CHECKING:
     from affectzoo.datasets.index import FaceIndex
-    from affectzoo.datatools.protocols import Protocol
+    from affectzoo.evaluation.protocols import Protocol
     from affectzoo.labels import LabelSpace
 
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from affectzoo.errors import DetectorError, UnreadableImageError
-from affectzoo.videos import SUFFIXES, read_picture
+from affectzoo.files.videos import SUFFIXES, read_picture
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from affectzoo.datasets.index import FaceIndex
     from affectzoo.datatools.scan import Watch
     from affectzoo.faces.detect import Detector
-    from affectzoo.preprocess import Box, Image
+    from affectzoo.faces.preprocess import Box, Image
 
 
 def detected(

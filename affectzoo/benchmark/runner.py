@@ -29,11 +29,11 @@ from affectzoo.benchmark.scoring import Answers, Part, score, units
 from affectzoo.benchmark.systems import Measured, System
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.datatools import protocol as protocol_faces
-from affectzoo.datatools import source
-from affectzoo.datatools.protocols import Protocol, Source
 from affectzoo.errors import AffectZooError, EmptySplitError
-from affectzoo.evaluation import Progress, span
+from affectzoo.evaluation import protocol as protocol_faces
+from affectzoo.evaluation import source
+from affectzoo.evaluation.evaluate import Progress, span
+from affectzoo.evaluation.protocols import Protocol, Source
 from affectzoo.faces.detect import Detector
 from affectzoo.tasks.va import DIMENSIONS
 

@@ -23,24 +23,25 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import torch
 
-from affectzoo import weights
+from affectzoo import store, weights
 from affectzoo.benchmark.cost import cost, timed
 from affectzoo.benchmark.external import read_predictions
+from affectzoo.benchmark.features.classical import FEATURES
+from affectzoo.benchmark.features.classifiers import CLASSIFIERS, classifier
+from affectzoo.benchmark.features.deep import Layer
+from affectzoo.benchmark.features.extraction import Extractor
+from affectzoo.benchmark.features.scaling import PCA_FACES, WIDE, WIDE_SHARE, Reduction, learn_scaling, scaled
 from affectzoo.benchmark.folds import Fold
 from affectzoo.benchmark.scoring import Answers
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.datatools import protocols
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
-from affectzoo.evaluation import Progress, predict_index, span
-from affectzoo.features.classical import FEATURES
-from affectzoo.features.classifiers import CLASSIFIERS, classifier
-from affectzoo.features.deep import Layer
-from affectzoo.features.extraction import Extractor
-from affectzoo.features.scaling import PCA_FACES, WIDE, WIDE_SHARE, Reduction, learn_scaling, scaled
+from affectzoo.evaluation import protocols
+from affectzoo.evaluation.evaluate import Progress, predict_index, span
+from affectzoo.files import fetch
 from affectzoo.labels import LabelSpace, unmapped
 from affectzoo.tasks.va import DIMENSIONS, VATask
-from affectzoo.zoo import load
+from affectzoo.zoo.loading import load
 
 if TYPE_CHECKING:
     from affectzoo.weights import WeightsMeta
@@ -123,12 +124,12 @@ class Weights:
 
     def meta(self, number: int | None = None) -> WeightsMeta:
         """What they say of themselves."""
-        return weights.read_meta(weights.locate(self.name(number)).path)
+        return weights.read_meta(store.locate(self.name(number)).path)
 
     def sums(self, protocol: protocols.Protocol) -> list[str]:
         """What each fold's weights are known by: the sha256 of their file."""
         numbers = range(protocol.folds if self.by_fold else 1)
-        return [weights.identity(weights.locate(self.name(number)).path) for number in numbers]
+        return [weights.identity(store.locate(self.name(number)).path) for number in numbers]
 
     def misfit(self, protocol: protocols.Protocol) -> str | None:
         """Why they are not to be tested under a protocol."""
@@ -180,7 +181,7 @@ class Weights:
         theirs, ours = training.get("train_hash"), fold.parts.get("train")
         if same_data and theirs is not None and ours is not None:
             training["on_protocol"] = theirs == split_hash(ids(ours))
-        tensors = weights.read_tensors(weights.locate(self.name(fold.number)).path)
+        tensors = weights.read_tensors(store.locate(self.name(fold.number)).path)
         return {
             "model": {
                 "arch": meta.arch,
@@ -369,7 +370,7 @@ class ExternalSystem(System):
 
     def identity(self, protocol: protocols.Protocol) -> list[str]:
         """See ``System``."""
-        return [weights.sha256(Path(self.spec))]
+        return [fetch.sha256(Path(self.spec))]
 
     def answer(self, fold: Fold, *, measure: bool, progress: Progress | None = None) -> Measured:
         """See ``System``."""

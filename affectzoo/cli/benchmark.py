@@ -69,7 +69,7 @@ def add_benchmark(commands: Commands) -> None:
         "--out", type=Path, default=Path("leaderboard"), metavar="DIR", help="(default: %(default)s)"
     )
     bench.add_argument("--json", action="store_true", help="print the records instead of tables")
-    bench.set_defaults(run=lazily("affectzoo.benchmark.command"))
+    bench.set_defaults(run=lazily("affectzoo.leaderboard.command"))
 
 
 def add_leaderboard(commands: Commands) -> None:
@@ -83,7 +83,7 @@ def add_leaderboard(commands: Commands) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     pages.add_argument("folder", type=Path, metavar="DIR", help="a benchmark's --out folder")
-    pages.set_defaults(run=lazily("affectzoo.benchmark.command", "leaderboard_command"))
+    pages.set_defaults(run=lazily("affectzoo.leaderboard.command", "leaderboard_command"))
 
 
 def add_compare(commands: Commands) -> None:
@@ -101,7 +101,7 @@ def add_compare(commands: Commands) -> None:
     compare.add_argument("second", metavar="SECOND", help="another one")
     compare.add_argument("--metric", help="such as accuracy, f1, ccc (default: accuracy or ccc)")
     compare.add_argument("--json", action="store_true", help="print JSON instead of a sentence")
-    compare.set_defaults(run=lazily("affectzoo.benchmark.compare_command"))
+    compare.set_defaults(run=lazily("affectzoo.leaderboard.compare_command"))
 
 
 def add_features(commands: Commands) -> None:
@@ -127,4 +127,4 @@ def add_features(commands: Commands) -> None:
     features.add_argument("--limit", **COUNT, metavar="N", help="take N faces, drawn at random")
     features.add_argument("--out", type=Path, metavar="DIR", help="gets features.parquet and features.png")
     features.add_argument("--json", action="store_true", help="print JSON instead of a summary")
-    features.set_defaults(run=lazily("affectzoo.features.projection"))
+    features.set_defaults(run=lazily("affectzoo.benchmark.features.projection"))

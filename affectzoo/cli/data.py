@@ -146,7 +146,7 @@ def _add_protocol(tools: Commands) -> None:
     protocol.add_argument("--out", type=Path, metavar="FILE", help="write the ids as .json, to share")
     protocol.add_argument("--compare", type=Path, metavar="FILE", help="ids to compare with; exit 1 if other")
     protocol.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    protocol.set_defaults(run=lazily("affectzoo.datatools.protocol"))
+    protocol.set_defaults(run=lazily("affectzoo.evaluation.protocol"))
 
 
 def _add_source(parser: argparse.ArgumentParser) -> None:

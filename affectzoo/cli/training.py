@@ -24,10 +24,10 @@ def run(given: Sequence[str]) -> None:
         SystemExit: With 2 when the arguments are wrong.
     """
     if given[0] == "cross-validate":
-        from affectzoo.crossvalidation import run
+        from affectzoo.training.crossvalidation import run
 
         run(given[1:])
     else:
-        from affectzoo.training import run
+        from affectzoo.training.command import run
 
         run(given)

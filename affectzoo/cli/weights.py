@@ -64,8 +64,8 @@ def add_convert(commands: Commands) -> None:
 
 
 def _convert(args: argparse.Namespace) -> None:
-    from affectzoo.conversion import convert_vggface
     from affectzoo.weights import read_meta
+    from affectzoo.zoo.importing.conversion import convert_vggface
 
     out = convert_vggface(args.file, args.out, args.landmarks, color=args.color)
     print(f"written: {out}; freshly initialised: {'; '.join(read_meta(out).training['fresh'])}")
@@ -107,7 +107,7 @@ def add_import(commands: Commands) -> None:
     )
     own.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
     own.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    own.set_defaults(run=lazily("affectzoo.importing.command"))
+    own.set_defaults(run=lazily("affectzoo.zoo.importing.command"))
 
 
 def add_publish(commands: Commands) -> None:
@@ -150,4 +150,4 @@ def add_publish(commands: Commands) -> None:
     publish.add_argument("--tag", metavar="REV", help="name the commit, to load it as OWNER/NAME@REV")
     publish.add_argument("--private", action="store_true", help="make a repository for its owner alone")
     publish.add_argument("--message", metavar="TEXT", help="of the commit")
-    publish.set_defaults(run=lazily("affectzoo.publishing.command"))
+    publish.set_defaults(run=lazily("affectzoo.hub.publishing.command"))

@@ -14,7 +14,7 @@ from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError
 
 if TYPE_CHECKING:
-    from affectzoo.prediction import Picture
+    from affectzoo.inference.prediction import Picture
 
 
 def add_models(commands: Commands) -> None:
@@ -41,7 +41,7 @@ def add_models(commands: Commands) -> None:
 
 
 def _models(args: argparse.Namespace) -> None:
-    from affectzoo import listing
+    from affectzoo.zoo import listing
 
     if args.pretrained or args.prefetch or args.data or args.licence:
         rows = listing.pretrained(args.task, args.data, args.licence)
@@ -86,10 +86,10 @@ def add_predict(commands: Commands) -> None:
 
 
 def _predict(args: argparse.Namespace) -> None:
-    from affectzoo import prediction
     from affectzoo.faces.detect import make_detector
-    from affectzoo.render import render_results, results_table
-    from affectzoo.zoo import load
+    from affectzoo.inference import prediction
+    from affectzoo.inference.render import render_results, results_table
+    from affectzoo.zoo.loading import load
 
     if args.out is not None:
         prediction.check_ending(args.out)
@@ -148,6 +148,6 @@ def add_demo(commands: Commands) -> None:
 
 
 def _demo(args: argparse.Namespace) -> None:
-    from affectzoo.demo import demo
+    from affectzoo.inference.demo import demo
 
     demo(args.out, stdout())

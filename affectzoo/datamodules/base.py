@@ -22,17 +22,17 @@ from torch.utils.data import (
     get_worker_info,
 )
 
+from affectzoo.datamodules.clips import ClipDataset
+from affectzoo.datamodules.dataset import FaceDataset, OnUnreadable, Targets, collate
 from affectzoo.datamodules.imbalance import Imbalance, resample, resample_quadrants, sample_weights
-from affectzoo.datasets.clips import ClipDataset
-from affectzoo.datasets.dataset import FaceDataset, OnUnreadable, Targets, collate
+from affectzoo.datamodules.transforms import Augment, FaceTransform
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.prepared import is_prepared, read_prepared
 from affectzoo.errors import AffectZooError
+from affectzoo.faces.preprocess import Preprocess
+from affectzoo.files.remote import local_root
 from affectzoo.labels import LabelSpace, label_space
-from affectzoo.preprocess import Preprocess
-from affectzoo.remote import local_root
 from affectzoo.sample import Batch
-from affectzoo.transforms import Augment, FaceTransform
 
 
 class FaceDataModule(pl.LightningDataModule):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.datasets.dataset import Targets
+from affectzoo.datamodules.dataset import Targets
 from affectzoo.datasets.ferplus import read_ferplus
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.votes import VoteRule

@@ -32,10 +32,10 @@ from typing import Literal, NamedTuple
 from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError, UnreadableImageError
-from affectzoo.images import SUFFIXES
+from affectzoo.files.images import SUFFIXES
+from affectzoo.files.videos import SUFFIXES as VIDEO_SUFFIXES
+from affectzoo.files.videos import Video
 from affectzoo.labels import SPACES, canonical
-from affectzoo.videos import SUFFIXES as VIDEO_SUFFIXES
-from affectzoo.videos import Video
 
 Pictures = Literal["aligned", "video"]
 LABELS = SPACES["afew7"]

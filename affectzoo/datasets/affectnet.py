@@ -39,7 +39,7 @@ from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import csv_rows, number, points
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
-from affectzoo.images import SUFFIXES
+from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import LabelSpace, decode, label_space
 
 Classes = Literal[8, 7, 6]

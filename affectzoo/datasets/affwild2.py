@@ -28,7 +28,7 @@ from affectzoo.datasets.footage import check_every, numbered, unpacked
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.traces import text_lines
 from affectzoo.errors import DataError, DataNotFoundError
-from affectzoo.images import SUFFIXES
+from affectzoo.files.images import SUFFIXES
 
 Pictures = Literal["cropped_aligned", "cropped"]
 FOLDERS = {"train": ("Training_Set", "Train_Set"), "valid": ("Validation_Set",)}

@@ -30,7 +30,7 @@ from affectzoo.datasets.fields import box_around, number, points
 from affectzoo.datasets.folds import fold_splits, step_folds
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
-from affectzoo.images import SUFFIXES
+from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import decode, label_space
 
 Classes = Literal[8, 7, 6]

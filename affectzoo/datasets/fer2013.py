@@ -27,7 +27,7 @@ import numpy as np
 from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError, LabelError
-from affectzoo.images import SUFFIXES
+from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import SPACES, canonical, decode
 
 SPLITS = {"Training": "train", "PublicTest": "valid", "PrivateTest": "test"}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from affectzoo.datasets.index import SPLITS, FaceIndex, one_hot
 from affectzoo.errors import DataNotFoundError
-from affectzoo.images import SUFFIXES
+from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import canonical, label_space
 
 

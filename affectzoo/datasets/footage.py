@@ -13,11 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from affectzoo import videos
 from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import box_around, points
 from affectzoo.errors import DataError
-from affectzoo.images import SUFFIXES as PICTURES
+from affectzoo.files import videos
+from affectzoo.files.images import SUFFIXES as PICTURES
 
 
 class Footage(NamedTuple):

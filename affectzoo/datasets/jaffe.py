@@ -21,7 +21,7 @@ from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.folds import fold_splits, step_folds
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError, LabelError
-from affectzoo.images import SUFFIXES
+from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import SPACES
 
 LABELS = SPACES["jaffe7"]

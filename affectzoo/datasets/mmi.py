@@ -31,8 +31,8 @@ from affectzoo.datasets.fields import number
 from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError, UnreadableImageError
+from affectzoo.files.videos import Video
 from affectzoo.labels import CODES, SPACES, decode
-from affectzoo.videos import Video
 
 LABELS = SPACES["mmi6"]
 FRONTAL = "0"

@@ -29,9 +29,9 @@ import pyarrow.parquet as pq
 
 from affectzoo.datasets.index import COLUMNS, FaceIndex
 from affectzoo.errors import DataError
-from affectzoo.images import read_bytes
+from affectzoo.files.images import read_bytes
+from affectzoo.files.remote import RECORD
 from affectzoo.labels import LabelSpace
-from affectzoo.remote import RECORD
 
 FORMAT = 1
 PLAN = "prepared.plan.json"

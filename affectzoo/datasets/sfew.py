@@ -25,7 +25,7 @@ from affectzoo.datasets.afew import LABELS, SPLITS, expression, walk_part
 from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
-from affectzoo.images import SUFFIXES
+from affectzoo.files.images import SUFFIXES
 
 Pictures = Literal["aligned", "original"]
 

@@ -20,12 +20,12 @@ from affectzoo.console import stdout
 from affectzoo.datasets.faults import all_faults
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools.scan import Picture, Watch, near_pairs, scan
-from affectzoo.datatools.source import options, read
 from affectzoo.errors import AffectZooError, DataError, DataNotFoundError, LabelError, UnreadableImageError
-from affectzoo.images import SUFFIXES
+from affectzoo.evaluation.source import options, read
+from affectzoo.files.images import SUFFIXES
+from affectzoo.files.videos import SUFFIXES as VIDEO_SUFFIXES
+from affectzoo.files.videos import Video
 from affectzoo.registry import data_set
-from affectzoo.videos import SUFFIXES as VIDEO_SUFFIXES
-from affectzoo.videos import Video
 
 Severity = Literal["fault", "note"]
 OWN = ("folder", "table")

@@ -38,17 +38,18 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from affectzoo import __version__, images, videos
+from affectzoo import __version__
 from affectzoo.errors import AffectZooError, DataError, UnreadableImageError
-from affectzoo.preprocess import Box, Preprocess
-from affectzoo.remote import RECORD
+from affectzoo.faces.preprocess import Box, Preprocess
+from affectzoo.files import images, videos
+from affectzoo.files.remote import RECORD
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from affectzoo.datamodules.base import FaceDataModule
     from affectzoo.datasets.index import FaceIndex
-    from affectzoo.preprocess import Image, Points
+    from affectzoo.faces.preprocess import Image, Points
 
 Align = Literal["none", "five_points"]
 Form = Literal["loose", "shards"]
@@ -554,7 +555,7 @@ def _replacing(path: Path, out: Path) -> Iterator[Path]:
 
 def command(args: argparse.Namespace) -> None:
     """Run ``affectzoo data prepare``."""
-    from affectzoo.datatools.source import options
+    from affectzoo.evaluation.source import options
 
     result = prepare(
         args.name,

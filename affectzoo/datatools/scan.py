@@ -18,12 +18,12 @@ import pandas as pd
 
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import UnreadableImageError
-from affectzoo.images import read_image
-from affectzoo.videos import SUFFIXES as VIDEO_SUFFIXES
-from affectzoo.videos import Video
+from affectzoo.files.images import read_image
+from affectzoo.files.videos import SUFFIXES as VIDEO_SUFFIXES
+from affectzoo.files.videos import Video
 
 if TYPE_CHECKING:
-    from affectzoo.preprocess import Image
+    from affectzoo.faces.preprocess import Image
 
 Hashes = npt.NDArray[np.uint64]
 Watch = Callable[[Iterable[Any], int], Iterable[Any]]

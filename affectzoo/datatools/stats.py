@@ -16,7 +16,7 @@ import numpy as np
 from affectzoo.console import stdout
 from affectzoo.datasets.index import SPLITS
 from affectzoo.errors import UnreadableImageError
-from affectzoo.videos import read_picture
+from affectzoo.files.videos import read_picture
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,7 +234,7 @@ def _range(spread: Mapping[str, float]) -> str:
 
 def command(args: argparse.Namespace) -> None:
     """Run ``affectzoo data stats``."""
-    from affectzoo.datatools.source import options, read
+    from affectzoo.evaluation.source import options, read
 
     # some readers read landmarks only for a model that takes them
     index = read(args.name, args.root, **{"landmarks": 68, **options(args.set)})

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import cv2
 import numpy as np
 
-from affectzoo import weights
 from affectzoo.errors import DetectorError, WeightsError
-from affectzoo.fetch import HubFile, fetch, home
-from affectzoo.preprocess import Box
+from affectzoo.faces.preprocess import Box
+from affectzoo.files.fetch import HubFile, fetch, home, sha256
 
 if TYPE_CHECKING:
-    from affectzoo.preprocess import Image, Points
+    from affectzoo.faces.preprocess import Image, Points
 
 DetectorName = Literal["auto", "yunet", "haar", "none"]
 LONGEST_EDGE = 1280
@@ -114,7 +113,7 @@ class YuNet:
         """
         if path is None:
             path = self.kept() if self.kept().is_file() else self._fetch()
-            weights.verify(weights.Location(path, self.sha256))
+            self._verify(path)
         if not path.is_file():
             raise DetectorError(f"{path}: the detector's file is missing")
         try:
@@ -128,6 +127,12 @@ class YuNet:
         return home() / "detectors" / cls.file_name
 
     @classmethod
+    def _verify(cls, path: Path) -> None:
+        found = sha256(path)
+        if found != cls.sha256:
+            raise DetectorError(f"{path}: sha256 is {found}, not the published {cls.sha256}; delete the file")
+
+    @classmethod
     def _fetch(cls) -> Path:
         try:
             fetched = fetch(HubFile(cls.repo_id, cls.file_name, "main"))
@@ -135,7 +140,7 @@ class YuNet:
             raise DetectorError(
                 f"{error}. Put {cls.file_name} at {cls.kept()}, or use --detector haar"
             ) from None
-        weights.verify(weights.Location(fetched, cls.sha256))
+        cls._verify(fetched)
         cls.kept().parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(fetched, cls.kept())
         return cls.kept()

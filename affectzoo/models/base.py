@@ -15,15 +15,16 @@ import lightning.pytorch as pl
 import torch
 from torch import nn
 
+from affectzoo import store
 from affectzoo import weights as weights_files
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
+from affectzoo.faces.preprocess import Preprocess
 from affectzoo.labels import label_space
 from affectzoo.losses.features import FeatureLoss
 from affectzoo.metrics.predictions import ClipRule, Predicted, Predictions
 from affectzoo.models.freezing import Freeze, freeze, frozen_batch_norm_to_eval
 from affectzoo.models.layers import init_msra
-from affectzoo.optim import OptimizerSettings, Schedule
-from affectzoo.preprocess import Preprocess
+from affectzoo.models.optim import OptimizerSettings, Schedule
 from affectzoo.sample import AffectOutput, Batch
 from affectzoo.tasks import Task, TaskName, build_tasks
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
@@ -167,8 +168,8 @@ class AffectModel(pl.LightningModule):
         self.predicted: dict[str, Predicted] = {}
         self._predictions: dict[str, Predictions] = {}
         if weights is not None:
-            location = weights_files.locate(weights, self.arch)
-            weights_files.verify(location)
+            location = store.locate(weights, self.arch)
+            store.verify(location)
             meta = self.load_weights(location.path, new_head=new_head)
             if preprocess is None:
                 self.preprocess = meta.preprocess

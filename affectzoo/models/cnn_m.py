@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import nn
 
+from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.layers import init_msra
-from affectzoo.preprocess import Preprocess
 
 
 class CNNMTrunk(nn.Module):

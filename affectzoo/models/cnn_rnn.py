@@ -13,12 +13,12 @@ import torch
 from torch import nn
 
 from affectzoo.errors import AffectZooError
+from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.fusion import POINTS
 from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, imagenet_name
 from affectzoo.models.resnet import ResNetTrunk
 from affectzoo.models.vgg import LAYOUT_16, VGGTrunk
-from affectzoo.preprocess import Preprocess
 
 Backbone = Literal["vggface", "resnet50", "resnet18"]
 FC_UNITS = {"vggface": 4096, "resnet50": 1500, "resnet18": 512}

@@ -12,10 +12,10 @@ from typing import Any
 import torch
 from torch import nn
 
+from affectzoo.faces.preprocess import Preprocess
 from affectzoo.losses.features import FeatureLoss
 from affectzoo.models.base import AffectModel
 from affectzoo.models.layers import init_msra
-from affectzoo.preprocess import Preprocess
 
 CHANNELS = (64, 96, 128, 128, 256, 256)
 POOLED = (0, 1, 3)

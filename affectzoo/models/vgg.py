@@ -11,11 +11,11 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.fusion import POINTS, join_landmarks
 from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, imagenet_name, timm_network
 from affectzoo.models.layers import fully_connected, init_msra
-from affectzoo.preprocess import Preprocess
 
 Blocks = tuple[tuple[int, ...], ...]
 

@@ -9,16 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from affectzoo.errors import DataError
-from affectzoo.plots.style import (
-    COLORS,
-    PALETTE,
-    count_norm,
-    legend_below,
-    new_figure,
-    plane,
-    require,
-    save,
-)
+from affectzoo.plots.style import COLORS, PALETTE, count_norm, legend_below, new_figure, plane, require, save
 
 MARKERS = ("o", "^", "s")
 

@@ -6,15 +6,11 @@ metadata and says where each tensor is; wherever a weights file's path is taken 
 An entry (``assets/weights/<arch>.<tag>.json``) adds where the file is and its sha256. A repository on the Hub
 says so itself, in ``config.json``. Nothing here is unpickled, imported or executed.
 
-Users take all names from this package, ``weights.locate(...)``: it is their one place to look.
+Users take all names from this package, ``store.locate(...)``: it is their one place to look.
 """
 
 from __future__ import annotations
 
-from affectzoo.fetch import sha256
-from affectzoo.weights.entry import ASSETS, WeightsEntry, entries
-from affectzoo.weights.hub import CONFIG_NAME, FORMAT, HUB
-from affectzoo.weights.location import Location, locate, verify
 from affectzoo.weights.meta import SUBJECTS, WeightsMeta
 from affectzoo.weights.parts import FILE_NAME, INDEX_NAME, files, identity
 from affectzoo.weights.tensors import (
@@ -29,28 +25,18 @@ from affectzoo.weights.tensors import (
 )
 
 __all__ = [
-    "ASSETS",
-    "CONFIG_NAME",
     "FILE_NAME",
-    "FORMAT",
     "GOLDEN",
-    "HUB",
     "INDEX_NAME",
     "SUBJECTS",
-    "Location",
-    "WeightsEntry",
     "WeightsMeta",
-    "entries",
     "files",
     "fingerprint",
     "identity",
     "is_half",
-    "locate",
     "read_golden",
     "read_meta",
     "read_tensors",
-    "sha256",
-    "verify",
     "write",
     "write_sharded",
 ]

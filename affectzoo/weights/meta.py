@@ -8,9 +8,8 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from affectzoo.errors import AffectZooError, LabelError, UnknownNameError, WeightsError
-from affectzoo.labels import LabelSpace, label_space
-from affectzoo.preprocess import Preprocess
-from affectzoo.registry import TASKS, architecture
+from affectzoo.faces.preprocess import Preprocess
+from affectzoo.labels import TASKS, LabelSpace, label_space
 
 SUBJECTS = ("weights", "code", "starting weights", "pictures", "labels")
 """What a licence names terms for."""
@@ -85,7 +84,6 @@ class WeightsMeta:
             if name in values and not isinstance(values[name], kind):
                 raise WeightsError(f"{where}: the model's description is wrong: {name} is no {kind.__name__}")
         try:
-            architecture(values["arch"])
             _check_arguments(values.get("arguments", {}))
             return cls(
                 **{

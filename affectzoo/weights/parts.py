@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from affectzoo.errors import WeightsError
-from affectzoo.fetch import sha256
+from affectzoo.files.fetch import sha256
 from affectzoo.weights.untrusted import read_json
 
 FILE_NAME = "model.safetensors"

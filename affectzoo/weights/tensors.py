@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 GOLDEN = "golden."
-"""Begins the names of tensors that are no weights but a test of them, see ``affectzoo.golden``."""
+"""Begins the names of tensors that are no weights but a test of them, see ``affectzoo.zoo.golden``."""
 
 _KEY = "affectzoo"
 _OWN_NAME = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
@@ -110,7 +110,7 @@ def write(
         tensors: The network's state.
         meta: What it means.
         half: Store floating tensors as float16.
-        golden: What ``affectzoo.golden.make`` returned for these weights, stored as it is.
+        golden: What ``affectzoo.zoo.golden.make`` returned for these weights, stored as it is.
 
     Raises:
         WeightsError: A tensor holds values that are not finite, or that float16 cannot hold; or so does the
@@ -141,7 +141,7 @@ def write_sharded(
         meta: What it means.
         limit: Bytes of tensors in one file.
         half: Store floating tensors as float16.
-        golden: What ``affectzoo.golden.make`` returned for these weights, stored as it is.
+        golden: What ``affectzoo.zoo.golden.make`` returned for these weights, stored as it is.
 
     Returns:
         The files, the one to open first: ``model.safetensors``, or the index before its parts.

@@ -1,0 +1,1 @@
+"""Read bytes, images, frames and downloads."""

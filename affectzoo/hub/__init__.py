@@ -1,0 +1,1 @@
+"""Publish weights: cards, published folders, bundled files."""

@@ -1,0 +1,91 @@
+"""Bundle a run's weights with the package, for maintainers.
+
+    python -m affectzoo.hub.bundling RUN ARCH.TAG --metrics RUN/test/metrics.json --recipe recipes/...
+        --licence weights="..." pictures="..." labels="..."
+
+Writes ``assets/weights/<arch>.<tag>.safetensors`` and the entry ``.json`` beside it, which says the same.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from affectzoo import store, weights
+from affectzoo.errors import WeightsError
+from affectzoo.evaluation.evaluate import claim
+from affectzoo.files import fetch
+from affectzoo.zoo.loading import load, seal
+
+LIMIT = 12 * 2**20
+"""Largest file that is bundled, bytes."""
+
+
+def bundle(
+    run: Path, name: str, metrics: Sequence[Mapping[str, Any]], recipe: str, licence: Mapping[str, str]
+) -> store.WeightsEntry:
+    """Copy a run's weights into the package, with what was measured and the licences.
+
+    Args:
+        run: Folder of a finished run, or its weights file.
+        name: ``arch.tag``.
+        metrics: Records of ``affectzoo test`` or ``validate``.
+        recipe: The recipe it was trained by.
+        licence: Terms by subject: weights, code, pictures, labels.
+
+    Raises:
+        WeightsError: The name does not fit the weights, nothing was measured, or the file is too large.
+    """
+    location = store.locate(run)
+    meta = weights.read_meta(location.path)
+    if name.partition(".")[0] != meta.arch or not name.partition(".")[2]:
+        raise WeightsError(f"'{name}' is no name for weights of {meta.arch}: expected {meta.arch}.TAG")
+    if not metrics or not {"weights", "pictures", "labels"} <= set(licence):
+        raise WeightsError("bundled weights need metrics and licences of weights, pictures and labels")
+    meta = replace(
+        meta,
+        training={**meta.training, "recipe": recipe},
+        metrics=tuple(map(claim, metrics)),
+        licence=dict(licence),
+    )
+    tensors = weights.read_tensors(location.path)
+    target = store.ASSETS / "weights" / f"{name}.safetensors"
+    weights.write(target, tensors, meta)
+    seal(target)
+    size = target.stat().st_size
+    if size > LIMIT:
+        target.unlink()
+        raise WeightsError(f"{name}: {size / 2**20:.1f} MiB, but at most {LIMIT / 2**20:.0f} are bundled")
+    entry = {
+        "file": target.name,
+        "sha256": fetch.sha256(target),
+        "size": size,
+        "parameters": sum(p.numel() for p in load(target).network.parameters()),
+        "meta": meta.to_dict(),
+    }
+    target.with_suffix(".json").write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")
+    store.entries.cache_clear()
+    return store.entries()[name]
+
+
+def main() -> None:
+    """Read the command line and bundle."""
+    parser = argparse.ArgumentParser(description="Bundle a run's weights with the package.")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name", help="arch.tag")
+    parser.add_argument("--metrics", type=Path, nargs="+", required=True, help="metrics.json files")
+    parser.add_argument("--recipe", required=True)
+    parser.add_argument("--licence", nargs="+", required=True, metavar="SUBJECT=TERMS")
+    args = parser.parse_args()
+    records = [json.loads(path.read_text(encoding="utf-8")) for path in args.metrics]
+    licence = dict(text.split("=", 1) for text in args.licence)
+    entry = bundle(args.run, args.name, records, args.recipe, licence)
+    print(f"{entry.path} {entry.size:,} bytes sha256 {entry.sha256}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,177 @@
+"""What a card says of weights and their training beside figures: its facts, as tables and in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from affectzoo.faces.preprocess import Preprocess
+from affectzoo.leaderboard.groups import at
+from affectzoo.leaderboard.tables import Cell, Column, Table
+from affectzoo.registry import DATASETS, architecture
+from affectzoo.weights import SUBJECTS, WeightsMeta
+
+CODE_LICENCE = "Apache-2.0"
+UNKNOWN = "not stated"
+TASKS = {
+    "expression": "the expression of a face, one of {} classes",
+    "va": "valence and arousal of a face",
+    "valence": "valence of a face",
+    "arousal": "arousal of a face",
+    "multitask": "the expression of a face, one of {} classes, and its valence and arousal",
+}
+"""What a model gives, by its task, with a place for the number of classes."""
+_TRAINING = {
+    "data": "data",
+    "training_label_rule": "label rule",
+    "recipe": "recipe",
+    "recipe_hash": "recipe, SHA-256 of what it says",
+    "seed": "seed",
+    "epochs": "epochs",
+    "epoch": "epoch taken",
+    "epoch_rule": "how it was chosen",
+    "started_from": "started from",
+    "window": "frames per window",
+    "eval_window": "frames per window in evaluation",
+    "eval_stride": "frames from window to window in evaluation",
+    "fold": "fold left out of training, counted from 0",
+    "train_hash": "hash of the training faces",
+    "valid_hash": "hash of the validation faces",
+}
+"""Facts of a training for people, in order; others keep their names."""
+_EXPECTED = ("data", "recipe", "recipe_hash", "seed", "epochs", "epoch_rule")
+"""Those of which a card says that they are not known."""
+
+
+@dataclass(frozen=True)
+class CardFacts:
+    """What a card says beside what the weights say of themselves.
+
+    Attributes:
+        name: Of the weights: ``arch.tag`` for those that the zoo knows.
+        repo: ``OWNER/NAME`` on the Hub; ``None`` where they are not there.
+        sha256: Of each weights file, by its name.
+        parameters: Number of trained values.
+        size: Of the weights files together, bytes.
+        records: Of a benchmark, of these weights.
+        prose: What people wrote, by section; see ``affectzoo.hub.cards.prose``.
+        versions: Of the libraries that wrote the files, by package.
+        recipe: The recipe's file beside the card; by default the one that the weights name.
+    """
+
+    name: str
+    repo: str | None
+    sha256: Mapping[str, str]
+    parameters: int
+    size: int
+    records: Sequence[Mapping[str, Any]] = ()
+    prose: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    recipe: str | None = None
+
+
+def description(meta: WeightsMeta, facts: CardFacts) -> Table:
+    """What weights are."""
+    arch, rule = architecture(meta.arch), meta.preprocess
+    points = ", and 68 landmarks (iBUG order)" if meta.arguments.get("landmarks") else ""
+    window = meta.training.get("window")
+    rows: dict[str, Cell] = {
+        "architecture": f"{meta.arch}: {arch.summary}",
+        "source": arch.source,
+        "its arguments": _told(meta.arguments) or "none",
+        "parameters": facts.parameters,
+        "size": f"{facts.size:,} bytes ({facts.size / 2**20:.1f} MiB)",
+        "input": f"{rule.size} x {rule.size} {rule.color}{points}"
+        + (f"; clips, in windows of {window} frames" if window else ""),
+        **{f"sha256 of {name}": digest for name, digest in facts.sha256.items()},
+        **({"written with": _told(facts.versions)} if facts.versions else {}),
+    }
+    return _pairs(rows)
+
+
+def untrained_description(name: str, row: Mapping[str, Any]) -> Table:
+    """What an architecture without weights is; ``row`` as ``affectzoo.zoo.listing.architectures`` has it."""
+    arch = architecture(name)
+    rows: dict[str, Cell] = {
+        "architecture": f"{name}: {arch.summary}",
+        "source": arch.source,
+        "tasks": ", ".join(arch.tasks),
+        "parameters, with 8 classes": row["parameters"],
+        "input": row["input"],
+        "weights": "none",
+        "licence of the code": CODE_LICENCE,
+    }
+    return _pairs(rows)
+
+
+def training(meta: WeightsMeta, records: Sequence[Mapping[str, Any]], recipe: str | None) -> Table:
+    """How weights were trained, with what is not known of it.
+
+    Args:
+        meta: What the weights mean.
+        records: Of a benchmark, of these weights: they know whether the test part chose the epoch.
+        recipe: The one that they were trained with, where it is known.
+    """
+    known = {**meta.training, "recipe": recipe}
+    if "fold" in known and "folds" in known:
+        known["fold"] = f"{known['fold']} of {known.pop('folds')}"
+    if known.get("data") in DATASETS:
+        known["data"] = DATASETS[known["data"]].title
+    order = dict.fromkeys([*_TRAINING, *known])
+    rows: dict[str, Cell] = {}
+    for name in order:
+        told = _told(known.get(name)) or (UNKNOWN if name in _EXPECTED else "")
+        rows |= {_TRAINING.get(name, name.replace("_", " ")): told} if told else {}
+    rows["the test part chose the epoch"] = _chosen_on_test(meta, records)
+    return _pairs(rows)
+
+
+def _chosen_on_test(meta: WeightsMeta, records: Sequence[Mapping[str, Any]]) -> str:
+    found = {at(record, "epoch", "on_test") for record in records}
+    if True in found:
+        return "yes: figures on those faces are too high"
+    last = str(meta.training.get("epoch_rule")).startswith("last")
+    return "no" if last or found == {False} else "not known"
+
+
+def _told(value: Any) -> str:
+    """A fact as text; empty where there is nothing to say. Long lists are counted."""
+    if isinstance(value, Mapping):
+        return "; ".join(f"{name}: {_told(inner)}" for name, inner in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) if len(value) <= 8 else f"{len(value):,}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return "" if value is None else str(value)
+
+
+def licences(meta: WeightsMeta) -> Table:
+    """Terms by subject, also where none are stated."""
+    known: dict[str, Cell] = {subject: meta.licence.get(subject) or UNKNOWN for subject in SUBJECTS}
+    if not meta.training.get("started_from") and not meta.licence.get("starting weights"):
+        known["starting weights"] = "none are recorded"
+    return _pairs({**known, **{k: v for k, v in meta.licence.items() if k not in SUBJECTS}})
+
+
+def preprocessing(rule: Preprocess) -> list[str]:
+    """How a face becomes the network's input, in words, step by step."""
+    change = f", made {abs(rule.margin):.0%} {'larger' if rule.margin > 0 else 'smaller'}"
+    edge = f"its centre, its longer edge{change if rule.margin else ''}"
+    colour = "grey (ITU-R 601 luma)" if rule.color == "gray" else "RGB"
+    scaled = f"Scale it to {rule.face_size} x {rule.face_size} pixels"
+    cut = f", then cut out the central {rule.size} x {rule.size}" if rule.face_size != rule.size else ""
+    mean, std = (", ".join(f"{value:g}" for value in values) for values in (rule.mean, rule.std))
+    return [
+        f"Cut a square around the detector's box: {edge}. A ready crop is taken whole. Where the square "
+        "leaves the picture, its edge pixels are repeated.",
+        f"Convert it to {colour}.",
+        f"{scaled}{cut}.",
+        f"Bring pixels from 0..255 to 0..1, subtract the mean ({mean}) and divide by the standard deviation "
+        f"({std}).",
+    ]
+
+
+def _pairs(rows: Mapping[str, Cell]) -> Table:
+    """A table of two columns without headings."""
+    return Table("facts", "", (Column(""), Column("")), tuple(rows.items()))

@@ -1,0 +1,91 @@
+"""A card's YAML block, from which the Hub lists a model: licence, tags, data and, as model-index, figures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from affectzoo.hub.cards.facts import CODE_LICENCE, TASKS
+from affectzoo.hub.cards.results import Result
+from affectzoo.leaderboard.groups import BASIC, CLASS_METRICS, family, title
+from affectzoo.registry import DATASETS
+from affectzoo.weights import WeightsMeta
+
+LICENCES = (
+    "afl-3.0 agpl-3.0 apache-2.0 bsd-2-clause bsd-3-clause cc-by-3.0 cc-by-4.0 cc-by-nc-3.0 cc-by-nc-4.0 "
+    "cc-by-nc-nd-4.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-4.0 cc0-1.0 gpl-2.0 gpl-3.0 lgpl-2.1 lgpl-3.0 mit "
+    "mpl-2.0 openrail unlicense"
+).split()
+"""Identifiers of the Hub for licences that weights may have; any other one is ``other`` there."""
+
+_TAGS = {
+    "expression": ("facial-expression-recognition",),
+    "multitask": ("facial-expression-recognition", "valence-arousal"),
+}
+_REPOSITORY = re.compile(r"(?:hf-hub:)?([\w.-]+/[\w.-]+)(?:@[\w./+-]+)?")
+
+
+def weights_metadata(meta: WeightsMeta, name: str, results: Sequence[Result]) -> str:
+    """The block of a set of weights, as huggingface_hub writes it.
+
+    Args:
+        meta: What the weights mean.
+        name: Theirs.
+        results: What was measured of them.
+    """
+    found = [one for result in results for one in eval_results(result)]
+    data = str(meta.training.get("data"))
+    started = _REPOSITORY.fullmatch(str(meta.training.get("started_from")))
+    identifier, own_name = hub_licence(meta.licence.get("weights", ""))
+    card = ModelCardData(
+        license=identifier,
+        license_name=own_name,
+        library_name="affectzoo",
+        pipeline_tag="image-classification" if meta.labels else None,  # the Hub has no task for values
+        tags=[*_TAGS.get(meta.task, ("valence-arousal",)), meta.arch],
+        datasets=[data] if data in DATASETS and DATASETS[data].access != "yours" else None,
+        base_model=started[1] if started else None,
+        metrics=sorted({one.metric_type for one in found}) or None,
+        model_name=name,
+        eval_results=found or None,
+    )
+    return card.to_yaml(line_break="\n")
+
+
+def untrained_metadata(arch: str) -> str:
+    """The block of an architecture without weights."""
+    card = ModelCardData(
+        license=hub_licence(CODE_LICENCE)[0], library_name="affectzoo", tags=[*_TAGS["multitask"], arch]
+    )
+    return card.to_yaml(line_break="\n")
+
+
+def hub_licence(terms: str) -> tuple[str, str | None]:
+    """Terms of weights as the Hub says them: its identifier and, for ``other``, their own name."""
+    plain = re.sub(r"[^a-z0-9.]+", "-", terms.lower()).strip("-")
+    if not plain:
+        return "unknown", None
+    return (plain, None) if plain in LICENCES else ("other", plain[:64])
+
+
+def eval_results(result: Result) -> list[EvalResult]:
+    """The main figures of a result for the Hub's model-index, with marks in the data set's name."""
+    marks = f" ({'; '.join(result.marks)})" if result.marks else ""
+    return [
+        EvalResult(
+            task_type="image-classification" if family(name) in CLASS_METRICS else "other",
+            task_name=TASKS[result.task].partition(",")[0],
+            dataset_type=result.data,
+            dataset_name=f"{result.title}{marks}",
+            dataset_config=result.key,
+            dataset_split=result.split,
+            dataset_args={"faces": result.faces},
+            metric_type=name,
+            metric_name=title(name),
+            metric_value=round(figure.value, 4),
+        )
+        for name, figure in result.figures.items()
+        if figure is not None and family(name) in BASIC[result.task] and not name.startswith("own_scale_")
+    ]

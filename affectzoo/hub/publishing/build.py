@@ -1,0 +1,348 @@
+"""A model's published form: written step by step, each with its check, and kept only if all pass."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+import yaml
+
+from affectzoo import __version__, store, weights
+from affectzoo.errors import AffectZooError
+from affectzoo.evaluation.evaluate import claim
+from affectzoo.files import fetch
+from affectzoo.hub.cards import card
+from affectzoo.hub.cards.facts import CardFacts
+from affectzoo.hub.cards.metadata import LICENCES
+from affectzoo.hub.cards.prose import read_prose
+from affectzoo.hub.privacy import own_names, public_recipe, public_training, traces
+from affectzoo.hub.publishing.face import show_golden
+from affectzoo.hub.publishing.files import (
+    CARD_NAME,
+    LIBRARY,
+    RECIPE_NAME,
+    new_folder,
+    own_files,
+    size,
+    write_json,
+)
+from affectzoo.hub.publishing.records import published_records, record_path
+from affectzoo.zoo import golden
+from affectzoo.zoo.loading import load, seal
+
+if TYPE_CHECKING:
+    from affectzoo.models.base import AffectModel
+
+_SHOWN = 8
+"""Faults of one kind that are listed."""
+
+
+@dataclass(frozen=True)
+class Check:
+    """Something that was looked at before publishing.
+
+    Attributes:
+        name: What.
+        told: What was found or, where it failed, what is wrong and what to do.
+        passed: Whether all is well.
+    """
+
+    name: str
+    told: str
+    passed: bool = True
+
+
+@dataclass(frozen=True)
+class Built:
+    """A folder in the published form.
+
+    Attributes:
+        folder: Where it is.
+        name: Of the weights.
+        meta: What they say of themselves.
+        checks: All passed.
+    """
+
+    folder: Path
+    name: str
+    meta: weights.WeightsMeta
+    checks: tuple[Check, ...]
+
+
+def build(
+    model: str | Path,
+    folder: Path,
+    *,
+    repo: str,
+    records: Sequence[Path] = (),
+    licence: Mapping[str, str] | None = None,
+    half: bool = True,
+    shard_size: int | None = None,
+) -> Built:
+    """Write a model's published form; the folder is there only when all checks have passed.
+
+    Args:
+        model: What ``affectzoo.load`` takes: a run, a file, a name.
+        folder: Where to; a new or an empty one, or an older build, which is replaced. What people wrote in
+            its card is kept; else what they wrote in a card beside the weights.
+        repo: ``OWNER/NAME`` on the Hub, which card and records name.
+        records: Records of a benchmark of these weights, or folders of benchmarks that have some.
+        licence: Terms by subject, such as weights, beside or instead of those that the weights name.
+        half: Store floating tensors as float16.
+        shard_size: Bytes of tensors in one weights file; by default there is one file.
+
+    Raises:
+        WeightsError: There are no such weights, or they are damaged.
+        AffectZooError: Checks failed, all of which are listed; or the folder holds something else.
+    """
+    folder = folder.expanduser()
+    if folder.exists():
+        own_files(folder)
+    draft = _Draft(model, folder, repo, records, licence or {}, half, shard_size)
+    with new_folder(folder) as place:
+        checks = draft.write(place)
+        failed = [f"{check.name}: {check.told}" for check in checks if not check.passed]
+        if failed:
+            lines = "\n  ".join(failed)
+            raise AffectZooError(
+                f"{model}: not to be published, {len(failed)} of {len(checks)} checks failed:\n  {lines}"
+            )
+    return Built(folder, draft.name, draft.meta, checks)
+
+
+class _Draft:
+    """A model while its folder is being written, one step after the other."""
+
+    place: Path
+    model: AffectModel
+
+    def __init__(
+        self,
+        model: str | Path,
+        folder: Path,
+        repo: str,
+        given: Sequence[Path],
+        licence: Mapping[str, str],
+        half: bool,
+        shard_size: int | None,
+    ) -> None:
+        location = store.locate(model)
+        store.verify(location)
+        self.source = location.path
+        self.beside = location.path.parent
+        self.tensors = dict(sorted(weights.read_tensors(self.source).items()))
+        self.sums = weights.identity(self.source), weights.fingerprint(self.tensors)
+        meta = weights.read_meta(self.source)
+        training = public_training(meta.training)
+        self.meta = replace(meta, licence={**meta.licence, **licence}, training=training)
+        self.name = str(model) if str(model) in store.entries() else repo.rpartition("/")[2]
+        self.repo = repo
+        self.given = given
+        self.half = half
+        self.shard_size = shard_size
+        self.records: list[dict[str, Any]] = []
+        old = next((p for p in (folder / CARD_NAME, self.beside / CARD_NAME) if p.is_file()), None)
+        self.prose = {} if old is None else read_prose(old.read_text(encoding="utf-8"), str(old))
+
+    def write(self, place: Path) -> tuple[Check, ...]:
+        """Take all steps; the last ones need sound weights and are left out where these are not.
+
+        Args:
+            place: An empty folder.
+        """
+        self.place = place
+        steps: dict[str, Callable[[], str]] = {
+            "repository": self._repository,
+            "licences": self._licences,
+            "records": self._take_records,
+            "metrics": self._metrics,
+            "recipe": self._recipe,
+            "weights": self._weights,
+            "fresh load": self._fresh_load,
+            "card": self._card,
+            "nothing private": self._nothing_private,
+        }
+        checks: list[Check] = []
+        for name, step in steps.items():
+            try:
+                checks.append(Check(name, step()))
+            except AffectZooError as error:
+                checks.append(Check(name, str(error).replace(f"{place}/", ""), passed=False))
+                if name in ("weights", "fresh load"):
+                    break
+        return tuple(checks)
+
+    def _repository(self) -> str:
+        from huggingface_hub.errors import HFValidationError
+        from huggingface_hub.utils._validators import validate_repo_id
+
+        try:
+            validate_repo_id(self.repo)
+        except HFValidationError as error:
+            raise AffectZooError(str(error)) from None
+        if "/" not in self.repo:
+            raise AffectZooError(f"'{self.repo}' has no owner: expected OWNER/NAME")
+        return self.repo
+
+    def _licences(self) -> str:
+        known = self.meta.licence
+        unknown = sorted(set(known) - set(weights.SUBJECTS))
+        if unknown:
+            raise AffectZooError(f"terms of {', '.join(unknown)}; expected: {', '.join(weights.SUBJECTS)}")
+        optional = set() if self.meta.training.get("started_from") else {"starting weights"}
+        lacking = [
+            name for name in weights.SUBJECTS if not known.get(name, "").strip() and name not in optional
+        ]
+        if lacking:
+            raise AffectZooError(
+                f"no terms of {', '.join(lacking)}: name them, such as "
+                "--licence weights=Apache-2.0 'pictures=for non-commercial research'"
+            )
+        return "; ".join(f"{name}: {known[name]}" for name in weights.SUBJECTS if name in known)
+
+    def _take_records(self) -> str:
+        """Write the records of these weights."""
+        self.records = published_records(self.beside, self.given, self.sums, name=self.name, repo=self.repo)
+        for record in self.records:
+            write_json(self.place / record_path(record), record)
+        return ", ".join(record["key"] for record in self.records) or "none"
+
+    def _metrics(self) -> str:
+        results = self.beside / "test" / "metrics.json"
+        if not self.meta.metrics and results.is_file():
+            self.meta = replace(self.meta, metrics=(_measured(results, self.meta.arch),))
+        told = [f"{m.get('data')} {m.get('split')}, {m.get('faces')} faces" for m in self.meta.metrics]
+        for record in self.records:
+            note = record["protocol"].get("note")
+            told.append(
+                f"{record['protocol']['title']}, {record['faces']['total']} faces"
+                + (f" ({note})" if note else "")
+            )
+        if not told:
+            raise AffectZooError(
+                "nothing was measured: give records of affectzoo benchmark with --record, or test the run "
+                "with affectzoo test"
+            )
+        return "; ".join(told)
+
+    def _recipe(self) -> str:
+        found = [path for name in ("config.yaml", RECIPE_NAME) if (path := self.beside / name).is_file()]
+        if not found:
+            return "none beside the weights"
+        recipe = public_recipe(yaml.safe_load(found[0].read_text(encoding="utf-8")))
+        head = f"# affectzoo fit --config {RECIPE_NAME} --data.root DIR\n"
+        text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100)
+        (self.place / RECIPE_NAME).write_text(head + text, encoding="utf-8")
+        return f"{found[0].name} without its places"
+
+    def _weights(self) -> str:
+        path = self.place / weights.FILE_NAME
+        values = [tensor for tensor in self.tensors.values() if tensor.is_floating_point()]
+        exact = not self.half or all(torch.equal(v.half().float(), v) for v in values)
+        stored = weights.read_golden(self.source) if exact else {}  # rounded weights answer anew
+        weights.write(path, self.tensors, self.meta, half=self.half, golden=stored)
+        if not stored:
+            seal(path)
+        if self.shard_size is not None:
+            weights.write_sharded(
+                self.place,
+                self.tensors,
+                self.meta,
+                limit=self.shard_size,
+                half=self.half,
+                golden=weights.read_golden(path),
+            )
+        files = weights.files(store.locate(self.place).path)
+        kind = "float16" if self.half else "float32"
+        return f"{len(self.tensors)} tensors, finite as {kind}, {size(*files)}, files: {len(files)}"
+
+    def _fresh_load(self) -> str:
+        """Load the folder, which refuses tensors of anything else and tests the golden face."""
+        if os.environ.get("AFFECTZOO_SELF_TEST") == "0":
+            raise AffectZooError("AFFECTZOO_SELF_TEST=0 switches the golden face's test off: unset it")
+        self.model = load(self.place)
+        stored = weights.read_golden(store.locate(self.place).path)
+        extra = sorted(set(stored) - set(golden.make(self.model)))
+        if extra:
+            raise AffectZooError(f"tensors that are neither weights nor golden face: {', '.join(extra[:3])}")
+        show_golden(self.place, self.model, stored)
+        return f"the golden face's answers are the file's, within {golden.TOLERANCE}"
+
+    def _card(self) -> str:
+        files = weights.files(store.locate(self.place).path)
+        sums = {file.name: fetch.sha256(file) for file in files}
+        parameters = sum(parameter.numel() for parameter in self.model.network.parameters())
+        versions = {LIBRARY: __version__, "torch": str(torch.__version__)}
+        recipe = RECIPE_NAME if (self.place / RECIPE_NAME).is_file() else None
+        config = {
+            "format": store.FORMAT,
+            "library": LIBRARY,
+            "meta": self.meta.to_dict(),
+            "sha256": sums,
+            "tensors_sha256": self.sums[1],
+            "parameters": parameters,
+            "versions": versions,
+            "recipe": recipe,
+            "records": sorted(map(record_path, self.records)),
+        }
+        write_json(self.place / store.CONFIG_NAME, config)
+        facts = CardFacts(
+            name=self.name,
+            repo=self.repo,
+            sha256=sums,
+            parameters=parameters,
+            size=sum(file.stat().st_size for file in files),
+            records=self.records,
+            prose=self.prose,
+            versions=versions,
+            recipe=recipe,
+        )
+        text = card.render(self.meta, facts)
+        (self.place / CARD_NAME).write_text(text, encoding="utf-8")
+        return _check_card(text)
+
+    def _nothing_private(self) -> str:
+        names = own_names(self.repo)
+        files = {name: path for name, path in own_files(self.place).items() if path.suffix != ".png"}
+        found = [f"{name}, {trace}" for name, path in files.items() for trace in traces(path, names)]
+        if found:
+            more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+            raise AffectZooError("; ".join(found[:_SHOWN]) + more)
+        return f"no path, user or host name in {len(files)} files"
+
+
+def _measured(path: Path, arch: str) -> dict[str, Any]:
+    """What ``affectzoo test`` found, less what weights say elsewhere."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        measured = found["model"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise AffectZooError(f"{path}: no results of affectzoo test ({error})") from None
+    if measured != arch:
+        raise AffectZooError(f"{path}: results of {measured}, not of {arch}")
+    return claim(found)
+
+
+def _check_card(text: str) -> str:
+    """The licence of a card.
+
+    Raises:
+        AffectZooError: The Hub would refuse its metadata.
+    """
+    from huggingface_hub import ModelCard
+
+    try:
+        data = vars(ModelCard(text).data)
+    except (ValueError, yaml.YAMLError) as error:
+        raise AffectZooError(f"its metadata is wrong: {error}") from None
+    licence, named = data.get("license"), data.get("license_name")
+    if licence == "other" and named:
+        return f"licence other: {named}"
+    if licence not in LICENCES:
+        raise AffectZooError(f"licence '{licence}' is none of the Hub's: {', '.join(LICENCES)}")
+    return f"licence {licence}"

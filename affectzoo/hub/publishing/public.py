@@ -1,0 +1,90 @@
+"""Records for readers elsewhere: without what only the machine that measured can read, or nobody should."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from affectzoo.errors import AffectZooError
+from affectzoo.hub.privacy import public_training
+
+
+def misfit(record: Mapping[str, Any], file: str, tensors: str | None = None) -> str | None:
+    """Why a record is not of a set of weights as a model; ``None`` if it is.
+
+    Args:
+        record: Any.
+        file: ``weights.identity`` of the weights.
+        tensors: ``weights.fingerprint`` of their tensors, by which the record of another file of the same
+            tensors is theirs, too.
+    """
+    name, model = record["system"], record.get("model")
+    if record["kind"] != "zoo" or model is None:
+        return f"{name} is not a model as it is"
+    if len(model["sha256"]) > 1:
+        return f"{name} is the {len(model['sha256'])} models of a cross-validation"
+    if model["sha256"] == [file] or (tensors is not None and model.get("tensors_sha256") == tensors):
+        return None
+    return f"{name} was measured with other weights, sha256 {model['sha256'][0][:12]}, not {file[:12]}"
+
+
+def public_record(record: Mapping[str, Any], name: str, spec: str, *, key: str) -> dict[str, Any]:
+    """A record of a model for readers elsewhere: without predictions, and without this machine's places.
+
+    Args:
+        record: Of a model as it is.
+        name: The model's for them; the system keeps a name that it was given and did not have from its path.
+        spec: What they load the model by.
+        key: See ``public_key``.
+
+    Raises:
+        AffectZooError: No file can have this key.
+    """
+    if not re.fullmatch(r"[\w.+-]+", key):
+        raise AffectZooError(f"a record called {key!r}: expected letters, digits and ._+- alone")
+    model = record["model"]
+    return {
+        **{field: value for field, value in record.items() if field != "predictions"},
+        "key": key,
+        "system": name if record["system"] == record["spec"] else record["system"],
+        "spec": spec,
+        "model": {**model, "training": public_training(model["training"])},
+        "command": portable_command(record["command"], spec),
+    }
+
+
+def public_key(record: Mapping[str, Any], name: str | None = None) -> str:
+    """A record's key with a name for others, or none, in place of the system's, which may be a path."""
+    protocol = record["protocol"]
+    tested = protocol["name"] or f"{protocol['data']['test']}_{protocol['split']}_split"
+    sum_ = record["key"].rpartition("-")[2]
+    return f"{tested}-{sum_}" if name is None else f"{tested}-{name}-{sum_}"
+
+
+def portable_command(command: str, spec: str) -> str:
+    """A benchmark's command with what is elsewhere on each machine to be filled in.
+
+    Args:
+        command: Of a record.
+        spec: The model's name for others.
+
+    Returns:
+        The same with ``DIR`` for folders of data, ``board`` for that of results, ``FILE`` for a detector's
+        file and ``spec`` for the model; the models of folds are ``DIR/fold_{fold}``.
+
+    Raises:
+        AffectZooError: It is no command of a shell.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise AffectZooError(f"a record's command cannot be read ({error}): {command}") from None
+    for i, option in enumerate(words[:-1], 1):
+        if option == "--data":
+            words[i] = f"{words[i].partition('=')[0]}=DIR"
+        elif option == "--models":
+            words[i] = "DIR/fold_{fold}" if "{fold}" in words[i] else spec
+        words[i] = {"--out": "board", "--detector-file": "FILE"}.get(option, words[i])
+    return shlex.join(words)

@@ -1,0 +1,1 @@
+"""Predict on users' images, draw results, run the demo."""

@@ -1,0 +1,54 @@
+"""``affectzoo demo``: the main job on what is bundled, without data set, network or GPU."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affectzoo.datasets.folder import read_folder
+from affectzoo.evaluation.evaluate import evaluate, evaluation_table, write_evaluation
+from affectzoo.faces.detect import make_detector
+from affectzoo.inference.prediction import DEFAULT_MODEL, predict, to_table, write_table
+from affectzoo.inference.render import render_results, results_table
+from affectzoo.store import ASSETS
+from affectzoo.zoo.loading import load
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+PHOTOGRAPH = ASSETS / "demo" / "astronaut.jpg"
+RENDERED = ASSETS / "demo" / "rendered"
+
+
+def demo(folder: Path, console: Console) -> None:
+    """Predict on a photograph, draw the result, and measure the bundled model on rendered faces.
+
+    Args:
+        folder: Where pictures, tables and JSON go.
+        console: What the summary is printed on.
+    """
+    start = time.perf_counter()
+    model = load(DEFAULT_MODEL)
+    detector = make_detector("auto")
+    results = predict(PHOTOGRAPH, model, detector)
+    table = to_table(results, model.labels)
+    for name in ("predictions.csv", "predictions.json"):
+        write_table(table, folder / name)
+    (drawn,) = render_results(results, folder)
+    console.print(f"[bold]1. A photograph[/bold] (E. Collins, NASA, public domain), detector {detector.name}")
+    console.print(results_table(results))
+
+    index = read_folder(RENDERED)
+    record = evaluate(model, index) | {"data": "bundled rendered faces", "split": "test"}
+    title = f"{DEFAULT_MODEL} on {len(index)} rendered faces"
+    write_evaluation(record, folder / "rendered", title)
+    console.print("[bold]2. A measurement[/bold] on computer graphics, which says nothing of real faces")
+    console.print(evaluation_table(record, title))
+    for metric in model.describe().metrics:
+        console.print(
+            f"On real faces ({metric['data']} {metric['split']}, {metric['faces']:,}): "
+            f"accuracy {metric['accuracy']:.4f}, as measured when the weights were published."
+        )
+    console.print(f"pictures, tables, JSON: {folder} (open {drawn})", highlight=False)
+    console.print(f"done in {time.perf_counter() - start:.0f} s", highlight=False)

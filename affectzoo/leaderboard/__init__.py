@@ -1,0 +1,1 @@
+"""Show records: tables, plots, pages and comparisons."""

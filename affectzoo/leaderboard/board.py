@@ -1,0 +1,130 @@
+"""The board of one group: all that is known about the same faces, as tables.
+
+What was measured here, what papers say and what weights claim about themselves are kept apart: only the first
+is known to be measured in one way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from affectzoo.leaderboard.columns import SYSTEM
+from affectzoo.leaderboard.groups import BASIC, Group, entries, family
+from affectzoo.leaderboard.measured import folds_table, further_table, measured_table, normalised_table
+from affectzoo.leaderboard.published import PublishedFact, PublishedRow
+from affectzoo.leaderboard.remarks import facts_of, warnings_of
+from affectzoo.leaderboard.reported import claimed_table, other_table, published_table
+from affectzoo.leaderboard.tables import Cell, Column, Table, make_table
+
+_PER_CLASS = {
+    "recall": "Recall",
+    "precision": "Precision",
+    "f1": "F1 score",
+    "f1_top2": "F1 score of two guesses",
+    "kappa": "Cohen's kappa",
+    "alpha": "Krippendorff's alpha",
+    "auc": "Area under the ROC curve",
+    "auc_pr": "Average precision",
+    "support": "Faces",
+}
+
+
+@dataclass(frozen=True)
+class Board:
+    """All about one group.
+
+    Attributes:
+        group: Which.
+        facts: What was measured on which faces, by heading.
+        warnings: To be seen before the figures.
+        measured: Systems by their main metric, the highest first; the two others stand apart from it.
+        published: What papers say, in their order.
+        claimed: What weights claim beside what was measured.
+        details: Further metrics, by class, skew-normalised, by fold.
+        commands: Label and command of each record.
+    """
+
+    group: Group
+    facts: Mapping[str, str]
+    warnings: tuple[str, ...]
+    measured: Table
+    published: Table | None
+    claimed: Table | None
+    details: tuple[Table, ...]
+    commands: tuple[tuple[str, str], ...]
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """All of them, in reading order."""
+        first = (self.measured, self.published, self.claimed)
+        return (*(table for table in first if table is not None), *self.details)
+
+
+def board(group: Group, published: Sequence[PublishedRow | PublishedFact]) -> Board:
+    """Tables of one group.
+
+    Args:
+        group: Of ``groups``.
+        published: Figures of papers, of any protocol.
+    """
+    ranked = entries(group)
+    name = group.protocol.get("name")
+    reported = [row for row in published if isinstance(row, PublishedRow) and name in row.protocols]
+    others = [fact for fact in published if isinstance(fact, PublishedFact) and name == fact.protocol]
+    metrics = list(dict.fromkeys(name for entry in ranked for name in entry.metrics))
+    wanted = dict.fromkeys((group.main, *group.named, *BASIC[group.protocol["task"]]))
+    shown = [name for kind in wanted for name in metrics if family(name) == kind]
+    details = [
+        further_table(ranked, [name for name in metrics if name not in shown]),
+        *_class_tables("class", "", [(e.label, e.classes) for e in ranked]),
+        normalised_table(ranked),
+        folds_table(group, ranked),
+        other_table(others),
+        *_class_tables("published", ", published", [(_reported(r), _of(r.per_class)) for r in reported]),
+        *_class_tables(
+            "published-normalised",
+            ", skew-normalised, published",
+            [(_reported(r), _of(r.normalised_per_class)) for r in reported],
+        ),
+    ]
+    return Board(
+        group,
+        facts_of(group),
+        warnings_of(group, ranked),
+        measured_table(group, ranked, shown),
+        published_table(group, reported),
+        claimed_table(group, ranked),
+        tuple(table for table in details if table is not None),
+        tuple(
+            (label, record["command"]) for e in ranked for label, record in e.runs() if record.get("command")
+        ),
+    )
+
+
+def _class_tables(
+    name: str, ending: str, systems: Sequence[tuple[str, Callable[[str], Mapping[str, Cell]]]]
+) -> Iterable[Table | None]:
+    """A table per measure: systems by class.
+
+    Args:
+        name: Start of the tables' names.
+        ending: Of their captions.
+        systems: Each one's label, and from a measure to its cells by class.
+    """
+    for measure, what in _PER_CLASS.items():
+        digits = 0 if measure == "support" else 4
+        rows: list[dict[Column, Cell]] = [
+            {SYSTEM: label, **{Column(c, digits=digits): cell for c, cell in cells(measure).items()}}
+            for label, cells in systems
+            if cells(measure)
+        ]
+        yield make_table(f"{name}-{measure}", f"{what} by class{ending}", rows)
+
+
+def _reported(row: PublishedRow) -> str:
+    return f"{row.system} ({row.source})"
+
+
+def _of(per_class: Mapping[str, Mapping[str, float]]) -> Callable[[str], Mapping[str, Cell]]:
+    return lambda measure: per_class.get(measure, {})

@@ -1,0 +1,1 @@
+"""Train models: LightningCLI, runs, cross-validation."""

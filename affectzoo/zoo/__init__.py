@@ -1,0 +1,1 @@
+"""List, create, load and import models."""

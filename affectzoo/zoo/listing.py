@@ -1,0 +1,227 @@
+"""What ``affectzoo models`` shows, derived from the registry and the weights' entries.
+
+    python -m affectzoo.zoo.listing
+
+writes ``assets/architectures.json`` anew: what is known of an architecture only once it is built, which takes
+seconds for all of them. A test compares it with the architectures.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from affectzoo import store
+from affectzoo.errors import UnknownNameError
+from affectzoo.files.fetch import cached
+from affectzoo.labels import TASKS
+from affectzoo.registry import ARCHITECTURES, DATASETS, Architecture
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from affectzoo.faces.preprocess import Preprocess
+
+CLASSES = "ferplus8"
+"""The label space for which an architecture's parameters are counted."""
+
+BUILT = store.ASSETS / "architectures.json"
+
+SUBJECTS = ("weights", "pictures", "labels")
+"""Whose terms bind those who use a set of weights."""
+
+PERMISSIVE = {
+    *("mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "isc", "zlib", "unlicense", "public-domain"),
+    *("cc0-1.0", "cc-by-3.0", "cc-by-4.0", "odc-by", "pddl", "cdla-permissive-1.0", "cdla-permissive-2.0"),
+}
+"""Licences, by SPDX identifier in lower case, that allow any use."""
+
+ON_HUB = "on the Hub"
+"""What a row says of files that are not on this machine yet."""
+
+KINDS = ("permissive", "non-commercial", "unknown")
+
+_NON_COMMERCIAL = re.compile(
+    r"\bnc\b|non-?commercial|(no|not-for)-commercial|academic-(use|research)|research-(\w+-)?only|only-for-research"
+)
+
+
+def architectures(task: str | None = None) -> list[dict[str, Any]]:
+    """One JSON-ready row per architecture.
+
+    Args:
+        task: Only those that can be built for this task.
+
+    Raises:
+        UnknownNameError: There is no such task.
+    """
+    _check_task(task)
+    known = json.loads(BUILT.read_text(encoding="utf-8"))
+    return [
+        _architecture_row(entry, known[name])
+        for name, entry in sorted(ARCHITECTURES.items())
+        if task is None or task in entry.tasks
+    ]
+
+
+def pretrained(
+    task: str | None = None, data: str | None = None, licence: str | None = None
+) -> list[dict[str, Any]]:
+    """One JSON-ready row per set of weights that can be loaded.
+
+    Args:
+        task: Only those for this task.
+        data: Only those that were trained on this data set.
+        licence: Only those of this kind, see ``licence_kind``, or with this text among their terms.
+
+    Raises:
+        UnknownNameError: There is no such task or data set.
+    """
+    _check_task(task)
+    entries = store.entries().values()
+    trained_on = {entry.name: str(entry.meta.training.get("data")) for entry in entries}
+    if data is not None and data not in {*DATASETS, *trained_on.values()}:
+        raise UnknownNameError("data set", data, DATASETS)
+    rows = [
+        _weights_row(entry)
+        for entry in entries
+        if task in (None, entry.meta.task) and data in (None, trained_on[entry.name])
+    ]
+    return [row for row in rows if licence is None or _has_licence(row, licence)]
+
+
+def prefetch(rows: list[dict[str, Any]]) -> None:
+    """Fetch the files of weights that are not on this machine, and note in the rows that they were fetched.
+
+    Args:
+        rows: Of ``pretrained``.
+
+    Raises:
+        WeightsError: A file cannot be fetched, or is another one.
+    """
+    for row in rows:
+        store.verify(store.locate(row["name"]))
+        if row["files"] == ON_HUB:
+            row["files"] = "fetched"
+
+
+def licence_kind(terms: Mapping[str, str]) -> str:
+    """What the terms of a set of weights allow: permissive, non-commercial, or unknown.
+
+    Those of weights, pictures and labels count. Permissive: each is a licence of ``PERMISSIVE`` and nothing
+    else, such as ``MIT`` or ``FER+: MIT``. Non-commercial: at least one says so. Anything else is to be read.
+
+    Args:
+        terms: By subject.
+    """
+    told = [re.sub(r"[\s_]+", "-", terms.get(subject, "").strip().lower()) for subject in SUBJECTS]
+    if any(map(_NON_COMMERCIAL.search, told)):
+        return "non-commercial"
+    return "permissive" if {text.rpartition(":-")[2] for text in told} <= PERMISSIVE else "unknown"
+
+
+def _check_task(task: str | None) -> None:
+    if task is not None and task not in TASKS:
+        raise UnknownNameError("task", task, TASKS)
+
+
+def _has_licence(row: dict[str, Any], wanted: str) -> bool:
+    if wanted in KINDS:
+        return bool(row["licence_kind"] == wanted)
+    return any(wanted.lower() in terms.lower() for terms in row["licence"].values())
+
+
+def built(entry: Architecture) -> dict[str, Any]:
+    """What is known of an architecture once it is built: its parameters and its input."""
+    import torch
+
+    with torch.device("meta"):  # shapes only: nothing is allocated or drawn
+        model = entry.load_class()(labels=CLASSES)  # type: ignore[call-arg]
+    parameters = sum(p.numel() for p in model.network.parameters())
+    return {"parameters": parameters, "input": _input(model.preprocess)}
+
+
+def _architecture_row(entry: Architecture, known: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "name": entry.name,
+        "tasks": list(entry.tasks),
+        **known,
+        "weights": [n for n, e in store.entries().items() if e.meta.arch == entry.name],
+        "recipe": f"recipes/{entry.recipe}",
+        "summary": entry.summary,
+        "source": entry.source,
+    }
+
+
+def _weights_row(entry: store.WeightsEntry) -> dict[str, Any]:
+    meta, hub_file = entry.meta, entry.hub_file
+    return {
+        "name": entry.name,
+        "tasks": [meta.task],
+        "parameters": entry.parameters,
+        "input": _input(meta.preprocess),
+        "labels": list(meta.labels),
+        "training": dict(meta.training),
+        "metrics": [dict(metric) for metric in meta.metrics],
+        "licence": dict(meta.licence),
+        "licence_kind": licence_kind(meta.licence),
+        "size": entry.size,
+        "sha256": entry.sha256,
+        "repository": hub_file and f"{store.HUB}{hub_file.repo_id}@{hub_file.revision}",
+        "files": ("cached" if cached(hub_file) else ON_HUB) if hub_file else "bundled",
+    }
+
+
+def _input(preprocess: Preprocess) -> str:
+    return f"{preprocess.size} x {preprocess.size} {preprocess.color}"
+
+
+def architectures_table(rows: list[dict[str, Any]]) -> Table:
+    """Rows of ``architectures`` as a table for people."""
+    table = _table("architectures", "weights", "what it is")
+    for row in rows:
+        table.add_row(*_common(row), ", ".join(row["weights"]) or "none yet", row["summary"])
+    return table
+
+
+def pretrained_table(rows: list[dict[str, Any]]) -> Table:
+    """Rows of ``pretrained`` as a table for people."""
+    table = _table("pretrained weights", "trained on", "measured", "licence", "files")
+    for row in rows:
+        measured = "\n".join(
+            f"{m['data']} {m['split']}: {name} {m[name]:.4f} ({m['faces']:,} faces)"
+            for m in row["metrics"]
+            for name in ("accuracy", "ccc")
+            if name in m
+        )
+        terms = "\n".join(f"{what}: {licence}" for what, licence in row["licence"].items())
+        trained_on = str(row["training"].get("data", "-"))
+        table.add_row(*_common(row), trained_on, measured or "-", terms or "-", row["files"])
+    return table
+
+
+def _table(title: str, *columns: str) -> Table:
+    from rich.table import Table
+
+    table = Table(title=title, title_justify="left")
+    for column in ("name", "task", "parameters", "input"):
+        table.add_column(column, justify="right" if column == "parameters" else "left", no_wrap=True)
+    for column in columns:
+        table.add_column(column)
+    return table
+
+
+def _common(row: dict[str, Any]) -> tuple[str, str, str, str]:
+    return row["name"], ", ".join(row["tasks"]), f"{row['parameters']:,}", row["input"]
+
+
+def main() -> None:
+    """Write the asset."""
+    known = {name: built(entry) for name, entry in sorted(ARCHITECTURES.items())}
+    BUILT.write_text(json.dumps(known, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+"""Frames of videos: any order, damaged and short files."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from affectzoo.errors import UnreadableImageError
+from affectzoo.files.videos import Video, open_video, read_picture
+
+
+def write_video(path: Path, frames: int, size: int = 32) -> Path:
+    """Frame ``i`` is red with strength 5 i."""
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (size, size))
+    for i in range(frames):
+        pixels = np.zeros((size, size, 3), np.uint8)
+        pixels[..., 2] = 5 * i
+        writer.write(pixels)
+    writer.release()
+    return path
+
+
+def strength(image: np.ndarray) -> int:
+    assert image[..., 1:].max() < 20  # RGB: red is first
+    return round(float(image[..., 0].mean()) / 5)
+
+
+def test_frames_in_any_order(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.avi", 50)
+    video = Video(path)
+    assert video.frames == 50 and video.rate == pytest.approx(25)
+    for number in (0, 1, 2, 7, 3, 49, 0, 48, 12, 13):
+        assert strength(video.read(number)) == number
+    assert open_video(path) is open_video(path)
+    assert strength(read_picture(path, 31)) == 31
+    assert strength(read_picture(path)) == 0
+
+
+def test_a_frame_beyond_the_end_is_named_and_does_no_harm(tmp_path: Path) -> None:
+    video = Video(write_video(tmp_path / "a.avi", 5))
+    with pytest.raises(UnreadableImageError, match=r"a\.avi, frame 5: cannot be read \(5 frames\)"):
+        video.read(5)
+    assert strength(video.read(2)) == 2
+
+
+def test_no_video(tmp_path: Path) -> None:
+    with pytest.raises(UnreadableImageError, match="no such file"):
+        Video(tmp_path / "none.mp4")
+    (tmp_path / "text.mp4").write_text("no video")
+    with pytest.raises(UnreadableImageError, match="no video, or one that OpenCV cannot decode"):
+        Video(tmp_path / "text.mp4")

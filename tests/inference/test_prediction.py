@@ -1,0 +1,412 @@
+"""From pictures to results: detectors, predict, tables, drawings, the command line, the demo."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import skimage.data
+import torch
+from fakes import picture, write_picture
+
+import affectzoo
+from affectzoo.cli import main
+from affectzoo.errors import AffectZooError, DetectorError, WeightsError
+from affectzoo.faces.detect import Detection, Haar, ReadyCrop, YuNet, make_detector
+from affectzoo.files.images import read_image
+from affectzoo.inference.demo import PHOTOGRAPH, RENDERED
+from affectzoo.inference.prediction import NO_FACE, FaceResult, predict, to_table, write_table
+from affectzoo.inference.render import annotate, render_results
+from affectzoo.labels import LabelSpace
+from affectzoo.models.base import AffectModel
+from affectzoo.store import locate
+
+ASTRONAUT = skimage.data.astronaut()
+
+
+@pytest.fixture(scope="module")
+def model() -> AffectModel:
+    return affectzoo.load("dlp_cnn_s.ferplus")
+
+
+class Boxes:
+    """A detector that finds the same boxes everywhere."""
+
+    name = "boxes"
+
+    def __init__(self, *boxes: tuple[float, float, float, float]) -> None:
+        self.found = [Detection(box, 0.5) for box in boxes]
+
+    def __call__(self, image: np.ndarray) -> list[Detection]:
+        return self.found
+
+
+# Detectors
+
+
+def test_haar_finds_the_astronaut() -> None:
+    (face,) = Haar()(ASTRONAUT)
+    assert face.box is not None
+    x0, y0, x1, y1 = face.box
+    assert abs((x0 + x1) / 2 - 224) < 8 and abs((y0 + y1) / 2 - 113) < 8 and 80 < x1 - x0 < 110
+
+
+def test_haar_boxes_are_in_the_pictures_own_pixels() -> None:
+    large = cv2.resize(ASTRONAUT, None, fx=5, fy=5, interpolation=cv2.INTER_LINEAR)
+    found = Haar()(large)
+    assert found and found[0].box is not None
+    assert np.allclose(found[0].box, np.array(Haar()(ASTRONAUT)[0].box) * 5, atol=60)
+
+
+def test_haar_orders_by_size_and_finds_nothing_in_nothing() -> None:
+    face = ASTRONAUT[40:190, 150:300]
+    canvas = np.full((400, 700, 3), 128, np.uint8)
+    canvas[10:160, 10:160] = face
+    canvas[50:350, 300:600] = cv2.resize(face, (300, 300))
+    found = Haar()(canvas)
+    widths = [f.box[2] - f.box[0] for f in found if f.box is not None]
+    assert len(widths) >= 2 and widths == sorted(widths, reverse=True)
+    assert Haar()(np.zeros((200, 200, 3), np.uint8)) == []
+    assert Haar()(np.zeros((1, 1, 3), np.uint8)) == []
+
+
+def test_auto_takes_haar_unless_yunets_file_is_at_hand(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path))
+    assert make_detector("auto").name == "haar"
+    YuNet.kept().parent.mkdir(parents=True)
+    YuNet.kept().write_bytes(b"no network")
+    with pytest.raises(WeightsError, match=r"sha256 is .* expected 8f2383e4"):
+        make_detector("auto")
+
+
+def test_detector_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path))
+    wrong = tmp_path / "wrong.onnx"
+    wrong.write_bytes(b"no network")
+    with pytest.raises(DetectorError, match="not a YuNet network"):
+        make_detector("yunet", wrong)
+    with pytest.raises(DetectorError, match="is missing"):
+        make_detector("yunet", tmp_path / "none.onnx")
+    with pytest.raises(DetectorError, match="haar needs none"):
+        make_detector("haar", wrong)
+    monkeypatch.setattr(cv2, "CascadeClassifier", None)
+    monkeypatch.delattr(cv2, "CascadeClassifier")
+    with pytest.raises(DetectorError, match="no Haar cascades; install"):
+        make_detector("haar")
+
+
+def test_yunet_out_of_reach_says_what_to_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def unreachable(*_: object, **__: object) -> None:
+        raise ConnectionError("no route")
+
+    monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path))
+    monkeypatch.setattr(huggingface_hub, "get_hf_file_metadata", unreachable)
+    with pytest.raises(DetectorError, match=r"no route.*Put .*2023mar.onnx at .*--detector haar"):
+        make_detector("yunet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_yunet_is_fetched_once_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    fetched = tmp_path / "cache.onnx"
+    fetched.write_bytes(b"what the hub served")
+    monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path / "home"))
+    monkeypatch.setattr(
+        huggingface_hub, "get_hf_file_metadata", lambda *_, **__: SimpleNamespace(size=19, etag="e")
+    )
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: str(fetched))
+    with pytest.raises(WeightsError, match="sha256"):
+        make_detector("yunet")
+    assert not YuNet.kept().exists()  # what failed the check is not kept
+
+
+@pytest.fixture
+def yunet_file() -> Path:
+    import os
+
+    path = Path(os.environ.get("AFFECTZOO_YUNET", YuNet.kept()))
+    if not path.is_file():
+        pytest.skip("YuNet's file is not here; AFFECTZOO_YUNET can name it")
+    return path
+
+
+def test_yunet_finds_the_astronaut(yunet_file: Path) -> None:
+    (face,) = make_detector("auto", yunet_file)(ASTRONAUT)
+    assert np.allclose(face.box, (178.2, 62.9, 268.1, 176.2), atol=2)
+    assert face.score is not None and face.score > 0.8 and face.points is not None
+    assert np.allclose(face.points[0], (200.1, 101.8), atol=2)
+    (large,) = make_detector("yunet", yunet_file)(cv2.resize(ASTRONAUT, None, fx=4, fy=4))
+    assert np.allclose(large.box, np.array(face.box) * 4, atol=25)
+    assert make_detector("yunet", yunet_file)(np.zeros((64, 64, 3), np.uint8)) == []
+
+
+# predict
+
+
+def test_the_astronaut_is_happy(model: AffectModel, tmp_path: Path) -> None:
+    file = tmp_path / "astronaut.png"
+    write_picture(file, ASTRONAUT)
+    (face,) = predict(file, model, "haar")
+    assert face.label == "happiness" and face.file == str(file)
+    assert sum(face.probabilities.values()) == pytest.approx(1, abs=1e-5)
+    assert tuple(face.probabilities) == model.labels.names
+    (by_array,) = predict([ASTRONAUT], model, "haar")
+    assert by_array.probabilities == pytest.approx(dict(face.probabilities), abs=1e-6)
+
+
+def test_yunet_agrees_on_the_astronaut(model: AffectModel, yunet_file: Path) -> None:
+    (face,) = predict([ASTRONAUT], model, make_detector("yunet", yunet_file))
+    assert face.label == "happiness"
+
+
+def test_ready_crops_give_one_result_each_in_order(model: AffectModel) -> None:
+    random = np.random.default_rng(0)
+    crops = [picture(random, side, side + 7, 3) for side in range(30, 50)]
+    together = predict(crops, model, "none", batch_size=3)
+    assert [face.file for face in together] == [f"array {i}" for i in range(20)]
+    for crop, face in zip(crops, together, strict=True):
+        (alone,) = predict([crop], model, "none")
+        assert face.box is None
+        assert face.probabilities == pytest.approx(dict(alone.probabilities), abs=1e-4)
+
+
+def test_torchs_default_device_changes_nothing(model: AffectModel, tmp_path: Path) -> None:
+    """Pixels stayed unnormalised where the default device was another one than the pictures'."""
+    crop = picture(np.random.default_rng(0), 40, 40, 3)
+    expected = predict([crop], model, "none")
+    file = tmp_path / "fresh.safetensors"  # not self-tested on this machine before
+    shutil.copy(locate("dlp_cnn_s.ferplus").path, file)
+    with torch.device("meta"):  # stands for any device but the CPU
+        assert predict([crop], affectzoo.load(file), "none") == expected
+
+
+def test_boxes_are_cut_by_the_models_own_rule(model: AffectModel) -> None:
+    box = (100.0, 80.0, 160.0, 200.0)
+    (face,) = predict([ASTRONAUT], model, Boxes(box))
+    scores = model(model.preprocess(ASTRONAUT, box)[None]).expression
+    assert scores is not None
+    expected = scores.softmax(1)[0].tolist()
+    assert list(face.probabilities.values()) == pytest.approx(expected, abs=1e-5)
+
+
+def test_every_kind_of_input_gets_a_row(model: AffectModel, tmp_path: Path) -> None:
+    write_picture(tmp_path / "a" / "blank.png", np.zeros((80, 80, 3), np.uint8))
+    write_picture(tmp_path / "a" / "deep" / "face.JPG", ASTRONAUT)
+    (tmp_path / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (tmp_path / "a" / "empty.png").touch()
+    (tmp_path / "a" / "notes.txt").write_text("not a picture")
+    rows = {Path(r.file).name: r for r in predict(tmp_path / "a", model, "haar")}
+    assert set(rows) == {"blank.png", "face.JPG", "broken.jpg", "empty.png"}
+    assert rows["blank.png"].error == NO_FACE and rows["blank.png"].label is None
+    assert rows["face.JPG"].label == "happiness"
+    for name in ("broken.jpg", "empty.png"):
+        assert str(rows[name].error).startswith("unreadable") and name in str(rows[name].error)
+    found = predict(str(tmp_path / "a" / "**" / "*.JPG"), model, "haar")
+    assert [Path(r.file).name for r in found] == ["face.JPG"]
+
+
+@pytest.mark.parametrize("box", [(600, 0, 700, 90), (0, -90, 80, -5), (50, 50, 50, 90)])
+def test_faces_outside_the_picture_do_not_count(
+    model: AffectModel, box: tuple[float, float, float, float]
+) -> None:
+    (row,) = predict([ASTRONAUT], model, Boxes(box))
+    assert row.error == NO_FACE
+
+
+def test_wrong_inputs_are_named(model: AffectModel, tmp_path: Path) -> None:
+    with pytest.raises(AffectZooError, match=r"nowhere\.jpg: no such file"):
+        predict("nowhere.jpg", model)
+    with pytest.raises(AffectZooError, match="holds no pictures"):
+        predict(tmp_path, model)
+    for array in (np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), np.zeros((0, 9, 3), np.uint8)):
+        with pytest.raises(AffectZooError, match=r"array 1 is .*expected uint8 RGB"):
+            predict([ASTRONAUT, array], model, "none")
+
+
+def test_exif_orientation_is_applied(tmp_path: Path) -> None:
+    from PIL import Image
+
+    upright = np.zeros((20, 40, 3), np.uint8)
+    upright[:, :20] = (255, 0, 0)
+    turned = Image.fromarray(np.rot90(upright))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # shown by a quarter turn clockwise
+    turned.save(tmp_path / "turned.png", exif=exif)
+    assert np.array_equal(read_image(tmp_path / "turned.png"), upright)
+
+
+# Tables, drawings, commands
+
+
+@pytest.fixture
+def results() -> list[FaceResult]:
+    shares = {"calm": 0.25, "tense": 0.75}
+    return [
+        FaceResult("a.png", (1.5, 2.0, 30.0, 40.0), 0.9, "tense", shares),
+        FaceResult("b.png", error=NO_FACE),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def test_tables_read_back_the_same(kind: str, results: list[FaceResult], tmp_path: Path) -> None:
+    path = tmp_path / "new" / f"faces.{kind}"
+    table = to_table(results, LabelSpace(("calm", "tense")))
+    write_table(table, path)
+    back = pd.DataFrame(json.loads(path.read_text())) if kind == "json" else None
+    if back is None:
+        back = pd.read_csv(path) if kind == "csv" else pd.read_parquet(path)
+    assert list(back.columns) == list(table.columns)
+    assert back["label"][0] == "tense" and pd.isna(back["label"][1])
+    assert back["p_tense"][0] == 0.75 and back["x1"][0] == 30.0
+    assert pd.isna(back["error"][0]) and back["error"][1] == NO_FACE
+
+
+def test_drawing_marks_the_face_and_nothing_else(results: list[FaceResult]) -> None:
+    image = np.full((400, 400, 3), 90, np.uint8)
+    drawn = annotate(image, [FaceResult("a", (100, 150, 200, 260), 1.0, "calm", {"calm": 1.0})])
+    assert drawn.shape == image.shape and (image == 90).all()
+    changed = np.argwhere((drawn != 90).any(axis=2))
+    top, left = changed.min(axis=0)
+    assert 110 < top < 150 and 95 <= left <= 100 and changed.max() < 320
+    assert tuple(drawn[200, 100]) == (255, 214, 64)
+    assert (annotate(image, results[1:]) == image).all()
+
+
+def test_rendered_pictures_of_one_name_do_not_overwrite(tmp_path: Path) -> None:
+    files = [tmp_path / folder / "face.png" for folder in "ab"]
+    for file in files:
+        write_picture(file, np.full((50, 50, 3), 90, np.uint8))
+    rows = [FaceResult(str(file), error=NO_FACE) for file in files]
+    rows.append(FaceResult("gone.png", error="unreadable: gone"))
+    written = render_results(rows, tmp_path / "out")
+    assert [path.name for path in written] == ["face.png", "face-2.png"]
+
+
+@pytest.fixture
+def two_pictures(tmp_path: Path) -> Iterator[Path]:
+    folder = tmp_path / "in"
+    write_picture(folder / "astronaut.png", ASTRONAUT)
+    write_picture(folder / "blank.png", np.zeros((80, 80, 3), np.uint8))
+    yield folder
+
+
+def test_predict_command(two_pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--detector", "haar", "--render", str(tmp_path / "out")]
+    assert main(["predict", str(two_pictures), *options, "--out", str(tmp_path / "f.csv"), "--json"]) == 0
+    captured = capsys.readouterr()
+    rows = json.loads(captured.out)
+    assert [row["label"] for row in rows] == ["happiness", None]
+    assert rows[1]["error"] == NO_FACE
+    assert pd.read_csv(tmp_path / "f.csv")["label"].tolist()[0] == "happiness"
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {"astronaut.png", "blank.png"}
+    assert "1 faces in 2 pictures, 0 unreadable" in captured.err
+    assert main(["predict", str(two_pictures), "--detector", "haar"]) == 0
+    assert "happiness" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--out", "faces.xlsx"], "written as .csv, .json or .parquet"),
+        (["--model", "dlp_cnn_s"], "pretrained weights: dlp_cnn_s.ferplus"),
+        (["--model", "nope"], "unknown model 'nope'"),
+        (["--model", "dlp_cnn_s", "--weights", "ferplsu"], "did you mean"),
+    ],
+)
+def test_predict_command_errors(
+    arguments: list[str], message: str, two_pictures: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["predict", str(two_pictures), *arguments]) == 1
+    captured = capsys.readouterr()
+    assert message in captured.err.splitlines()[0] and captured.out == ""
+
+
+def test_only_unreadable_pictures_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "broken.png").write_bytes(b"no picture")
+    assert main(["predict", str(tmp_path), "--detector", "none", "--json"]) == 1
+    captured = capsys.readouterr()
+    assert "broken.png" in json.loads(captured.out)[0]["error"]
+    assert "no picture could be read" in captured.err
+
+
+def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    for wrong in (
+        ["predict"],
+        ["nope"],
+        ["predict", "x", "--detector", "dlib"],
+        ["predict", "x", "--batch-size", "0"],
+    ):
+        with pytest.raises(SystemExit) as stop:
+            main(wrong)
+        assert stop.value.code == 2
+    assert main([]) == 0
+    assert "affectzoo demo" in capsys.readouterr().out
+
+
+def test_full_disk_is_reported(
+    two_pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device", "faces.csv")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
+    assert main(["predict", str(two_pictures), "--detector", "none", "--out", "faces.csv"]) == 1
+    assert capsys.readouterr().err.splitlines()[0] == "affectzoo: faces.csv: No space left on device"
+
+
+def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert main(["demo", "--out", str(tmp_path / "out")]) == 0
+    shown = capsys.readouterr().out
+    made = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    assert made == {
+        *("astronaut.png", "predictions.csv", "predictions.json"),
+        *("rendered/metrics.json", "rendered/confusion_matrix.png"),
+    }
+    (face,) = json.loads((tmp_path / "out" / "predictions.json").read_text())
+    assert face["label"] == "happiness" and "happiness" in shown
+    record = json.loads((tmp_path / "out" / "rendered" / "metrics.json").read_text())
+    results = predict(RENDERED, "dlp_cnn_s.ferplus", ReadyCrop())
+    hits = [Path(r.file).parent.name == r.label for r in results]
+    assert record["faces"] == len(hits) == 80
+    assert record["accuracy"] == pytest.approx(np.mean(hits))
+    assert "rendered faces" in shown and f"{record['accuracy']:.4f}" in shown
+
+
+def test_demo_reports_a_folder_that_cannot_be_made(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    blocked = tmp_path / "file"
+    shutil.copy(PHOTOGRAPH, blocked)
+    assert main(["demo", "--out", str(blocked / "out")]) == 1
+    assert str(blocked) in capsys.readouterr().err
+
+
+def test_weights_for_clips_do_not_predict_on_pictures() -> None:
+    model = affectzoo.load("dlp_cnn_s.ferplus")
+    assert model.meta is not None
+    model.meta = replace(model.meta, training={"window": 40})
+    with pytest.raises(AffectZooError, match=r"trained on windows of 40 frames .*affectzoo test"):
+        affectzoo.predict([picture(np.random.default_rng(0), 48, 48, 3)], model=model, detector="none")
+
+
+def test_weights_with_untrained_layers_do_not_predict() -> None:
+    model = affectzoo.load("dlp_cnn_s.ferplus")
+    assert model.meta is not None
+    model.meta = replace(model.meta, training={"fresh": ["fc.3", "heads.va"]})
+    with pytest.raises(AffectZooError, match=r"fc\.3, heads\.va are random\. Train them first"):
+        affectzoo.predict([picture(np.random.default_rng(0), 48, 48, 3)], model=model, detector="none")

@@ -1,0 +1,97 @@
+"""The leaderboard that the repository holds, and what the README quotes from it."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from statistics import fmean
+
+import pytest
+
+from affectzoo import store
+from affectzoo.benchmark.records import read_records
+from affectzoo.leaderboard.groups import entries, groups
+
+REPOSITORY = Path(__file__).parents[2]
+BOARD = REPOSITORY / "docs" / "leaderboard"
+QUOTED = re.compile(r"<!-- leaderboard: (.+?) -->\n(.*?)<!-- /leaderboard -->", re.DOTALL)
+
+
+def lines(name: str, columns: list[str]) -> list[str]:
+    """A group's rows as the README shows them, from the records."""
+    (group,) = (group for group in groups(read_records(BOARD)) if group.protocol["name"] == name)
+    rows = []
+    for entry in entries(group):
+        figures = [entry.metrics.get(column) for column in columns]
+        shown = ["-" if figure is None else f"{figure.value:.4f}" for figure in figures]
+        rows.append(f"| {entry.system} | {len(entry.records)} | {' | '.join(shown)} |")
+    return rows
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/benchmark.md"])
+def test_quoted_figures_are_the_records(page: str) -> None:
+    text = (REPOSITORY / page).read_text(encoding="utf-8")
+    for name, table in QUOTED.findall(text):
+        header, _, *rows = table.strip().splitlines()
+        columns = [cell.strip().replace(" ", "_").lower() for cell in header.strip("|").split("|")][2:]
+        assert rows == lines(name, columns)
+
+
+def test_readme_quotes_the_leaderboard() -> None:
+    assert QUOTED.search((REPOSITORY / "docs" / "benchmark.md").read_text(encoding="utf-8"))
+
+
+def test_records_name_no_place_and_say_what_is_rendered() -> None:
+    for record in read_records(BOARD):
+        assert not re.search(r"(?<![\w.])/(tmp|home|root|work|Users)/", str(record)), record["key"]
+        if record["protocol"]["name"] != "ferplus_valid":
+            assert record["protocol"]["note"].startswith("rendered faces"), record["key"]
+
+
+def test_comparisons_are_of_the_records() -> None:
+    records = {record["key"]: record for record in read_records(BOARD)}
+    told = json.loads((BOARD / "comparisons.json").read_text(encoding="utf-8"))
+    assert len(told) == sum(len(entries(group)) - 1 for group in groups(list(records.values())))
+    for one in told:
+        runs = [records[key] for key in one["records"]]
+        sides = runs[: one["runs"][0]], runs[one["runs"][0] :]
+        if runs[0]["protocol"]["folds"] == 1:  # else faces of all folds together are compared
+            figures = [[run.get("metrics_all") or run["metrics"] for run in side] for side in sides]
+            means = [fmean(run[one["metric"]]["value"] for run in side) for side in figures]
+            assert one["values"] == pytest.approx(means, abs=1e-6), one["verdict"]
+
+
+def test_quoted_comparisons_of_losses() -> None:
+    records = read_records(BOARD)
+    told = json.loads((BOARD / "losses.json").read_text(encoding="utf-8"))
+    means = [one for one in told if one["runs"] == [3, 3]]
+    shown = (REPOSITORY / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    for one in means:
+        for system, value in zip((one["first"], one["second"]), one["values"], strict=True):
+            runs = [record for record in records if record["system"] == system]
+            mean = fmean(run["metrics"][one["metric"]]["value"] for run in runs)
+            assert value == pytest.approx(mean, abs=1e-6), system
+        assert f"{one['difference']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f})" in shown
+    assert len(means) == 12
+
+
+def test_pages_are_of_the_records() -> None:
+    page = (BOARD / "leaderboard.md").read_text(encoding="utf-8")
+    for group in groups(read_records(BOARD)):
+        for entry in entries(group):
+            figure = entry.metrics[group.main]
+            assert figure is not None and f"{figure.value:.4f}" in page, entry.system
+
+
+def test_bundled_weights_were_measured_as_they_are() -> None:
+    measured = {
+        record["system"]: record
+        for record in read_records(BOARD)
+        if record["protocol"]["name"] == "ferplus_valid"
+    }
+    for entry in store.entries().values():
+        record = measured[entry.name]
+        assert record["model"]["sha256"] == [entry.sha256]
+        for claim in entry.meta.metrics:
+            assert record["metrics"]["accuracy"]["value"] == pytest.approx(claim["accuracy"], abs=1e-6)

@@ -1,0 +1,210 @@
+"""Predictions gathered over an evaluation: each face once, clips from their frames."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from fakes import picture
+
+import affectzoo
+from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.evaluation.evaluate import evaluate, evaluation_table, predictions_table, write_evaluation
+from affectzoo.labels import label_space
+from affectzoo.metrics.predictions import ClipRule, Predicted, Predictions
+from affectzoo.sample import AffectOutput
+
+NAN = math.nan
+
+
+def gather(*batches: dict[str, list[object]], classes: int = 0, dimensions: int = 2) -> Predicted:
+    metric = Predictions(classes, dimensions)
+    for values in batches:
+        batch = {name: torch.tensor(value) for name, value in values.items()}
+        va, expression = batch.pop("predicted_va", None), batch.pop("scores", None)
+        batch.setdefault("label", torch.full_like(batch["index"], -1))
+        batch.setdefault("va", torch.full((len(batch["index"]), 2), NAN))
+        metric.update(AffectOutput(batch["index"], expression, va), batch)
+    return metric.compute()
+
+
+def test_a_frame_seen_in_several_windows_counts_once_with_its_mean() -> None:
+    found = gather(
+        {"index": [4, 2], "va": [[0.5, 0.1], [NAN, NAN]], "predicted_va": [[0.2, 0.0], [0.9, 0.9]]},
+        {
+            "index": [4, 4, 7],
+            "va": [[0.5, 0.1]] * 2 + [[0.3, 0.3]],
+            "predicted_va": [[0.4, 0.3]] * 2 + [[1.0, 1.0]],
+        },
+    )
+    assert found.row.tolist() == [2, 4, 7]
+    assert found.va[1].tolist() == pytest.approx([1 / 3, 0.2])
+    assert found.target[1].tolist() == pytest.approx([0.5, 0.1]) and found.target[0].isnan().all()
+    assert found.clip.tolist() == [-1] * 3 and found.expression.shape == (3, 0)
+
+
+def test_frames_that_fill_a_window_up_do_not_count() -> None:
+    found = gather(
+        {
+            "index": [0, 1, 1],
+            "mask": [True, True, False],
+            "predicted_va": [[0.0, 0.0], [1.0, 1.0], [5.0, 5.0]],
+        }
+    )
+    assert found.row.tolist() == [0, 1] and found.va[1].tolist() == [1.0, 1.0]
+
+
+def test_valence_of_a_clip_is_the_mean_of_its_annotated_frames() -> None:
+    clips = gather(
+        {
+            "index": [0, 1, 2, 3, 4],
+            "clip": [1, 1, 1, 0, -1],
+            "va": [[0.2, 0.4], [0.4, 0.0], [NAN, NAN], [NAN, NAN], [0.9, 0.9]],
+            "predicted_va": [[0.1, 0.0], [0.3, 0.2], [9.0, 9.0], [0.5, 0.5], [7.0, 7.0]],
+        }
+    ).by_clip()
+    assert clips.row.tolist() == [0, 1]  # the face of no clip is in none
+    assert clips.target[1].tolist() == pytest.approx([0.3, 0.2])
+    assert clips.va[1].tolist() == pytest.approx([0.2, 0.1])
+    assert clips.target[0].isnan().all()
+
+
+# Two frames are slightly for class 0, one is strongly for class 1.
+SCORES = [[1.0, 0.0, -9.0], [1.0, 0.0, -9.0], [-4.0, 2.0, -9.0]]
+
+
+@pytest.mark.parametrize(
+    ("rule", "winner"),
+    [("logits", 1), ("probabilities", 1), ("vote", 0)],
+)
+def test_class_of_a_clip_by_each_rule(rule: ClipRule, winner: int) -> None:
+    frames = gather(
+        {"index": [0, 1, 2], "clip": [0] * 3, "label": [1] * 3, "scores": SCORES}, classes=3, dimensions=0
+    )
+    clip = frames.by_clip(rule)
+    assert clip.label.tolist() == [1] and clip.expression.argmax(dim=1).tolist() == [winner]
+    scores = np.array(SCORES)
+    shares = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
+    found = clip.expression.softmax(dim=1)[0].numpy()
+    if rule == "logits":
+        np.testing.assert_allclose(clip.expression[0].numpy(), scores.mean(axis=0))
+    elif rule == "probabilities":
+        np.testing.assert_allclose(found, shares.mean(axis=0), atol=1e-12)
+    else:
+        np.testing.assert_allclose(found, [2 / 3, 1 / 3, 0], atol=1e-5)
+
+
+def test_a_tied_vote_goes_to_the_surer_frames() -> None:
+    frames = gather(
+        {"index": [0, 1], "clip": [0, 0], "scores": [[1.0, 0.0], [0.0, 3.0]]}, classes=2, dimensions=0
+    )
+    assert frames.by_clip("vote").expression.argmax(dim=1).tolist() == [1]
+
+
+def test_a_clip_whose_frames_differ_has_no_class() -> None:
+    values = {"index": [0, 1, 2, 3], "clip": [0, 0, 1, 1], "label": [0, 1, 1, 1], "scores": [[1.0, 0.0]] * 4}
+    clips = gather(values, classes=2, dimensions=0).by_clip()
+    assert clips.label.tolist() == [-1, 1]
+
+
+def clips_of_faces() -> FaceIndex:
+    """Two clips of three frames in a clip-wise class, and two faces of no clip."""
+    space, random = label_space("rafdb7"), np.random.default_rng(0)
+    rows = [
+        {
+            "path": f"{i}.png",
+            "split": "test",
+            "label": (name := space.names[i // 3]),
+            "target": one_hot(space, name),
+            "valence": i / 10,
+            "arousal": -i / 10,
+            "clip": "ab"[i // 3] if i < 6 else None,
+            "frame": i if i < 6 else None,
+            "subject": "someone",
+            "pixels": picture(random, 16, 16, 3),
+            "source": f"row {i}",
+        }
+        for i in range(8)
+    ]
+    return FaceIndex.from_rows("fake", Path("nowhere"), space, rows)
+
+
+def test_evaluation_reports_faces_and_clips() -> None:
+    model = affectzoo.create_model("dlp_cnn_s", task="multitask", labels="rafdb7", clip_rule="vote").eval()
+    index = clips_of_faces()
+    record = evaluate(model, index, batch_size=3)
+    assert record["faces"] == 8 and sum(record["support"].values()) == 8
+    per_clip = record["per_clip"]
+    assert per_clip["clips"] == 2 and per_clip["rule"] == "vote" and sum(per_clip["support"].values()) == 2
+    assert 0 <= per_clip["accuracy"] <= 1 and -1 <= per_clip["ccc_valence"] <= 1
+    shown = evaluation_table(record, "title").columns[0]._cells
+    assert "accuracy" in shown and "accuracy per clip" in shown
+    without = FaceIndex.from_rows(
+        "fake", Path("nowhere"), index.labels, index.table.assign(clip=None).to_dict("records")
+    )
+    assert "per_clip" not in evaluate(model, without)
+
+
+def test_errors_are_given_on_the_data_sets_own_scale_too() -> None:
+    model = affectzoo.create_model("dlp_cnn_s", task="va").eval()
+    faces = clips_of_faces()
+    index = replace(faces, labels=None, scale=10.0, table=faces.table.assign(label=None, target=None))
+    record = evaluate(model, index)
+    for found in (record, record["per_clip"]):
+        assert found["own_scale_rmse_valence"] == pytest.approx(10 * found["rmse_valence"])
+        assert found["own_scale_mse_arousal"] == pytest.approx(100 * found["mse_arousal"])
+        assert "own_scale_ccc_valence" not in found
+    assert not any("own_scale" in name for name in evaluate(model, replace(index, scale=1.0)))
+
+
+def test_predictions_stand_beside_the_truth() -> None:
+    model = affectzoo.create_model("dlp_cnn_s", task="multitask", labels="rafdb7").eval()
+    index = clips_of_faces()
+    metric = model.predictions()
+    images = torch.stack([model.preprocess(pixels) for pixels in index.table["pixels"]])
+    with torch.inference_mode():
+        output = model(images)
+    va = torch.tensor(index.table[["valence", "arousal"]].to_numpy(float))
+    labels = torch.tensor([model.labels.index(name) for name in index.table["label"]])
+    labels[3] = -1
+    metric.update(output, {"index": torch.arange(8), "label": labels, "va": va})
+    table = predictions_table(model, metric.compute(), index)
+    assert table["path"].tolist() == index.table["path"].tolist()
+    assert table["label"].tolist()[:3] == ["surprise"] * 3 and pd.isna(table["label"][3])
+    shares = output.expression.softmax(dim=1)
+    assert table["predicted_label"].tolist() == [model.labels.names[i] for i in shares.argmax(dim=1)]
+    np.testing.assert_allclose(table["p_fear"], shares[:, model.labels.index("fear")], atol=1e-6)
+    np.testing.assert_allclose(table["predicted_arousal"], output.va[:, 1], atol=1e-6)
+    np.testing.assert_allclose(table["valence"], index.table["valence"].astype(float))
+
+
+def test_values_and_clips_are_drawn(tmp_path: Path) -> None:
+    frames = 30
+    table = pd.DataFrame(
+        {
+            "path": [f"{i}.png" for i in range(2 * frames)],
+            "subject": "a",
+            "clip": ["x"] * frames + ["y"] * frames,
+            "frame": [*range(frames), *range(frames)],
+            "valence": np.sin(np.arange(2 * frames) / 9),
+            "predicted_valence": np.sin(np.arange(2 * frames) / 9 + 0.2),
+            "arousal": NAN,  # not annotated: no panel
+            "predicted_arousal": 0.0,
+        }
+    )
+    write_evaluation({"ccc": 0.5}, tmp_path, "title", table)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        *("metrics.json", "predictions.csv", "valence_arousal.png", "traces.png")
+    }
+    for name in ("valence_arousal.png", "traces.png"):
+        drawn = cv2.imread(str(tmp_path / name))
+        assert drawn is not None and min(drawn.shape[:2]) > 300 and drawn.std() > 10
+    assert len(pd.read_csv(tmp_path / "predictions.csv")) == 2 * frames
+    write_evaluation({"ccc": 0.5}, tmp_path / "still", "title", table.assign(clip=None, valence=NAN))
+    assert {path.name for path in (tmp_path / "still").iterdir()} == {"metrics.json", "predictions.csv"}

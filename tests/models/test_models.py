@@ -1,0 +1,162 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import test_clips
+import test_families
+import torch
+import yaml
+from fakes.model_tester import ModelTester
+from torch import nn
+
+import affectzoo
+from affectzoo import weights
+from affectzoo.faces.preprocess import Preprocess
+from affectzoo.models import DLPCNN, AffectModel, AlexNet, BaseDCNN, DLPCNNSmall
+from affectzoo.registry import ARCHITECTURES, Architecture
+
+RECIPES = Path(affectzoo.__file__).parents[1] / "recipes"
+
+
+def layers(model: AffectModel, kind: type[nn.Module]) -> list[nn.Module]:
+    return [layer for layer in model.network.trunk.modules() if isinstance(layer, kind)]
+
+
+class DCNNTester(ModelTester):
+    """What baseDCNN and DLP-CNN share."""
+
+    # conv: 9 * (1*64 + 64*96 + 96*128 + 128*128 + 128*256 + 256*256) + 928 biases = 1,199,584
+    # fc: 256 * 11 * 11 * 2000 + 2000 = 61,954,000
+    trunk_parameters = 1_199_584 + 61_954_000
+    feature_dim = 2000
+    channels, size = 1, 90
+
+    def test_layers(self, model: AffectModel) -> None:
+        convolutions = layers(model, nn.Conv2d)
+        assert [conv.out_channels for conv in convolutions] == [64, 96, 128, 128, 256, 256]
+        assert {conv.kernel_size for conv in convolutions} == {(3, 3)}
+        kinds = "".join(type(layer).__name__[0] for layer in model.network.trunk.conv)
+        assert kinds == "CRMCRMCRCRMCRCR"
+
+
+class TestBaseDCNN(DCNNTester):
+    model_class = BaseDCNN
+
+    def test_has_no_feature_loss(self, model: AffectModel) -> None:
+        assert model.feature_term is None
+
+
+class TestDLPCNN(DCNNTester):
+    model_class = DLPCNN
+
+    def test_adds_the_papers_loss(self, model: AffectModel) -> None:
+        loss = model.feature_loss
+        assert (loss.name, loss.weight, loss.k) == ("locality", 0.003, 20)
+        labels = torch.tensor([0, 0])
+        batch = {"label": labels, "target": torch.eye(7)[labels], "index": torch.arange(2)}
+        output = model(self.images(2))
+        terms = model.train().loss_terms(output, batch)
+        model.eval()
+        apart = (output.features[0] - output.features[1]).square().sum()
+        torch.testing.assert_close(terms["locality"], 0.003 * apart / 2)
+        assert terms.keys() == {"expression", "locality"}
+        assert model.loss_terms(output, batch).keys() == {"expression"}
+
+
+class TestDLPCNNSmall(ModelTester):
+    model_class = DLPCNNSmall
+    # conv: 1,198,656 without biases, batch norm: 2 * 928, fc: 256 * 512 + 512 = 131,584
+    trunk_parameters = 1_198_656 + 1_856 + 131_584
+    feature_dim = 512
+    channels, size = 1, 48
+
+    def test_file_can_be_bundled(self, file: Path) -> None:
+        assert file.stat().st_size <= 10_000_000
+
+    @pytest.mark.parametrize("shape", [(48, 48), (64, 64), (56, 40)])
+    def test_takes_other_sizes(self, model: AffectModel, shape: tuple[int, int]) -> None:
+        output = model(torch.randn(2, 1, *shape))
+        assert output.features.shape == (2, 512) and output.expression.isfinite().all()
+
+    def test_arguments_are_written(self, tmp_path: Path) -> None:
+        model = self.build(dropout=0.1)
+        assert [layer.p for layer in layers(model, nn.Dropout)] == [0.1]
+        weights.write(tmp_path / "model.safetensors", model.network.state_dict(), model.describe())
+        assert weights.read_meta(tmp_path / "model.safetensors").arguments == {"dropout": 0.1}
+        again = self.build(dropout=0.3, weights=str(tmp_path / "model.safetensors"))
+        assert again.describe().arguments == {"dropout": 0.3}  # its own, not those it started from
+
+
+class TestAlexNet(ModelTester):
+    model_class = AlexNet
+    # conv: 34,944 + 307,456 + 885,120 + 663,936 + 442,624 = 2,334,080 (two groups in 2, 4 and 5)
+    # fc: 9216 * 4096 + 4096 = 37,752,832 and 4096 * 4096 + 4096 = 16,781,312
+    trunk_parameters = 2_334_080 + 37_752_832 + 16_781_312
+    feature_dim = 4096
+    channels, size = 3, 224
+
+    def test_layers(self, model: AffectModel) -> None:
+        convolutions = layers(model, nn.Conv2d)
+        assert [conv.out_channels for conv in convolutions] == [96, 256, 384, 384, 256]
+        assert [conv.groups for conv in convolutions] == [1, 2, 1, 2, 2]
+        assert [fc.out_features for fc in layers(model, nn.Linear)] == [4096, 4096]
+        kinds = "".join(type(layer).__name__[0] for layer in model.network.trunk.conv)
+        assert kinds == "CRMLCRMLCRCRCRM"
+
+    def test_has_the_published_size_for_imagenet(self) -> None:
+        assert self.trunk_parameters + 1000 * (self.feature_dim + 1) == 60_965_224
+
+    def test_normalisation_is_caffes(self, model: AffectModel) -> None:
+        values = torch.rand(1, 96, 2, 2) * 100
+        window = torch.stack([values[:, max(0, i - 2) : i + 3].square().sum(dim=1) for i in range(96)], dim=1)
+        for layer in layers(model, nn.LocalResponseNorm):
+            torch.testing.assert_close(layer(values), values / (1 + 1e-4 / 5 * window) ** 0.75)
+
+
+@pytest.fixture
+def other_preprocess() -> Preprocess:
+    return Preprocess(size=64, color="gray", mean=(0.1,), std=(0.9,))
+
+
+@pytest.mark.parametrize("new_head", [False, True])
+def test_preprocessing_comes_with_the_weights(
+    tmp_path: Path, other_preprocess: Preprocess, new_head: bool
+) -> None:
+    path = tmp_path / "model.safetensors"
+    trained = DLPCNNSmall(labels="rafdb7", preprocess=other_preprocess)
+    weights.write(path, trained.network.state_dict(), trained.describe())
+    loaded = DLPCNNSmall(labels="rafdb7", weights=str(path), new_head=new_head)
+    assert loaded.preprocess == other_preprocess
+    own = Preprocess(size=40, color="gray")
+    loaded = DLPCNNSmall(labels="rafdb7", weights=str(path), new_head=new_head, preprocess=own)
+    assert loaded.preprocess == own
+
+
+# Registry
+
+entries = pytest.mark.parametrize("entry", ARCHITECTURES.values(), ids=ARCHITECTURES)
+
+
+@entries
+def test_registry_names_the_class(entry: Architecture) -> None:
+    assert entry.load_class().arch == entry.name
+
+
+@entries
+def test_recipe_trains_the_architecture(entry: Architecture) -> None:
+    recipe = yaml.safe_load((RECIPES / entry.recipe).read_text(encoding="utf-8"))
+    assert recipe["model"]["class_path"] == f"affectzoo.models.{entry.load_class().__name__}"
+
+
+def all_testers(kind: type[ModelTester] = ModelTester) -> Iterator[type[ModelTester]]:
+    yield kind
+    for narrower in kind.__subclasses__():
+        yield from all_testers(narrower)
+
+
+@entries
+def test_every_architecture_is_tested(entry: Architecture) -> None:
+    assert test_families and test_clips  # their testers count as well
+    assert entry.load_class() in [getattr(tester, "model_class", None) for tester in all_testers()]

@@ -1,0 +1,1102 @@
+"""Models from the Hub, through the real client: what is fetched, what is refused, what users are told."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import runpy
+import shutil
+import subprocess
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, BinaryIO
+
+import pytest
+import torch
+from fakes.hub import FakeHub, Repo, User
+from huggingface_hub import constants, file_download
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+import affectzoo
+from affectzoo import store, weights
+from affectzoo.benchmark.systems import system
+from affectzoo.cli import main
+from affectzoo.errors import UnknownNameError, WeightsError
+from affectzoo.files import fetch
+from affectzoo.models.base import AffectModel
+from affectzoo.registry import ARCHITECTURES
+from affectzoo.weights import WeightsMeta
+from affectzoo.zoo import golden, listing
+from affectzoo.zoo.loading import seal
+
+REPOSITORY = Path(__file__).parents[2]
+NAME = "lab/net"
+SPEC = f"hf-hub:{NAME}"
+OWNER, STRANGER = "hf_owner", "hf_stranger"
+SMALL: dict[str, dict[str, Any]] = {
+    "cnn_gru": {"backbone": "resnet18", "units": 16, "preprocess": {"size": 64}},
+    "dlp_cnn_s": {},
+    "resnet18": {"preprocess": {"size": 64}},
+}
+LABELS = ["calm", "tense"]
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
+    with FakeHub() as hub:
+        hub.tokens |= {OWNER: User("ada", orgs=("lab",)), STRANGER: User("bob")}
+        hub.environment(monkeypatch, tmp_path / "home")
+        yield hub
+
+
+def model(arch: str = "dlp_cnn_s", **options: Any) -> AffectModel:
+    """A small random model."""
+    given = {**SMALL[arch], **({"labels": LABELS} if "task" not in options else {}), **options}
+    if "preprocess" in given:
+        default = ARCHITECTURES[arch].load_class().default_preprocess
+        given["preprocess"] = replace(default, resize=None, **given["preprocess"])
+    return affectzoo.create_model(arch, **given).eval()
+
+
+def config(folder: Path, **changes: Any) -> bytes:
+    """``config.json`` of the weights in a folder; ``None`` takes a key away."""
+    location = store.locate(folder)
+    sums = {file.name: fetch.sha256(file) for file in weights.files(location.path)}
+    meta = weights.read_meta(location.path).to_dict()
+    values = {"format": 1, "library": "affectzoo", "meta": meta, "sha256": sums} | changes
+    return json.dumps({key: value for key, value in values.items() if value is not None}).encode()
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """A folder as it is published."""
+    weights_files = {path.name: path.read_bytes() for path in weights.files(store.locate(folder).path)}
+    return weights_files | {"config.json": config(folder), "README.md": b"# Net"}
+
+
+@pytest.fixture(scope="session")
+def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small sealed model in one file."""
+    folder = tmp_path_factory.mktemp("plain")
+    torch.manual_seed(1)
+    made = model()
+    weights.write(folder / weights.FILE_NAME, made.network.state_dict(), made.describe())
+    seal(folder / weights.FILE_NAME)
+    return folder
+
+
+@pytest.fixture
+def repo(hub: FakeHub, plain: Path) -> Repo:
+    return hub.create(NAME, files(plain))
+
+
+@pytest.fixture(scope="session")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a small model in several files."""
+    folder = tmp_path_factory.mktemp("shards")
+    torch.manual_seed(2)
+    made = model()
+    weights.write_sharded(
+        folder, made.network.state_dict(), made.describe(), limit=10**6, golden=golden.make(half(made))
+    )
+    return folder
+
+
+def half(made: AffectModel) -> AffectModel:
+    """The model with the values that are left after storing."""
+    state = made.network.state_dict()
+    made.network.load_state_dict(
+        {name: t.half().float() if t.is_floating_point() else t for name, t in state.items()}
+    )
+    return made
+
+
+def asked(hub: FakeHub) -> list[str]:
+    """Method and file of each request."""
+    return [f"{request.method} {request.path.rpartition('/')[2]}" for request in hub.log]
+
+
+def answers(loaded: AffectModel) -> dict[str, torch.Tensor]:
+    size, channels = loaded.preprocess.size, loaded.preprocess.channels
+    generator = torch.Generator().manual_seed(0)
+    faces = torch.randn(2, channels, size, size, generator=generator)
+    points = torch.rand(2, loaded.landmarks, 2, generator=generator) * size if loaded.landmarks else None
+    if loaded.arch == "cnn_gru":
+        faces, points = faces[None], None if points is None else points[None]
+    with torch.inference_mode():
+        output = loaded(faces, points)
+    return {name: value for name, value in output._asdict().items() if value is not None}
+
+
+# What is loaded
+
+
+@pytest.mark.parametrize("arch", SMALL)
+@pytest.mark.parametrize("task", ["expression", "va"])
+def test_the_hub_gives_the_same_model_as_the_folder(
+    hub: FakeHub, tmp_path: Path, arch: str, task: str
+) -> None:
+    made = model(arch, task=task, **({"labels": LABELS} if task == "expression" else {}))
+    meta = replace(made.describe(), training={"window": 8} if arch == "cnn_gru" else {})
+    weights.write(tmp_path / "run" / weights.FILE_NAME, made.network.state_dict(), meta)
+    seal(tmp_path / "run" / weights.FILE_NAME)
+    hub.create(NAME, files(tmp_path / "run"))
+    local, remote = affectzoo.load(tmp_path / "run"), affectzoo.load(SPEC)
+    assert remote.meta == local.meta == meta
+    assert (remote.preprocess, remote.arguments, remote.training) == (made.preprocess, made.arguments, False)
+    expected, found = answers(local), answers(remote)
+    assert expected.keys() == found.keys() >= {task, "features"}
+    for name, value in expected.items():
+        assert torch.equal(found[name], value), name
+
+
+def test_every_way_to_name_weights_takes_the_hubs(
+    repo: Repo, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    expected = answers(affectzoo.load(SPEC))["features"]
+    hubconf = runpy.run_path(str(REPOSITORY / "hubconf.py"))
+    for loaded in (
+        affectzoo.load("dlp_cnn_s", weights=SPEC),
+        affectzoo.load(Path(f"{SPEC}@main")),
+        affectzoo.load(SPEC, labels=["a", "b", "c"]),
+        affectzoo.create_model("dlp_cnn_s", labels=LABELS, weights=SPEC).eval(),
+        hubconf["dlp_cnn_s"](weights=f"{SPEC}@{repo.head}"),
+    ):
+        assert torch.equal(answers(loaded)["features"], expected)
+    with pytest.raises(WeightsError, match="weights of dlp_cnn_s, not of alexnet"):
+        affectzoo.load("alexnet", weights=SPEC)
+    assert system(SPEC).spec == SPEC
+    assert system(f"mine={SPEC}@{repo.head}+svm").weights.meta().labels == tuple(LABELS)  # type: ignore[attr-defined]
+    face = sorted(golden.FACE.iterdir())[0]
+    for options in (["--model", SPEC], ["--model", "dlp_cnn_s", "--weights", SPEC]):
+        out = tmp_path / "faces.json"
+        assert main(["predict", str(face), "--detector", "none", "--out", str(out), *options]) == 0
+        assert json.loads(out.read_text())[0]["label"] in LABELS
+    assert main(["predict", str(face), "--detector", "none", "--model", "hf-hub:lab/nothing"]) == 1
+    assert "\naffectzoo: config.json of lab/nothing is not" in "\n" + capsys.readouterr().err
+
+
+# What is asked for
+
+
+def test_a_branch_is_asked_for_once_and_a_commit_never(hub: FakeHub, repo: Repo) -> None:
+    affectzoo.load(SPEC)
+    assert asked(hub) == [
+        *("HEAD config.json", "HEAD config.json", "GET config.json"),
+        *("HEAD model.safetensors", "HEAD model.safetensors", "GET model.safetensors"),
+    ]
+    for spec, expected in ((SPEC, ["HEAD config.json"]), (f"{SPEC}@{repo.head}", [])):
+        hub.log.clear()
+        affectzoo.load(spec)
+        assert asked(hub) == expected
+
+
+def test_all_files_come_from_the_commit_that_was_found_first(hub: FakeHub, repo: Repo, plain: Path) -> None:
+    first = repo.head
+    answer, moved = hub.answer, []
+
+    def answered(request: Any) -> Any:
+        reply = answer(request)
+        if request.method == "GET" and request.path.endswith("config.json"):
+            moved.append(repo.commit({"model.safetensors": b"other", "config.json": b"{}"}))
+        return reply
+
+    hub.answer = answered  # type: ignore[method-assign]
+    assert store.locate(SPEC).path.parent.name == first
+    assert len(moved) == 1
+    with pytest.raises(WeightsError, match="is not of affectzoo"):
+        store.locate(SPEC)
+
+
+def test_tags_and_branches_are_followed_and_commits_are_not(hub: FakeHub, repo: Repo, shards: Path) -> None:
+    old = repo.tags["v1"] = repo.head
+    assert store.locate(f"{SPEC}@v1").path.name == weights.FILE_NAME
+    new = repo.tags["v1"] = repo.commit(files(shards), branch="wide/net")
+    commits = {rev: store.locate(f"{SPEC}@{rev}").path.parent.name for rev in ("v1", "wide/net", "main", old)}
+    assert commits == {"v1": new, "wide/net": new, "main": old, old: old}
+
+
+def test_without_network_what_was_fetched_goes_on(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    expected = answers(affectzoo.load(SPEC))["features"]
+    hub.stop()
+    with pytest.warns(UserWarning, match=rf"fetched before, {repo.head}: .*no connection to {hub.endpoint}"):
+        assert torch.equal(answers(affectzoo.load(SPEC))["features"], expected)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert torch.equal(answers(affectzoo.load(f"{SPEC}@{repo.head}"))["features"], expected)
+        hub.environment(monkeypatch, tmp_path / "home", offline=True)
+        assert torch.equal(answers(affectzoo.load(SPEC))["features"], expected)
+    with pytest.raises(
+        WeightsError, match=r"config.json of lab/other is not cached .*\(HF_HUB_OFFLINE forbids"
+    ):
+        affectzoo.load("hf-hub:lab/other")
+    assert not hub.waits
+
+
+@pytest.mark.parametrize("status", [429, 500, 503])
+def test_a_hub_in_trouble_is_as_good_as_none(hub: FakeHub, repo: Repo, status: int) -> None:
+    path = store.locate(SPEC).path
+    hub.fail(status)
+    with pytest.warns(UserWarning, match=f"fetched before, .* status {status}"):
+        assert store.locate(SPEC).path == path
+
+
+def test_what_is_gone_is_not_taken_from_the_cache(hub: FakeHub, repo: Repo) -> None:
+    store.locate(SPEC)
+    repo.private = True
+    with pytest.raises(
+        WeightsError, match=r"^config.json of lab/net could not be fetched \(no such repository"
+    ):
+        store.locate(SPEC)
+
+
+def test_the_endpoint_is_the_clients(hub: FakeHub, repo: Repo, tmp_path: Path) -> None:
+    command = f"from affectzoo.weights import locate; print(locate({SPEC!r}).path.parent.name)"
+    variables = {**hub.variables(tmp_path / "other"), "PATH": "", "AFFECTZOO_HOME": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", command], env=variables, capture_output=True, text=True)
+    assert done.stdout.strip() == repo.head, done.stderr
+    assert (tmp_path / "other" / "hub" / "models--lab--net" / "refs" / "main").read_text() == repo.head
+
+
+# What users are told
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("hf-hub:net", "expected hf-hub:OWNER/NAME or hf-hub:OWNER/NAME@REVISION"),
+        ("hf-hub:", "expected hf-hub:OWNER/NAME"),
+        ("hf-hub:../net", "expected hf-hub:OWNER/NAME"),
+        ("hf-hub:lab/net@", "expected hf-hub:OWNER/NAME"),
+        ("hf-hub:lab/net@../../x", "expected hf-hub:OWNER/NAME"),
+        ("hf-hub:lab/net/file.bin", "expected hf-hub:OWNER/NAME"),
+        ("hf-hub:lab/net--x", "Cannot have -- or"),
+        ("hf-hub:-lab/net", "cannot start or end with"),
+        ("hf-hub:lab/net@$(id)", "expected hf-hub:OWNER/NAME"),
+    ],
+)
+def test_names_that_are_none(hub: FakeHub, name: str, said: str) -> None:
+    with pytest.raises(WeightsError, match="is no name on the Hub: ") as error:
+        affectzoo.load(name)
+    assert said in str(error.value)
+    assert not hub.log
+
+
+def test_a_name_without_its_beginning_says_how(plain: Path) -> None:
+    with pytest.raises(UnknownNameError, match=r"unknown model 'lab/net': .*\(or hf-hub:OWNER/NAME"):
+        affectzoo.load("lab/net")
+
+
+Act = Callable[[FakeHub, Repo], None]
+
+
+@pytest.mark.parametrize(
+    ("act", "spec", "said"),
+    [
+        (
+            lambda hub, repo: hub.stop(),
+            SPEC,
+            r"\(no connection to http://127.0.0.1:\d+, is there a network\? ",
+        ),
+        (
+            lambda hub, repo: None,
+            "hf-hub:lab/no",
+            r"\(no such repository, or a private one: check the name http.*/lab/no, or log in with: hf auth",
+        ),
+        (
+            lambda hub, repo: setattr(repo, "private", True),
+            SPEC,
+            r"\(no such repository, or a private one: .*",
+        ),
+        (
+            lambda hub, repo: setattr(repo, "gated", True),
+            SPEC,
+            r"\(the repository is gated: ask for access at http.*:\d+/lab/net, then log in",
+        ),
+        (
+            lambda hub, repo: None,
+            f"{SPEC}@v9",
+            r"\(no branch, tag or commit is called 'v9', see http.*/lab/net\)",
+        ),
+        (lambda hub, repo: None, f"{SPEC}@{'0' * 40}", r"\(no branch, tag or commit is called '0{40}', see "),
+        (
+            lambda hub, repo: repo.commit({"config.json": None}),
+            SPEC,
+            r"\(revision 'main' has no such file, see http.*/lab/net/tree/main\)",
+        ),
+        (
+            lambda hub, repo: hub.limit(7),
+            SPEC,
+            r"\(the Hub takes no more requests now, status 429: try again in 7 s",
+        ),
+        (lambda hub, repo: hub.fail(429), SPEC, r"\(the Hub takes no more requests now, .* try again later"),
+        (lambda hub, repo: hub.fail(502), SPEC, r"\(the Hub failed, status 502: try again later\)"),
+        (
+            lambda hub, repo: hub.fail(403, message="Not you"),
+            SPEC,
+            r"\(the Hub refused, status 403: .*Not you",
+        ),
+        (
+            lambda hub, repo: hub.slow(9, method="HEAD"),
+            SPEC,
+            r"\(http.* did not answer in time: try again later",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) and value.startswith("hf-hub") else "",
+)
+def test_what_cannot_be_had_is_said_in_one_line_at_once(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch, act: Act, spec: str, said: str
+) -> None:
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.2)
+    act(hub, repo)
+    with pytest.raises(
+        WeightsError, match=f"^config.json of lab/[a-z]+ is not cached and could not be fetched {said}"
+    ) as error:
+        affectzoo.load(spec)
+    assert "\n" not in str(error.value)
+    assert not hub.waits
+
+
+@pytest.mark.parametrize(
+    ("act", "said", "waits"),
+    [
+        (lambda hub: hub.fail(500, method="GET"), "the Hub failed, status 500: try again later", []),
+        (lambda hub: hub.cut(10_000), r"no connection to http.*received 10000 bytes", [1] * 5),
+        (lambda hub: hub.alter(lambda body: body[:1000]), "Consistency check failed: .* has size 1000", []),
+        (lambda hub: hub.slow(9, method="GET"), "did not answer in time", [1] * 5),
+        (lambda hub: hub.limit(7, method="GET"), "no more requests now, status 429", [8] * 5),
+    ],
+    ids=["broken", "cut", "truncated", "slow", "limited"],
+)
+def test_downloads_that_fail_leave_nothing_behind(
+    hub: FakeHub,
+    repo: Repo,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    act: Callable[[FakeHub], None],
+    said: str,
+    waits: list[int],
+) -> None:
+    store.locate(SPEC)
+    fetch.forget(store.locate(SPEC).path)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
+    act(hub)
+    with pytest.raises(WeightsError, match=f"^model.safetensors of lab/net is not cached and could .*{said}"):
+        affectzoo.load(SPEC)
+    assert hub.waits == waits
+    assert not list(tmp_path.rglob("*.incomplete"))
+    hub.heal()
+    affectzoo.load(SPEC)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_disk_that_gets_full(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, number: int
+) -> None:
+    def full(url: str, file: BinaryIO, **_: object) -> None:
+        file.write(b"begun")
+        raise OSError(number, os.strerror(number))
+
+    said = rf"\(no space left for {constants.HF_HUB_CACHE}: free some, or move it with HF_HUB_CACHE"
+    with monkeypatch.context() as patch, pytest.raises(WeightsError, match=said):
+        patch.setattr(file_download, "http_get", full)
+        affectzoo.load(SPEC)
+    assert not list(tmp_path.rglob("*.incomplete"))
+    affectzoo.load(SPEC)
+
+
+def test_a_disk_that_is_too_full(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    store.locate(SPEC)
+    fetch.forget(store.locate(SPEC).path)
+    hub.log.clear()
+    size = len(repo.read(weights.FILE_NAME))
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=1000))
+        with pytest.raises(
+            WeightsError,
+            match=rf"^model.safetensors of lab/net: not fetched: {size:,} bytes, but "
+            rf"{constants.HF_HUB_CACHE} has 1,000 free: free some, or move the cache with HF_HUB_CACHE",
+        ):
+            affectzoo.load(SPEC)
+    assert not hub.requests("GET") and not list(tmp_path.rglob("*.incomplete"))
+    affectzoo.load(SPEC)
+
+
+def test_a_full_disk_is_none_of_the_cache(hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch) -> None:
+    old = store.locate(SPEC).path
+    repo.commit({"README.md": b"# Another"})
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=0))
+    new = store.locate(SPEC).path
+    assert new != old and new.samefile(old)
+
+
+def test_files_that_are_too_large_are_not_fetched(hub: FakeHub, repo: Repo, shards: Path) -> None:
+    hub.claim(9 * 2**30, path="*.safetensors")
+    by_hand = f"hf download lab/net --revision {repo.head} --local-dir DIR, and load DIR"
+    said = "it has 9,663,676,416 bytes, at most 8,589,934,592 are allowed. If you trust the repository: "
+    with pytest.raises(WeightsError) as error:
+        affectzoo.load(SPEC)
+    assert str(error.value) == f"model.safetensors of lab/net: not fetched: {said}{by_hand}"
+    hub.heal()
+    hub.claim(3 * 2**30, path="*.safetensors")
+    repo.commit({**files(shards), weights.FILE_NAME: None})
+    said = (
+        "^4 files of lab/net: not fetched: together they have 9,663,[0-9,]+ bytes, at most 8,589,934,592 are"
+    )
+    with pytest.raises(WeightsError, match=said):
+        affectzoo.load(SPEC)
+    assert {request.path.rpartition("/")[2] for request in hub.requests("GET")} == {"config.json"}
+    hub.heal()
+    affectzoo.load(SPEC)
+
+
+def test_sizes_that_the_hub_does_not_say_count_together(
+    hub: FakeHub, repo: Repo, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    repo.commit({**files(shards), weights.FILE_NAME: None})
+    parts = {name: len(content) for name, content in files(shards).items() if name.endswith("safetensors")}
+    hub.claim(None, path="*.safetensors")
+    limit = sum(parts.values()) - 1
+    assert limit > max(parts.values())
+    monkeypatch.setattr(fetch, "LARGEST", limit)
+    monkeypatch.setattr("affectzoo.store.hub.LARGEST", limit)
+    with pytest.raises(WeightsError, match=rf"its repository has more bytes than .*, at most {limit:,} are"):
+        affectzoo.load(SPEC)
+    assert not list(tmp_path.rglob("*.incomplete"))
+    hub.claim(-5, path="*.safetensors")
+    with pytest.raises(WeightsError, match="not fetched: the Hub says that it has -5 bytes"):
+        affectzoo.load(SPEC)
+
+
+def test_what_is_too_large_to_read_is_not_to_be_fetched_by_hand(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("affectzoo.store.hub._CONFIG_LIMIT", 100)
+    with pytest.raises(WeightsError, match=r"config.json of lab/net: .* at most 100 are allowed$"):
+        affectzoo.load(SPEC)
+
+
+def test_without_an_answer_what_is_cached_stays(hub: FakeHub, repo: Repo) -> None:
+    fetch.forget(store.locate(SPEC).path)
+    hub.stop()
+    with pytest.warns(UserWarning, match="going on with what was fetched before"):
+        for _ in range(2):
+            with pytest.raises(WeightsError, match=r"^model.safetensors of lab/net is not cached"):
+                affectzoo.load(SPEC)
+
+
+def test_a_file_may_be_as_large_as_the_limit(hub: FakeHub, repo: Repo) -> None:
+    size = len(repo.read(weights.FILE_NAME))
+    file = fetch.HubFile(NAME, weights.FILE_NAME, repo.head)
+    with pytest.raises(WeightsError, match=f"it has {size:,} bytes, at most {size - 1:,} are allowed"):
+        fetch.fetch(replace(file, limit=size - 1))
+    assert fetch.fetch(replace(file, limit=size)).stat().st_size == size
+
+
+@pytest.mark.parametrize("claimed", [10, None])
+def test_a_download_that_goes_on_is_ended(
+    hub: FakeHub, repo: Repo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, claimed: int | None
+) -> None:
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 4000)
+    hub.claim(claimed)
+    file = fetch.HubFile(NAME, weights.FILE_NAME, repo.head, limit=10_000)
+    with pytest.raises(
+        WeightsError,
+        match=r"could not be fetched \(it has more bytes than the Hub said, at most 10,000 are allowed\)$",
+    ):
+        fetch.fetch(file)
+    assert len(hub.requests("GET")) == 1, "it is not tried again"
+    assert not list(tmp_path.rglob("*.incomplete"))
+    hub.heal()
+    assert fetch.fetch(replace(file, limit=fetch.LARGEST)).read_bytes() == repo.read(weights.FILE_NAME)
+
+
+def test_a_hub_that_breaks_between_two_questions(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetch, "_ask", lambda file: SimpleNamespace(size=None, etag=None))
+    hub.stop()
+    with pytest.raises(WeightsError, match=r"model.safetensors .*no connection to"):
+        fetch.fetch(fetch.HubFile(NAME, weights.FILE_NAME, "main"))
+
+
+# Who may
+
+
+def test_private_repositories_load_with_a_token(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    repo.private = True
+    hub.environment(monkeypatch, tmp_path / "home", STRANGER)
+    with pytest.raises(WeightsError, match=r"or a private one that your token may not read: http.*/lab/net"):
+        affectzoo.load(SPEC)
+    hub.environment(monkeypatch, tmp_path / "home", "hf_nobody")
+    with pytest.raises(WeightsError, match=r"the Hub does not know your token: log in with: hf auth login"):
+        affectzoo.load(SPEC)
+    hub.environment(monkeypatch, tmp_path / "home", OWNER)
+    affectzoo.load(SPEC)
+
+
+def test_a_stored_login_is_used(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    repo.private = True
+    (tmp_path / "home").mkdir(exist_ok=True)
+    (tmp_path / "home" / "token").write_text(OWNER)
+    affectzoo.load(SPEC)
+    sent = [request.headers.get("authorization") for request in hub.log]
+    assert sent == [f"Bearer {OWNER}"] * 5 + [None], "the storage gets none"
+
+
+def test_gated_repositories(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    repo.gated = True
+    hub.environment(monkeypatch, tmp_path / "home", STRANGER)
+    with pytest.raises(WeightsError, match=f"gated: ask for access at {hub.endpoint}/lab/net"):
+        affectzoo.load(SPEC)
+    repo.granted.add("bob")
+    affectzoo.load(SPEC)
+
+
+# Which bytes
+
+
+def flip(body: bytes) -> bytes:
+    return body[:-1] + bytes([body[-1] ^ 1])
+
+
+def test_wrong_bytes_are_noticed_and_not_kept(hub: FakeHub, repo: Repo, tmp_path: Path) -> None:
+    content = repo.read(weights.FILE_NAME)
+    right, wrong = (hashlib.sha256(some).hexdigest() for some in (content, flip(content)))
+    hub.alter(flip, path="*model.safetensors", times=1)
+    with pytest.raises(
+        WeightsError,
+        match=rf"^model.safetensors of lab/net: wrong bytes: sha256 is {wrong}, expected {right}\. ",
+    ):
+        affectzoo.load(SPEC)
+    assert not [
+        path for path in (tmp_path / "home").rglob("*") if path.is_file() and path.stat().st_size > 10**5
+    ]
+    affectzoo.load(SPEC)
+
+
+def test_a_damaged_description_is_fetched_again(hub: FakeHub, repo: Repo) -> None:
+    right = fetch.sha256
+    hub.alter(lambda body: body.replace(b'"format": 1', b'"format": 3'), path="*config.json", times=1)
+    with pytest.raises(
+        WeightsError, match=r"hf-hub:lab/net: config.json has format 3, this affectzoo reads 1"
+    ):
+        affectzoo.load(SPEC)
+    (digit,) = json.loads(repo.read("config.json"))["sha256"].values()
+    other = digit.translate(str.maketrans("0123456789abcdef", "123456789abcdef0"))
+    hub.alter(lambda body: body.replace(digit.encode(), other.encode()), path="*config.json", times=1)
+    with pytest.raises(WeightsError, match=f"wrong bytes: sha256 is {digit}, expected {other}"):
+        affectzoo.load(SPEC)
+    affectzoo.load(SPEC)
+    assert right(store.locate(SPEC).path) == digit
+
+
+def test_sums_are_compared_once_until_the_file_changes(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[Path] = []
+    usual = fetch.sha256
+    monkeypatch.setattr(fetch, "sha256", lambda path: compared.append(path) or usual(path))  # type: ignore[func-returns-value]
+    path = store.locate(SPEC).path
+    store.locate(SPEC)
+    assert compared == [path]
+    path.write_bytes(flip(path.read_bytes()))
+    with pytest.raises(WeightsError, match="wrong bytes"):
+        store.locate(SPEC)
+    assert store.locate(SPEC).path == path
+    assert compared == [path] * 3
+
+
+def test_altered_weights_with_their_own_sum_fail_the_self_test(
+    hub: FakeHub, plain: Path, tmp_path: Path
+) -> None:
+    path = plain / weights.FILE_NAME
+    tensors = weights.read_tensors(path)
+    name = next(name for name, tensor in tensors.items() if tensor.ndim == 4)
+    tensors[name] = -tensors[name]
+    weights.write(
+        tmp_path / weights.FILE_NAME, tensors, weights.read_meta(path), golden=weights.read_golden(path)
+    )
+    hub.create(NAME, files(tmp_path))
+    with pytest.raises(WeightsError, match="self-test failed"):
+        affectzoo.load(SPEC)
+
+
+# Repositories that are not ours, or not well meant
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (
+            b'{"model_type": "bert", "architectures": ["B"]}',
+            "is not of affectzoo but, it seems, of transformers",
+        ),
+        (b'{"architecture": "resnet50", "pretrained_cfg": {}}', "it seems, of timm"),
+        (b'{"classes": 7}', "it seems, of another library; only what affectzoo publish wrote can be loaded"),
+        (b'{"library": ["affectzoo"]}', "it seems, of another library"),
+        (b"[1, 2]", "is no JSON object"),
+        (b"\xff\xfe", "is no JSON"),
+        (b"", "is no JSON"),
+        (b"[" * 500_000, "is no JSON"),
+        (b'{"a":' * 100_000, "is no JSON"),
+        (b'{"library": "affectzoo", "format": 1' + b"0" * 5000 + b"}", "is no JSON"),
+    ],
+    ids=lambda value: "" if isinstance(value, bytes) else value[:20],
+)
+def test_descriptions_that_are_not_ours(hub: FakeHub, text: bytes, said: str) -> None:
+    hub.create(NAME, {"config.json": text, "pytorch_model.bin": b"pickle", "model.safetensors": b"other"})
+    with pytest.raises(WeightsError, match=f"^hf-hub:lab/net: config.json .*{said}"):
+        affectzoo.load(SPEC)
+    assert not hub.requests(path="*model*")
+
+
+def with_meta(**changes: Any) -> Callable[[Path], bytes]:
+    def changed(folder: Path) -> bytes:
+        return config(folder, meta=json.loads(config(folder))["meta"] | changes)
+
+    return changed
+
+
+def with_sums(sums: Any) -> Callable[[Path], bytes]:
+    return lambda folder: config(folder, sha256=sums)
+
+
+SUM = "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            lambda folder: config(folder, format=2),
+            "has format 2, this affectzoo reads 1: install a newer one",
+        ),
+        (lambda folder: config(folder, format=None), "has format None"),
+        (lambda folder: config(folder, meta=None), "needs meta and the sha256"),
+        (lambda folder: config(folder, meta=[1]), "needs meta and the sha256"),
+        (lambda folder: config(folder).replace(b"0.25", b"NaN"), "is no JSON .NaN is no number"),
+        (lambda folder: config(folder).replace(b"0.25", b"Infinity"), "is no JSON .Infinity is no number"),
+        (with_meta(class_path="os.system"), "unknown fields class_path"),
+        (with_meta(arch="os.system"), "unknown architecture 'os.system'"),
+        (with_meta(arguments={"dropout": {"class_path": "os.system"}}), "which no architecture takes"),
+        (with_meta(arguments={"dropout": 10**12}), "argument dropout is 1000000000000, which no"),
+        (with_meta(arguments={"dropout": [1] * 1000}), "which no architecture takes"),
+        (with_meta(preprocess={"size": 10**9}), "size 1000000000 and resize None must keep"),
+        (with_meta(preprocess={"size": 48, "mean": "x" * 3}), "could not convert string to float"),
+        (with_meta(labels=[]), "task expression with 0 labels"),
+        (with_sums([]), "needs meta and the sha256"),
+        (with_sums({}), "names neither model.safetensors alone nor model.safetensors.index.json"),
+        (with_sums({f"model-{i}.safetensors": SUM for i in range(65)}), "of 1 to 64 weights files"),
+        (
+            with_sums({"../../x.safetensors": SUM}),
+            r"names a file '\.\./\.\./x.safetensors': only .safetensors",
+        ),
+        (with_sums({"a..safetensors": SUM}), r"names a file 'a\.\.safetensors'"),
+        (with_sums({"/etc/x.safetensors": SUM}), "names a file '/etc/x.safetensors'"),
+        (with_sums({"a\\b.safetensors": SUM}), "names a file"),
+        (with_sums({"C:x.safetensors": SUM}), "names a file"),
+        (with_sums({"sub/model.safetensors": SUM}), "names a file 'sub/model.safetensors'"),
+        (with_sums({"model.safetensors\n": SUM}), "names a file"),
+        (with_sums({"pytorch_model.bin": SUM}), "only .safetensors files beside it are read, never pickled"),
+        (with_sums({"model.safetensors": "abc"}), "the sha256 of model.safetensors is no 64 hex digits"),
+        (with_sums({"model.safetensors": 7}), "is no 64 hex digits"),
+        (with_sums({"other.safetensors": SUM}), "names neither"),
+        (with_sums({"model.safetensors": SUM, "model-1.safetensors": SUM}), "names neither"),
+        (with_sums({"model.safetensors": SUM, "model.safetensors.index.json": SUM}), "names neither"),
+    ],
+)
+def test_hostile_descriptions(hub: FakeHub, plain: Path, change: Callable[[Path], bytes], said: str) -> None:
+    hub.create(NAME, files(plain) | {"config.json": change(plain)})
+    with pytest.raises(WeightsError, match=f"^hf-hub:lab/net: config.json.*{said}"):
+        affectzoo.load(SPEC)
+    assert not hub.requests(path="*model*")
+
+
+def test_the_weights_files_own_description_is_not_trusted_either(
+    hub: FakeHub, plain: Path, tmp_path: Path
+) -> None:
+    path, copy = plain / weights.FILE_NAME, tmp_path / weights.FILE_NAME
+    meta = weights.read_meta(path).to_dict() | {"arguments": {"weights": "/etc/passwd"}}
+    save_file(load_file(path), copy, metadata={"affectzoo": json.dumps(meta)})
+    hub.create(NAME, {"config.json": config(tmp_path), weights.FILE_NAME: copy.read_bytes()})
+    with pytest.raises(WeightsError, match="dlp_cnn_s has no argument weights that a file may set"):
+        affectzoo.load(SPEC)
+    save_file(load_file(path), copy, metadata={"affectzoo": '{"a":' * 50_000})
+    with pytest.raises(WeightsError, match="the 'affectzoo' metadata is no JSON"):
+        weights.read_meta(copy)
+
+
+@pytest.mark.parametrize("pickled", [b"\x80\x04cos\nsystem\n", b"PK\x03\x04"])
+def test_pickles_are_not_even_fetched(hub: FakeHub, pickled: bytes, plain: Path) -> None:
+    repo = hub.create(NAME, {"config.json": config(plain), "pytorch_model.bin": pickled})
+    with pytest.raises(
+        WeightsError, match=rf"^model.safetensors of lab/net .*revision '{repo.head}' has no such"
+    ):
+        affectzoo.load(SPEC)
+    repo.commit(
+        {
+            weights.FILE_NAME: pickled,
+            "config.json": config(plain, sha256={weights.FILE_NAME: hashlib.sha256(pickled).hexdigest()}),
+        }
+    )
+    with pytest.raises(WeightsError, match=r"model.safetensors: no complete safetensors file"):
+        affectzoo.load(SPEC)
+    assert not hub.requests("GET", "*.bin")
+
+
+def test_large_descriptions_are_not_fetched(hub: FakeHub, repo: Repo, shards: Path) -> None:
+    repo.commit({"config.json": config(shards, more="x" * 10**6)})
+    said = r"^config.json of lab/net: not fetched: it has 1,0\d\d,\d\d\d bytes, at most 1,000,000 are allowed"
+    with pytest.raises(WeightsError, match=said):
+        affectzoo.load(SPEC)
+    repo.commit({**files(shards), weights.INDEX_NAME: b" " * (16 * 10**6 + 1), weights.FILE_NAME: None})
+    said = "index.json of lab/net: not fetched: it has 16,000,001 bytes, at most 16,000,000 are allowed"
+    with pytest.raises(WeightsError, match=said):
+        affectzoo.load(SPEC)
+    assert not hub.requests("GET", f"*/{weights.INDEX_NAME}")
+
+
+# Weights in several files
+
+
+def test_shards_hold_what_one_file_holds(shards: Path, tmp_path: Path) -> None:
+    index = shards / weights.INDEX_NAME
+    parts = sorted(shards.glob("*.safetensors"))
+    assert [part.name for part in parts] == [f"model-{i:05}-of-00003.safetensors" for i in (1, 2, 3)]
+    assert store.locate(shards) == store.locate(index) == store.Location(index)
+    assert sorted(weights.files(index)) == sorted([index, *parts])
+    store.verify(store.locate(shards))
+    whole = tmp_path / weights.FILE_NAME
+    tensors, meta, stored = weights.read_tensors(index), weights.read_meta(index), weights.read_golden(index)
+    weights.write(whole, tensors, meta, golden=stored)
+    for one, several in zip(
+        (weights.read_tensors(whole), weights.read_golden(whole)), (tensors, stored), strict=True
+    ):
+        assert one.keys() == several.keys()
+        assert all(torch.equal(one[name], several[name]) for name in one)
+    assert (meta, weights.is_half(index)) == (weights.read_meta(whole), True)
+    assert torch.equal(
+        answers(affectzoo.load(shards))["features"], answers(affectzoo.load(whole))["features"]
+    )
+
+
+def test_the_index_is_as_others_write_it(shards: Path) -> None:
+    values = json.loads((shards / weights.INDEX_NAME).read_text())
+    assert values.keys() == {"metadata", "weight_map"}
+    assert values["metadata"]["total_size"] == sum(
+        tensor.nbytes for part in shards.glob("*.safetensors") for tensor in load_file(part).values()
+    )
+    with safe_open(shards / values["weight_map"]["heads.expression.weight"], "pt") as file:
+        assert "heads.expression.weight" in file.keys()
+        assert file.metadata() == {"format": "pt"}
+
+
+def test_shards_come_from_the_hub(hub: FakeHub, shards: Path) -> None:
+    repo = hub.create(NAME, files(shards))
+    expected = answers(affectzoo.load(shards))["features"]
+    assert torch.equal(answers(affectzoo.load(SPEC))["features"], expected)
+    assert len(hub.requests("GET")) == 5
+    hub.log.clear()
+    affectzoo.load(f"{SPEC}@{repo.head}")
+    assert not hub.log
+    fetch.forget(store.locate(SPEC).path.with_name("model-00002-of-00003.safetensors"))
+    hub.alter(flip, path="*model-00002*", times=1)
+    with pytest.raises(WeightsError, match=r"^model-00002-of-00003.safetensors of lab/net: wrong bytes"):
+        affectzoo.load(SPEC)
+    affectzoo.load(SPEC)
+
+
+def test_a_description_and_an_index_must_name_the_same_files(hub: FakeHub, shards: Path) -> None:
+    sums = json.loads(config(shards))["sha256"]
+    fewer = {name: value for name, value in sums.items() if "00003" not in name}
+    repo = hub.create(NAME, files(shards) | {"config.json": config(shards, sha256=fewer)})
+    with pytest.raises(WeightsError, match=r"model-00003-of-00003.safetensors: the file is missing"):
+        affectzoo.load(SPEC)
+    more = {**sums, "model-x.safetensors": hashlib.sha256(b"x").hexdigest()}
+    repo.commit({"config.json": config(shards, sha256=more), "model-x.safetensors": b"x"})
+    with pytest.raises(WeightsError, match=r"index.json names other files than config.json"):
+        affectzoo.load(SPEC)
+
+
+def changed_index(shards: Path, folder: Path, change: Callable[[dict[str, Any]], Any]) -> Path:
+    """The shards with another index."""
+    for part in shards.glob("*.safetensors"):
+        (folder / part.name).symlink_to(part)
+    values = json.loads((shards / weights.INDEX_NAME).read_text())
+    change(values)
+    index = folder / weights.INDEX_NAME
+    index.write_text(json.dumps(values))
+    return index
+
+
+def moved(values: dict[str, Any]) -> None:
+    places = values["weight_map"]
+    places["heads.expression.weight"] = next(
+        p for p in places.values() if p != places["heads.expression.weight"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            moved,
+            "index.json does not say the same of heads.expression.weight",
+        ),
+        (lambda v: v["weight_map"].pop("heads.expression.bias"), "not say the same of heads.expression.bias"),
+        (
+            lambda v: v["weight_map"].update(more="model-00001-of-00003.safetensors"),
+            "not say the same of more",
+        ),
+        (
+            lambda v: v["weight_map"].update(x="model-00004-of-00003.safetensors"),
+            "00004.*: the file is missing",
+        ),
+        (
+            lambda v: v["weight_map"].update(x="../x.safetensors"),
+            r"index.json names a file '\.\./x.safetensors'",
+        ),
+        (lambda v: v["weight_map"].update(x="/x.safetensors"), "names a file '/x.safetensors'"),
+        (lambda v: v["weight_map"].update(x="model.bin"), "never pickled ones"),
+        (lambda v: v["weight_map"].update(x=7), "names a file '7'"),
+        (
+            lambda v: v["weight_map"].update({f"x{i}": f"m{i}.safetensors" for i in range(70)}),
+            "names 73 files, at most 64",
+        ),
+        (lambda v: v.update(weight_map={}), "is no index of weights files"),
+        (lambda v: v.update(weight_map=[]), "is no index of weights files"),
+        (lambda v: v.pop("metadata"), "is no index of weights files"),
+    ],
+)
+def test_wrong_indexes(
+    shards: Path, tmp_path: Path, change: Callable[[dict[str, Any]], Any], said: str
+) -> None:
+    changed_index(shards, tmp_path, change)
+    with pytest.raises(WeightsError, match=said):
+        affectzoo.load(tmp_path)
+
+
+def test_an_index_of_another_library(shards: Path, tmp_path: Path) -> None:
+    index = changed_index(shards, tmp_path, lambda values: values["metadata"].pop("affectzoo"))
+    with pytest.raises(WeightsError, match="does not say which model it is"):
+        affectzoo.load(index)
+
+
+def test_a_truncated_shard(shards: Path, tmp_path: Path) -> None:
+    changed_index(shards, tmp_path, lambda values: None)
+    part = tmp_path / "model-00002-of-00003.safetensors"
+    content = part.read_bytes()
+    part.unlink()
+    part.write_bytes(content[:-5])
+    with pytest.raises(WeightsError, match=r"model-00002-of-00003.safetensors: no complete safetensors file"):
+        affectzoo.load(tmp_path)
+    part.unlink()
+    with pytest.raises(WeightsError, match=r"00002-of-00003.safetensors: the file is missing"):
+        store.verify(store.locate(tmp_path))
+
+
+META = WeightsMeta.from_dict(
+    {"arch": "dlp_cnn_s", "labels": LABELS, "preprocess": {"size": 48, "color": "gray"}}, "test"
+)
+
+
+def test_writing_shards_replaces_what_was_there(tmp_path: Path) -> None:
+    tensors = {name: torch.randn(1000) for name in "abc"}
+    (tmp_path / "mine.safetensors").write_bytes(b"mine")
+    for limit, expected in ((4000, 4), (10**6, 1), (2000, 4), (8000, 1)):
+        half = limit != 4000
+        written = weights.write_sharded(tmp_path, tensors, META, limit=limit, half=half)
+        assert len(written) == expected and written[0] == store.locate(tmp_path).path
+        assert {*tmp_path.iterdir()} == {*written, tmp_path / "mine.safetensors"}
+        found = weights.read_tensors(written[0])
+        assert all(torch.allclose(found[name], tensors[name], 1e-3) for name in tensors)
+        assert weights.is_half(written[0]) == half
+
+
+def test_shards_are_not_written_where_they_could_not_be_read(tmp_path: Path) -> None:
+    tensors = {f"t{i}": torch.zeros(100) for i in range(64)}
+    with pytest.raises(WeightsError, match="not written: 64 files of 10 bytes; give a higher limit"):
+        weights.write_sharded(tmp_path, tensors, META, limit=10)
+    with pytest.raises(WeightsError, match="not written: a hold values that are not finite"):
+        weights.write_sharded(tmp_path, {"a": torch.tensor([float("nan")])}, META, limit=10)
+    with pytest.raises(WeightsError, match="the model's description is no JSON"):
+        weights.write_sharded(tmp_path, tensors, replace(META, metrics=({"ccc": float("nan")},)), limit=10**6)
+    with pytest.raises(WeightsError, match=r"names of weights files end in \.safetensors"):
+        weights.write(tmp_path / weights.INDEX_NAME, tensors, META)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("mask", [0o022, 0o027])
+def test_files_may_be_read_by_whom_the_umask_lets(tmp_path: Path, mask: int) -> None:
+    before = os.umask(mask)
+    try:
+        weights.write(tmp_path / "x.safetensors", {"a": torch.zeros(9)}, META)
+        weights.write(tmp_path / "x.safetensors", {"a": torch.zeros(9)}, META)
+        written = weights.write_sharded(tmp_path, {n: torch.zeros(9) for n in "ab"}, META, limit=20)
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "x.safetensors", *written):
+        assert path.stat().st_mode & 0o777 == 0o666 & ~mask, path.name
+
+
+# What the zoo knows by name
+
+
+@pytest.fixture
+def registered(
+    hub: FakeHub, repo: Repo, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Repo]:
+    """The zoo knows two sets of weights, both on the Hub; the branch has gone on since."""
+    facts = {
+        "file": weights.FILE_NAME,
+        "sha256": fetch.sha256(plain / weights.FILE_NAME),
+        "size": (plain / weights.FILE_NAME).stat().st_size,
+        "parameters": 1_333_122,
+        "repo_id": NAME,
+        "revision": repo.head,
+    }
+    meta = weights.read_meta(plain / weights.FILE_NAME).to_dict()
+    terms = {"weights": "MIT", "pictures": "Lab: CC BY-NC 4.0", "labels": "MIT"}
+    free = meta | {"training": {"data": "rafdb"}, "licence": dict.fromkeys(terms, "MIT")}
+    bound = meta | {"training": {"data": "affectnet"}, "licence": terms}
+    (tmp_path / "assets" / "weights").mkdir(parents=True)
+    for name, described in (("free", free), ("bound", bound)):
+        text = json.dumps(facts | {"meta": described})
+        (tmp_path / "assets" / "weights" / f"dlp_cnn_s.{name}.json").write_text(text)
+    repo.commit({weights.FILE_NAME: b"newer", "config.json": b"{}"})
+    monkeypatch.setattr("affectzoo.store.entry.ASSETS", tmp_path / "assets")
+    store.entries.cache_clear()
+    yield repo
+    store.entries.cache_clear()
+
+
+def test_registered_weights_are_pinned(hub: FakeHub, registered: Repo, plain: Path) -> None:
+    local = affectzoo.load(plain)
+    assert affectzoo.list_models(pretrained=True) == ["dlp_cnn_s.bound", "dlp_cnn_s.free"]
+    loaded = affectzoo.load("dlp_cnn_s.free")
+    assert torch.equal(answers(loaded)["features"], answers(local)["features"])
+    assert asked(hub) == ["HEAD model.safetensors", "HEAD model.safetensors", "GET model.safetensors"]
+    hub.stop()
+    affectzoo.load("dlp_cnn_s", weights="free")
+
+
+def test_registered_weights_have_the_registered_sum(hub: FakeHub, registered: Repo) -> None:
+    hub.alter(flip, times=1)
+    with pytest.raises(
+        WeightsError, match=f"wrong bytes: .*expected {store.entries()['dlp_cnn_s.free'].sha256}"
+    ):
+        affectzoo.load("dlp_cnn_s.free")
+    affectzoo.load("dlp_cnn_s.free")
+
+
+def rows(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, dict[str, Any]]:
+    """What the command lists, by name."""
+    capsys.readouterr()
+    assert main(["models", "--json", *options]) == 0
+    return {row["name"].partition(".")[2]: row for row in json.loads(capsys.readouterr().out)}
+
+
+def test_models_are_filtered_and_prefetched(
+    hub: FakeHub, registered: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert {n: r["files"] for n, r in rows(capsys, "--pretrained").items()} == dict.fromkeys(
+        ("bound", "free"), "on the Hub"
+    )
+    assert not hub.log
+    for options, expected in (
+        (["--licence", "permissive"], {"free"}),
+        (["--licence", "non-commercial"], {"bound"}),
+        (["--licence", "unknown"], set()),
+        (["--licence", "cc by"], {"bound"}),
+        (["--data", "rafdb"], {"free"}),
+        (["--data", "ferplus"], set()),
+        (["--data", "affectnet", "--licence", "permissive"], set()),
+        (["--pretrained", "--task", "va"], set()),
+        (["--pretrained", "--task", "expression"], {"bound", "free"}),
+    ):
+        assert rows(capsys, *options).keys() == expected, options
+    fetched = rows(capsys, "--prefetch", "--data", "rafdb")
+    assert {name: row["files"] for name, row in fetched.items()} == {"free": "fetched"}
+    assert fetched["free"]["repository"] == f"{SPEC}@{store.entries()['dlp_cnn_s.free'].revision}"
+    assert {n: r["files"] for n, r in rows(capsys, "--prefetch").items()} == dict.fromkeys(
+        ("bound", "free"), "cached"
+    ), "both are the same file"
+    hub.stop()
+    affectzoo.load("dlp_cnn_s.free")
+    assert main(["models", "--prefetch"]) == 0
+    assert "cached" in capsys.readouterr().out
+
+
+def test_prefetch_says_what_it_could_not_fetch(
+    hub: FakeHub, registered: Repo, capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.stop()
+    assert main(["models", "--prefetch"]) == 1
+    assert "model.safetensors of lab/net is not cached" in capsys.readouterr().err
+    assert main(["models", "--data", "rafd"]) == 1
+    assert "unknown data set 'rafd': did you mean rafdb" in capsys.readouterr().err
+
+
+def test_bundled_weights_need_no_prefetch(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rows(capsys, "--prefetch")["ferplus"]["files"] == "bundled"
+    assert rows(capsys, "--licence", "unknown").keys() == {"ferplus"}, "FER-2013's pictures are to be cleared"
+    assert not hub.log
+
+
+@pytest.mark.parametrize(
+    ("terms", "kind"),
+    [
+        (("MIT", "MIT", "MIT"), "permissive"),
+        (("Apache-2.0", "public domain", "FER+: MIT"), "permissive"),
+        (("CC BY 4.0", "CC0-1.0", "bsd-3-clause"), "permissive"),
+        (("MIT", "MIT"), "unknown"),
+        ((), "unknown"),
+        (("MIT", "MIT", ""), "unknown"),
+        (("MIT", "MIT; pictures as FER-2013", "MIT"), "unknown"),
+        (("MIT", "GPL-3.0", "MIT"), "unknown"),
+        (("MIT", "clear them for commercial use", "MIT"), "unknown"),
+        (("MIT", "MIT", "CC-BY-NC-SA-4.0"), "non-commercial"),
+        (("MIT", "on request, non-commercial research", "MIT"), "non-commercial"),
+        (("Noncommercial use", "", ""), "non-commercial"),
+        (("MIT", "signed agreement, research only", "MIT"), "non-commercial"),
+        (("MIT", "research use only", "MIT"), "non-commercial"),
+        (("MIT", "not for commercial use", "MIT"), "non-commercial"),
+    ],
+)
+def test_kinds_of_licences(terms: tuple[str, ...], kind: str) -> None:
+    named: Mapping[str, str] = dict(zip(("weights", "pictures", "labels"), terms, strict=False))
+    assert listing.licence_kind({**named, "code": "research only"}) == kind
+
+
+def test_what_is_listed_of_architectures_is_what_they_are() -> None:
+    known = json.loads(listing.BUILT.read_text())
+    built = {name: listing.built(entry) for name, entry in sorted(ARCHITECTURES.items())}
+    assert known == built, "write it anew: python -m affectzoo.zoo.listing"
+
+
+def test_listing_builds_nothing() -> None:
+    script = """
+import sys
+from affectzoo.cli import main
+main(["models"]), main(["models", "--pretrained"])
+print(sorted({"torch", "lightning", "numpy", "huggingface_hub"} & set(sys.modules)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

@@ -1,0 +1,153 @@
+"""Cross-validation: folds as runs of their own, resumed, summed up."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+from fakes import write_afewva
+
+from affectzoo.cli import main
+from affectzoo.datasets.afewva import afewva_folds
+from affectzoo.errors import AffectZooError
+from affectzoo.training import crossvalidation
+from affectzoo.training.crossvalidation import cross_validate, summary
+
+
+def test_mean_and_spread_by_hand() -> None:
+    records = [
+        {"fold": fold, "faces": 10, "model": "x", "ccc": ccc, "per_clip": {"clips": 2, "ccc": ccc / 2}}
+        for fold, ccc in enumerate((0.1, 0.2, 0.6))
+    ]
+    table = summary(records)
+    assert list(table.columns) == ["mean", "sd", "fold_0", "fold_1", "fold_2"]
+    assert list(table.index) == ["ccc", "clip_ccc"]
+    assert table.loc["ccc", "mean"] == pytest.approx(0.3)
+    assert table.loc["ccc", "sd"] == pytest.approx(0.0700**0.5)  # sample variance (0.04 + 0.01 + 0.09) / 2
+    assert table.loc["clip_ccc", "mean"] == pytest.approx(0.15)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "recipes" / "arch" / "data.yaml"
+    path.parent.mkdir(parents=True)
+    path.write_text("model: {}\n")
+    return path
+
+
+class Commands:
+    """Stands in for fit and test, and notes how they were called."""
+
+    def __init__(self, fails_at: str | None = None) -> None:
+        self.calls: list[tuple[str, ...]] = []
+        self.fails_at = fails_at
+
+    def __call__(self, *arguments: str) -> None:
+        run = Path(arguments[arguments.index("--run_dir") + 1])
+        if self.fails_at == f"{arguments[0]} {run.name}":
+            raise AffectZooError("failed")
+        self.calls.append((arguments[0], run.name, *arguments[1:]))
+        if arguments[0] == "fit":
+            run.mkdir()
+            (run / "model.safetensors").touch()
+        else:
+            (run / "test").mkdir()
+            (run / "test" / "metrics.json").write_text(json.dumps({"faces": 4, "ccc": float(run.name[-1])}))
+
+    def did(self) -> list[str]:
+        return [f"{call[0]} {call[1]}" for call in self.calls]
+
+
+def test_goes_on_where_it_stopped(recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder, options = tmp_path / "cv", ["--model.weights", "start/{fold}"]
+    first = Commands(fails_at="test fold_1")
+    monkeypatch.setattr(crossvalidation, "_affectzoo", first)
+    with pytest.raises(AffectZooError, match="failed"):
+        cross_validate(recipe, options, 3, folder)
+    assert first.did() == ["fit fold_0", "test fold_0", "fit fold_1"]
+    second = Commands()
+    monkeypatch.setattr(crossvalidation, "_affectzoo", second)
+    cross_validate(recipe, options, 3, folder)
+    assert second.did() == ["test fold_1", "fit fold_2", "test fold_2"]
+    written = json.loads((folder / "cross_validation.json").read_text())
+    assert written["metrics"]["ccc"]["mean"] == 1.0 and len(written["records"]) == 3
+    assert pd.read_csv(folder / "cross_validation.csv", index_col=0).loc["ccc", "sd"] == 1.0
+
+
+def test_an_interrupted_fold_is_resumed_from_its_last_epoch(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    last = tmp_path / "cv" / "fold_0" / "checkpoints" / "last.ckpt"
+    last.parent.mkdir(parents=True)
+    last.touch()
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(crossvalidation, "_affectzoo", lambda *arguments: calls.append(arguments))
+    with pytest.raises(FileNotFoundError):  # nothing was really run
+        cross_validate(recipe, [], 2, tmp_path / "cv")
+    assert calls[0][0] == "fit" and calls[0][-2:] == ("--ckpt_path", str(last))
+    assert calls[1][0] == "test" and "--ckpt_path" not in calls[1]
+
+
+def test_each_fold_gets_its_number_and_is_tested_with_its_own_weights(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    commands = Commands()
+    monkeypatch.setattr(crossvalidation, "_affectzoo", commands)
+    cross_validate(recipe, ["--model.weights", "start/{fold}"], 2, tmp_path / "cv")
+    fit, test = commands.calls[2], commands.calls[3]
+    assert fit[fit.index("--data.fold") + 1] == "1" and fit[fit.index("--data.folds") + 1] == "2"
+    assert "start/1" in fit
+    weights = [test[i + 1] for i, name in enumerate(test) if name == "--model.weights"]
+    assert weights[-1] == str(tmp_path / "cv" / "fold_1")
+
+
+def test_folds_of_other_options_are_not_mixed(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(crossvalidation, "_affectzoo", Commands())
+    cross_validate(recipe, [], 2, tmp_path / "cv")
+    with pytest.raises(AffectZooError, match=r"with other options and folds.*Choose another --run_dir"):
+        cross_validate(recipe, ["--trainer.max_epochs", "1"], 3, tmp_path / "cv")
+    recipe.write_text("model: {x: 1}\n")
+    with pytest.raises(AffectZooError, match="with other config"):
+        cross_validate(recipe, [], 2, tmp_path / "cv")
+    with pytest.raises(AffectZooError, match="at least 2"):
+        cross_validate(recipe, [], 1, tmp_path / "one")
+
+
+def test_command_line_over_real_folds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    root = write_afewva(tmp_path / "data")
+    recipe = tmp_path / "recipes" / "dlp_cnn_s" / "afewva.yaml"
+    recipe.parent.mkdir(parents=True)
+    content = {
+        "model": {"class_path": "affectzoo.models.DLPCNNSmall", "init_args": {"task": "va"}},
+        "data": {
+            "class_path": "affectzoo.datamodules.AFEWVA",
+            "init_args": {"root": str(root), "batch_size": 4, "num_workers": 0},
+        },
+        "trainer": {"max_epochs": 1, "accelerator": "cpu"},
+    }
+    recipe.write_text(yaml.safe_dump(content))
+    assert main(["cross-validate", "--config", str(recipe), "--folds", "2"]) == 0
+    folder = tmp_path / "runs" / "dlp_cnn_s-afewva-folds"
+    written = json.loads((folder / "cross_validation.json").read_text())
+    assert f"{written['metrics']['ccc_valence']['mean']:.4f}" in capsys.readouterr().out
+    assignment = afewva_folds(root, 2)
+    for fold in range(2):
+        table = pd.read_csv(folder / f"fold_{fold}" / "test" / "predictions.csv")
+        assert set(table["subject"]) == {name for name, of in assignment.items() if of == fold}
+        assert written["records"][fold]["faces"] == len(table)
+
+
+def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["cross-validate"])
+    assert stopped.value.code == 2 and "--config" in capsys.readouterr().err
+    assert main(["cross-validate", "--config", str(tmp_path / "none.yaml")]) == 1
+    assert "no such recipe" in capsys.readouterr().err

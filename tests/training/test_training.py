@@ -1,0 +1,350 @@
+"""fit, validate and test by the published recipes, on fake data in the true layouts."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import pytest
+import torch
+import yaml
+from fakes import (
+    write_afewva,
+    write_affectnet_npy,
+    write_fer2013_csv,
+    write_ferplus,
+    write_folder,
+    write_own_table,
+    write_rafdb,
+)
+from fakes.afew import write_afew, write_sfew
+from fakes.affwild import write_affwild, write_affwild2
+from fakes.expw import write_expw
+from fakes.posed import write_ckplus, write_jaffe, write_mmi
+from fakes.rafdb_compound import write_rafdb_compound
+from fakes.recola import write_recola
+from fakes.semaine import write_semaine
+
+import affectzoo
+from affectzoo import weights
+from affectzoo.cli import main
+from affectzoo.datasets.ids import ids, split_hash
+from affectzoo.evaluation.protocol import faces
+from affectzoo.evaluation.protocols import find_protocol
+from affectzoo.registry import DATASETS
+from affectzoo.training.command import usage_fault
+
+REPOSITORY = Path(__file__).parents[2]
+RECIPES = sorted((REPOSITORY / "recipes").rglob("*.yaml"))
+FERPLUS = REPOSITORY / "recipes" / "dlp_cnn_s" / "ferplus.yaml"
+WRITERS: dict[str, Callable[[Path], Path]] = {
+    "FERPlus": write_ferplus,
+    "FER2013": write_fer2013_csv,
+    "RAFDB": lambda root: write_rafdb_compound(write_rafdb(root)),
+    "AffectNet": write_affectnet_npy,
+    "AFEWVA": write_afewva,
+    "AffWild": write_affwild,
+    "AffWild2": write_affwild2,
+    "SEMAINE": write_semaine,
+    "RECOLA": write_recola,
+    "AFEW": write_afew,
+    "SFEW": write_sfew,
+    "CKPlus": write_ckplus,
+    "JAFFE": write_jaffe,
+    "MMI": write_mmi,
+    "ExpW": write_expw,
+    "Folder": write_folder,
+    "Table": write_own_table,
+}
+SMALL = ("--data.num_workers", "0", "--data.batch_size", "4", "--trainer.accelerator", "cpu")
+
+
+def fit(recipe: Path, root: Path, *options: str) -> int:
+    return main(["fit", "--config", str(recipe), "--data.root", str(root), *SMALL, *options])
+
+
+@pytest.fixture(autouse=True)
+def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A run of one epoch by the published recipe, and its data."""
+    base = tmp_path_factory.mktemp("trained")
+    root = write_ferplus(base / "data")
+    options = ("--trainer.max_epochs", "1", "--trainer.log_every_n_steps", "1")
+    assert fit(FERPLUS, root, "--run_dir", str(base / "run"), *options) == 0
+    return base / "run", root
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_published_recipe_runs(recipe: Path, tmp_path: Path) -> None:
+    data = yaml.safe_load(recipe.read_text())["data"]["class_path"].rpartition(".")[2]
+    root = WRITERS[data](tmp_path / "data")
+    options = ["--trainer.fast_dev_run", "2"]
+    text = recipe.read_text()
+    if "weights: runs/" in text:  # the run of another recipe, which it starts from
+        options += ["--model.weights", "null"]
+    if "frozen:" in text:  # which needs those weights, or ImageNet's
+        options += ["--model.frozen", "none"]
+    if "memory" in text:
+        options += ["--model.feature_loss.memory", "16"]
+    if "VGG16" in text or "VGGFace" in text or "VGG11BN" in text:  # their 120 M weights are tested elsewhere
+        options += ["--model.units", "[64,32]"]
+    if "CNNM" in text:
+        options += ["--model.units", "64"]
+    if "window: 80" in text:
+        options += ["--data.window", "2", "--model.backbone", "resnet18"]
+    if "VGG16" in text or "VGGFace" in text or "VGG11BN" in text or "ResNet" in text or "window: 80" in text:
+        options += ["--model.preprocess", "{size: 64}"]  # any size does, and 224 px take minutes on a CPU
+    assert fit(recipe, root, *options) == 0
+    assert not [p for p in (tmp_path / "runs").rglob("*") if p.is_file()]  # a dry run leaves nothing
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_no_recipe_chooses_its_epoch_by_the_part_that_it_reports(recipe: Path) -> None:
+    settings = yaml.safe_load(recipe.read_text())
+    if settings["data"]["init_args"].get("test_split") == "valid":
+        assert settings.get("report", {}).get("export") == "last"
+
+
+@pytest.mark.parametrize("name", DATASETS)
+def test_faces_have_ids_that_do_not_depend_on_the_part(name: str, tmp_path: Path) -> None:
+    """Runs name their faces by them when the training is over."""
+    data_module = DATASETS[name].load_class()
+    index = data_module(str(WRITERS[data_module.__name__](tmp_path))).read()
+    every = ids(index)
+    for split in index.split_counts():
+        rows = (index.table["split"] == split).to_numpy()
+        assert ids(index.part(split)) == [face for face, own in zip(every, rows, strict=True) if own]
+
+
+def test_training_on_pictures_in_one_table_leaves_weights(tmp_path: Path) -> None:
+    root = write_fer2013_csv(tmp_path / "data")
+    recipe = REPOSITORY / "recipes" / "dlp_cnn_s" / "fer2013.yaml"
+    assert fit(recipe, root, "--trainer.max_epochs", "1", "--run_dir", "run") == 0
+    assert len(weights.read_meta(Path("run") / weights.FILE_NAME).training["train_hash"]) == 64
+
+
+def test_run_folder_holds_all_of_a_run(trained: tuple[Path, Path]) -> None:
+    run, _ = trained
+    assert {p.name for p in run.iterdir()} == {
+        *("checkpoints", "config.yaml", "csv", "tensorboard", "model.safetensors"),
+    }
+    assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    log = (run / "csv" / "version_0" / "metrics.csv").read_text()
+    assert {"train/loss", "valid/accuracy", "valid/mean_diagonal"} <= set(log.splitlines()[0].split(","))
+    assert list((run / "tensorboard").rglob("events*"))
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    assert saved["model"]["init_args"]["optimizer"]["lr"] == 0.1
+
+
+def test_run_loads_as_a_model(trained: tuple[Path, Path]) -> None:
+    run, _ = trained
+    model = affectzoo.load(run)
+    assert model.labels.names == affectzoo.create_model("dlp_cnn_s", labels="ferplus8").labels.names
+    assert model.describe().training["data"] == "ferplus"
+    assert model.describe().training["training_label_rule"] == "crossentropy"
+    state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
+    for name, tensor in model.network.state_dict().items():
+        torch.testing.assert_close(tensor, state[f"network.{name}"], rtol=1e-3, atol=1e-3)
+
+
+def test_test_writes_record_and_figure(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, root = trained
+    common = ["test", "--config", str(FERPLUS), "--data.root", str(root), *SMALL]
+    assert main([*common, "--model.weights", str(run), "--run_dir", str(tmp_path / "a")]) == 0
+    shown = capsys.readouterr().out
+    record = json.loads((tmp_path / "a" / "test" / "metrics.json").read_text())
+    assert record["faces"] == 24 and record["split"] == "test" and record["data"] == "ferplus"
+    assert sum(map(sum, record["confusion"])) == 24
+    hits = sum(row[i] for i, row in enumerate(record["confusion"]))
+    assert record["accuracy"] == pytest.approx(hits / 24)
+    assert f"{record['accuracy']:.4f}" in shown
+    figure = cv2.imread(str(tmp_path / "a" / "test" / "confusion_matrix.png"))
+    assert figure is not None and figure.shape[0] > 400 and figure.std() > 10
+    # the checkpoint behind the exported weights says the same, in the run's own folder
+    assert main([*common, "--ckpt_path", str(run / "checkpoints" / "last.ckpt")]) == 0
+    again = json.loads((run / "test" / "metrics.json").read_text())
+    assert again["confusion"] == record["confusion"]
+    shutil.rmtree(run / "test")
+
+
+def test_evaluation_is_the_same_in_two_processes(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    run, root = trained
+    # 24 faces in batches of 5: uneven last batches, which a repeating sampler would even out
+    common = ["validate", "--config", str(FERPLUS), "--data.root", str(root), *SMALL]
+    common += ["--data.batch_size", "5", "--model.weights", str(run), "--trainer.precision", "32-true"]
+    two = ["--trainer.devices", "2", "--trainer.strategy", "ddp_fork"]
+    assert main([*common, "--run_dir", str(tmp_path / "one")]) == 0
+    assert main([*common, *two, "--run_dir", str(tmp_path / "two")]) == 0
+    one, both = (json.loads((tmp_path / n / "valid" / "metrics.json").read_text()) for n in ("one", "two"))
+    assert both["faces"] == 24
+    assert both["confusion"] == one["confusion"]
+
+
+def test_resumed_training_goes_on_in_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    root = write_ferplus(tmp_path / "data")
+    assert fit(FERPLUS, root, "--trainer.max_epochs", "1") == 0
+    run = tmp_path / "runs" / "dlp_cnn_s-ferplus"
+    last = run / "checkpoints" / "last.ckpt"
+    before = torch.load(last, weights_only=True)
+    first_log = (run / "csv" / "version_0" / "metrics.csv").read_text()
+    assert fit(FERPLUS, root, "--trainer.max_epochs", "2", "--ckpt_path", str(last)) == 1
+    steps = before["global_step"]
+    told = (
+        f"the checkpoint's schedule has {steps} steps, this training {2 * steps}: go on with the same epochs"
+    )
+    assert told in capsys.readouterr().err
+    options = ("--model.schedule.name", "constant", "--trainer.max_epochs", "2")
+    assert fit(FERPLUS, root, *options, "--ckpt_path", str(last)) == 0
+    after = torch.load(last, weights_only=True)
+    assert after["global_step"] == 2 * before["global_step"]
+    assert (run / "csv" / "version_0" / "metrics.csv").read_text() == first_log
+    assert [p.name for p in (tmp_path / "runs").iterdir()] == [run.name]
+
+
+def test_last_checkpoint_is_of_the_last_epoch_though_nothing_improved(tmp_path: Path) -> None:
+    root = write_ferplus(tmp_path / "data")
+    still = ("--model.schedule.name", "constant", "--model.optimizer.lr", "1e-12")
+    assert fit(FERPLUS, root, *still, "--trainer.max_epochs", "3", "--run_dir", str(tmp_path / "run")) == 0
+    epochs = {
+        name: torch.load(tmp_path / "run" / "checkpoints" / f"{name}.ckpt", weights_only=True)["epoch"]
+        for name in ("best", "last")
+    }
+    assert epochs == {"best": 0, "last": 2}
+    assert affectzoo.load(tmp_path / "run").describe().training["epoch"] == 3  # this recipe exports the last
+
+
+def test_second_run_gets_a_number(tmp_path: Path) -> None:
+    root = write_ferplus(tmp_path / "data")
+    for _ in range(2):
+        assert fit(FERPLUS, root, "--trainer.max_epochs", "1", "--trainer.limit_train_batches", "1") == 0
+    names = {p.name for p in (tmp_path / "runs").iterdir()}
+    assert names == {"dlp_cnn_s-ferplus", "dlp_cnn_s-ferplus-2"}
+
+
+def test_class_weights_come_from_the_training_part(tmp_path: Path) -> None:
+    from affectzoo.datamodules import FERPlus
+    from affectzoo.models import DLPCNNSmall
+    from affectzoo.tasks.expression import ExpressionLoss
+
+    root = write_ferplus(tmp_path / "data")
+    labels = root / "FER2013Train" / "label.csv"
+    kept = [line for line in labels.read_text().splitlines() if line][:-10]  # drops 2 nameless, 8 faces
+    labels.write_text("\n".join([*kept[1:], ""]))  # and the first neutral
+    model = DLPCNNSmall(labels="ferplus8", loss=ExpressionLoss(class_weights="inverse"))
+    data = FERPlus(str(root), preprocess=model.preprocess, num_workers=0, rule="majority")
+    data.setup("fit")
+    model.tasks[0].use_class_counts(data.train_class_counts())
+    assert data.train_class_counts().tolist() == [1, 2, 2, 2, 2, 2, 2, 2]
+    assert model.tasks[0].class_weights.tolist() == [1.0, *[0.5] * 7]
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "first_line"),
+    [
+        (["--model.lerning_rate", "3"], 2, "affectzoo fit: Option 'lerning_rate' is not accepted"),
+        (["--data.augment", "foo"], 2, "affectzoo fit: \"augment\": Expected a typing.Literal['none'"),
+        (["--model.optimizer.lr=-1"], 1, "affectzoo: optimizer: lr -1"),
+        (["--model.labels", "rafdb7"], 1, "affectzoo: ferplus labels faces with contempt, which rafdb7"),
+        (["--model.weights", "ferplis"], 1, "affectzoo: unknown model 'ferplis': did you mean"),
+        (["--data.root", "nowhere"], 1, "affectzoo: ferplus: nowhere is not a folder"),
+    ],
+)
+def test_wrong_settings_say_so_first(
+    options: list[str], status: int, first_line: str, ferplus: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        code = fit(FERPLUS, ferplus, *options)
+    except SystemExit as stop:
+        code = int(str(stop.code))
+    assert code == status
+    shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("affectzoo")]
+    assert shown[0].startswith(first_line)
+
+
+def test_weights_of_another_label_space_are_refused(
+    trained: tuple[Path, Path], rafdb: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = trained
+    recipe = REPOSITORY / "recipes" / "dlp_cnn_s" / "rafdb.yaml"
+    assert fit(recipe, rafdb, "--model.weights", str(run)) == 1
+    message = capsys.readouterr().err
+    assert "weights for ferplus8" in message and "the model is for rafdb7" in message
+    options = ("--model.new_head", "true", "--trainer.fast_dev_run", "1")
+    assert fit(recipe, rafdb, "--model.weights", str(run), *options) == 0
+
+
+def test_checkpoint_of_another_label_space_is_refused(
+    trained: tuple[Path, Path], rafdb: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = trained
+    last = str(run / "checkpoints" / "last.ckpt")
+    for recipe, said in (
+        ("dlp_cnn_s/rafdb.yaml", "weights for ferplus8 (8: neutral"),
+        ("base_dcnn/rafdb.yaml", "weights of dlp_cnn_s, not of base_dcnn"),
+    ):
+        config = str(REPOSITORY / "recipes" / recipe)
+        assert main(["test", "--config", config, "--data.root", str(rafdb), *SMALL, "--ckpt_path", last]) == 1
+        assert said in capsys.readouterr().err
+
+
+def test_unreadable_picture_stops_or_is_left_out(
+    ferplus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = ferplus / "FER2013Valid" / "fer0000030.png"
+    assert broken.is_file()
+    broken.write_bytes(broken.read_bytes()[:60])
+    options = ("--trainer.max_epochs", "1", "--run_dir", str(tmp_path / "run"))
+    assert fit(FERPLUS, ferplus, *options) == 1
+    message = capsys.readouterr().err
+    assert "fer0000030.png" in message and "label.csv, line" in message and "on_unreadable skip" in message
+    assert fit(FERPLUS, ferplus, *options, "--data.on_unreadable", "skip") == 0
+    meta = affectzoo.load(tmp_path / "run").describe()
+    assert len(meta.training["unreadable"]) == 1 and "fer0000030.png" in meta.training["unreadable"][0]
+
+
+def test_usage_fault_picks_the_innermost_line() -> None:
+    message = (
+        'Key "model":\n  Errors:\n    - Problem:\n        Parser key "lr":\n          Expected a float\n'
+    )
+    message += "    - Expected a <class 'NoneType'>\n  Given value: 3"
+    assert usage_fault(message).splitlines()[0] == '"lr": Expected a float'
+    assert usage_fault("one line") == "one line"
+
+
+def test_data_in_other_classes_than_the_models_are_refused_without_the_command_line(ferplus: Path) -> None:
+    import lightning.pytorch as pl
+
+    from affectzoo.datamodules import FERPlus
+
+    model = affectzoo.create_model("dlp_cnn_s", labels="affectnet8")
+    data = FERPlus(str(ferplus), preprocess=model.preprocess, num_workers=0)
+    trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
+    with pytest.raises(affectzoo.AffectZooError, match=r"data speak ferplus8.*the model affectnet8"):
+        trainer.validate(model, data)
+
+
+def test_weights_say_their_seed_recipe_start_and_faces(trained: tuple[Path, Path], tmp_path: Path) -> None:
+    first, root = trained
+    one = ("--trainer.max_epochs", "1", "--trainer.log_every_n_steps", "1", "--run_dir")
+    assert fit(FERPLUS, root, *one, "seeded", "--seed_everything", "1") == 0
+    assert fit(FERPLUS, root, *one, "faster", "--model.optimizer.lr", "0.2") == 0
+    assert fit(FERPLUS, root, *one, "tuned", "--model.weights", "ferplus") == 0
+    assert fit(FERPLUS, root, *one, "on", "--model.weights", str(first)) == 0
+    runs = (first, *map(Path, ("seeded", "faster", "tuned", "on")))
+    told = [weights.read_meta(run / weights.FILE_NAME).training for run in runs]
+    assert [facts["seed"] for facts in told] == [0, 1, 0, 0, 0]
+    recipes = [facts["recipe_hash"] for facts in told]
+    assert recipes[0] == recipes[1] and recipes[3] == recipes[4] and len(set(recipes)) == 3
+    assert [facts.get("started_from") for facts in told] == [None, None, None, "ferplus", first.name]
+    parts = faces(find_protocol("ferplus_valid"), {"ferplus": root})  # the recipe's own rule and parts
+    assert told[0]["train_hash"] == split_hash(ids(parts["train"]))
+    assert told[0]["valid_hash"] == split_hash(ids(parts["test"]))

@@ -1,0 +1,698 @@
+"""Users' own checkpoints: read without running anything, placed completely or not at all; same outputs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import pickle
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import numpy as np
+import pytest
+import timm
+import torch
+import torchvision
+from fakes.model_tester import randomise
+from safetensors.torch import save_file
+from torch import nn
+from torch.utils.data import DataLoader
+
+import affectzoo
+from affectzoo import weights
+from affectzoo.cli import main
+from affectzoo.errors import AffectZooError, LabelError, WeightsError
+from affectzoo.faces.preprocess import Preprocess
+from affectzoo.files import fetch
+from affectzoo.models import AffectModel, DLPCNNSmall
+from affectzoo.zoo.importing import reference
+from affectzoo.zoo.importing.checkpoint import import_checkpoint
+from affectzoo.zoo.importing.report import ImportReport
+from affectzoo.zoo.importing.rules import Rule, read_rules
+
+LABELS = ["calm", "tense", "glad"]
+SMALL = "dlp_cnn_s"
+Tensors = dict[str, torch.Tensor]
+
+
+class OldNet(nn.Module):
+    """dlp_cnn_s as somebody else wrote it: other names, the same layers in the same order."""
+
+    def __init__(self, outputs: int = len(LABELS)) -> None:
+        super().__init__()
+        channels = (1, 64, 96, 128, 128, 256, 256)
+        for i in range(6):
+            self.add_module(f"conv{i}", nn.Conv2d(channels[i], channels[i + 1], 3, padding=1, bias=False))
+            self.add_module(f"norm{i}", nn.BatchNorm2d(channels[i + 1]))
+        self.embed = nn.Linear(256, 512)
+        self.classify = nn.Linear(512, outputs)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        for i in range(6):
+            x = getattr(self, f"norm{i}")(getattr(self, f"conv{i}")(x)).relu()
+            if i in (0, 1, 3):
+                x = nn.functional.max_pool2d(x, 2)
+        logits: torch.Tensor = self.classify(self.embed(x.mean(dim=(2, 3))).relu())
+        return logits
+
+
+@pytest.fixture(scope="module")
+def model() -> AffectModel:
+    torch.manual_seed(0)
+    built = randomise(DLPCNNSmall(labels=LABELS))
+    return built.eval()
+
+
+@pytest.fixture
+def state(model: AffectModel) -> Tensors:
+    return {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+
+
+@pytest.fixture(scope="module")
+def old() -> OldNet:
+    torch.manual_seed(1)
+    return OldNet().eval()
+
+
+@pytest.fixture(scope="module")
+def resnet() -> nn.Module:
+    torch.manual_seed(2)
+    network: nn.Module = torchvision.models.resnet18(num_classes=3).eval()
+    return network
+
+
+FACE = torch.randn(2, 1, 48, 48, generator=torch.Generator().manual_seed(3))
+
+
+def save(path: Path, content: Any, **options: Any) -> Path:
+    torch.save(content, path, **options)
+    return path
+
+
+def small(path: Path, **options: Any) -> ImportReport:
+    return import_checkpoint(path, SMALL, **{"labels": LABELS, **options})
+
+
+@torch.no_grad()
+def scores(model: AffectModel | None, face: torch.Tensor = FACE) -> torch.Tensor:
+    assert model is not None
+    found = model(face).expression
+    assert found is not None
+    return found
+
+
+# Reading
+
+
+class Evil:
+    """Runs a command when it is unpickled."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> Any:
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_code_in_a_pickle_does_not_run(zipped: bool, tmp_path: Path, state: Tensors) -> None:
+    mark = tmp_path / "ran"
+    content = {"state_dict": state, "hidden": Evil(f"touch '{mark}'")}
+    path = save(tmp_path / "evil.pt", content, _use_new_zipfile_serialization=zipped)
+    with pytest.raises(WeightsError, match=r"refused: it wants posix\.system; .* Nothing in it was run"):
+        small(path)
+    assert not mark.exists()
+    torch.load(path, weights_only=False)
+    assert mark.exists()  # the trap was set
+
+
+@pytest.mark.parametrize(
+    ("thing", "named"),
+    [
+        (nn.Linear(2, 2), r"torch\.nn\.modules\.linear\.Linear"),
+        ({"state_dict": {}, "args": argparse.Namespace(lr=1)}, r"argparse\.Namespace"),
+        ({"state_dict": {}, "best": np.float64(0.5)}, r"numpy\.\S*scalar"),
+    ],
+)
+def test_objects_are_named_and_the_way_out_is_said(thing: Any, named: str, tmp_path: Path) -> None:
+    path = save(tmp_path / "whole.pt", thing)
+    with pytest.raises(WeightsError, match=rf"wants {named}; .*torch\.save\(model\.state_dict\(\)"):
+        small(path)
+
+
+def test_a_bare_pickle_and_a_text_are_refused(tmp_path: Path) -> None:
+    mark = tmp_path / "ran"
+    path = tmp_path / "net.pkl"
+    path.write_bytes(pickle.dumps(Evil(f"touch '{mark}'")))
+    with pytest.raises(WeightsError, match="refused"):
+        small(path)
+    assert not mark.exists()
+    path.write_text("hello, hello, hello")
+    with pytest.raises(WeightsError, match="no complete PyTorch file"):
+        small(path)
+
+
+def test_files_that_are_damaged_missing_or_something_else(tmp_path: Path, state: Tensors) -> None:
+    path = save(tmp_path / "net.pt", state)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(WeightsError, match="no complete PyTorch file"):
+        small(path)
+    with pytest.raises(WeightsError, match="no such file"):
+        small(tmp_path / "none.pt")
+    torch.jit.save(torch.jit.script(nn.Linear(2, 2)), path)
+    with pytest.raises(WeightsError, match="TorchScript archive, which is code"):
+        small(path)
+    with pytest.raises(WeightsError, match="holds a list, not a state dict"):
+        small(save(path, [1, 2]))
+    with pytest.raises(WeightsError, match="holds no tensors by name, only epoch, optimizer"):
+        small(save(path, {"epoch": 3, "optimizer": {"state": {0: {"step": torch.ones(1)}}}}))
+    with pytest.raises(WeightsError, match="holds several networks: student, teacher"):
+        small(save(path, {"student": state, "teacher": state}))
+    cut = tmp_path / "net.safetensors"
+    save_file(state, cut)
+    cut.write_bytes(cut.read_bytes()[:1000])
+    with pytest.raises(WeightsError, match="no complete safetensors file"):
+        small(cut)
+
+
+def test_a_packed_archive_cannot_fill_the_memory(tmp_path: Path, state: Tensors) -> None:
+    path = save(tmp_path / "net.pt", {"state_dict": state, "zeros": torch.zeros(10**6)})
+    packed = tmp_path / "packed.pt"
+    with zipfile.ZipFile(path) as source, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as target:
+        for entry in source.infolist():
+            target.writestr(entry.filename, source.read(entry))
+    with pytest.raises(WeightsError, match="bytes once unpacked; torch packs nothing"):
+        small(packed)
+
+
+def test_a_small_file_cannot_claim_a_large_tensor(tmp_path: Path, state: Tensors) -> None:
+    state["heads.expression.weight"] = torch.ones(1, 1).expand(10**6, 10**6)
+    report = small(save(tmp_path / "net.pt", state))
+    assert [(p.old, p.shape) for p in report.misshapen] == [("heads.expression.weight", (10**6, 10**6))]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [torch.ones(512).to_sparse(), torch.ones(512, dtype=torch.complex64), torch.empty(512, device="meta")],
+)
+def test_only_plain_tensors(odd: torch.Tensor, tmp_path: Path, state: Tensors) -> None:
+    with pytest.raises(WeightsError, match=r"trunk\.fc\.bias is no plain tensor of numbers"):
+        small(save(tmp_path / "net.pt", {**state, "trunk.fc.bias": odd}))
+
+
+def test_values_must_be_finite_numbers_of_the_right_kind(tmp_path: Path, state: Tensors) -> None:
+    bad = {**state, "trunk.fc.bias": torch.full((512,), torch.nan)}
+    with pytest.raises(WeightsError, match=r"trunk\.fc\.bias holds values that are not finite"):
+        small(save(tmp_path / "net.pt", bad))
+    bad["trunk.fc.bias"] = torch.tensor([-torch.inf, *torch.ones(511)])
+    with pytest.raises(WeightsError, match=r"trunk\.fc\.bias holds values that are not finite"):
+        small(save(tmp_path / "net.pt", bad))
+    bad["trunk.fc.bias"] = torch.ones(512, dtype=torch.int8)
+    with pytest.raises(WeightsError, match=r"trunk\.fc\.bias holds torch\.int8"):
+        small(save(tmp_path / "net.pt", bad))
+
+
+# Placing
+
+
+@pytest.mark.parametrize("wrapper", [None, "state_dict", "model", "net"])
+@pytest.mark.parametrize("parallel", [False, True])
+def test_wrapped_state_dicts(
+    wrapper: str | None, parallel: bool, tmp_path: Path, model: AffectModel, state: Tensors
+) -> None:
+    named = {f"module.{name}" if parallel else name: tensor for name, tensor in state.items()}
+    beside = {"epoch": 3, "best_acc1": torch.tensor(0.5), "optimizer": {"state": {}}}
+    report = small(save(tmp_path / "net.pth.tar", named if wrapper is None else {wrapper: named, **beside}))
+    assert report.faults == []
+    assert {pair.how for pair in report.mapped} == {"name"}
+    assert report.left_out == (() if wrapper is None else ("epoch", "best_acc1", "optimizer"))
+    assert torch.equal(scores(report.model), scores(model))
+
+
+def test_twice_wrapped_with_names_of_other_modules(
+    tmp_path: Path, model: AffectModel, state: Tensors
+) -> None:
+    renamed = {
+        name.replace("trunk.", "module.encoder.").replace("heads.expression.", "module.last."): tensor
+        for name, tensor in state.items()
+    }
+    report = small(save(tmp_path / "net.bin", {"model": {"state_dict": renamed}}))
+    assert report.faults == []
+    assert [pair.how for pair in report.mapped].count("head") == 2
+    assert torch.equal(scores(report.model), scores(model))
+
+
+def test_by_order_when_kinds_and_shapes_follow_each_other(tmp_path: Path, old: OldNet) -> None:
+    report = small(save(tmp_path / "old.pt", nn.DataParallel(old).state_dict()))
+    assert report.faults == []
+    assert {pair.how for pair in report.mapped} == {"order", "head"}
+    pairs = {pair.old: pair.new for pair in report.mapped}
+    assert pairs["module.norm3.running_var"] == "trunk.conv.12.running_var"
+    assert pairs["module.classify.weight"] == "heads.expression.weight"
+    with torch.no_grad():
+        assert torch.allclose(scores(report.model), old(FACE), atol=1e-5)
+    assert "not compared" in report.notes[-1]
+
+
+def test_order_is_not_trusted_where_there_is_none(tmp_path: Path, old: OldNet) -> None:
+    swapped = dict(old.state_dict())
+    order = list(swapped)
+    first, second = order.index("norm0.weight"), order.index("norm0.bias")
+    order[first], order[second] = order[second], order[first]
+    report = small(save(tmp_path / "old.pt", {name: swapped[name] for name in order}))
+    assert report.model is None  # the same shapes, but a bias where a weight belongs
+    path = tmp_path / "old.safetensors"
+    save_file(old.state_dict(), path)
+    report = small(path)
+    assert report.model is None
+    assert len(report.missing) == 40 - 2  # the head is known by its shape
+
+
+RULES = r"""
+'conv0\.(.*)': 'trunk.conv.0.\1'
+'norm0\.(.*)': 'trunk.conv.1.\1'
+'conv1\.(.*)': 'trunk.conv.4.\1'
+'norm1\.(.*)': 'trunk.conv.5.\1'
+'conv2\.(.*)': 'trunk.conv.8.\1'
+'norm2\.(.*)': 'trunk.conv.9.\1'
+'conv3\.(.*)': 'trunk.conv.11.\1'
+'norm3\.(.*)': 'trunk.conv.12.\1'
+'conv4\.(.*)': 'trunk.conv.15.\1'
+'norm4\.(.*)': 'trunk.conv.16.\1'
+'conv5\.(.*)': 'trunk.conv.18.\1'
+'norm5\.(.*)': 'trunk.conv.19.\1'
+'embed\.(\w+)': 'trunk.fc.\1'
+'.*criterion.*': null
+"""
+
+
+def test_rules_of_a_file(tmp_path: Path, old: OldNet) -> None:
+    path = tmp_path / "old.safetensors"
+    save_file({**old.state_dict(), "criterion.weight": torch.ones(3)}, path)
+    rules = tmp_path / "rules.yaml"
+    rules.write_text(RULES)
+    report = small(path, rules=read_rules(rules))
+    assert report.faults == []
+    assert report.left_out == ("criterion.weight",)
+    with torch.no_grad():
+        assert torch.allclose(scores(report.model), old(FACE), atol=1e-5)
+
+
+def test_prefix_rules() -> None:
+    rule = Rule.prefix("features", "trunk.conv")
+    assert rule("features.0.weight") == "trunk.conv.0.weight"
+    assert Rule.prefix("features.", "trunk.conv.") == rule
+    assert Rule.prefix("", "trunk")("0.weight") == "trunk.0.weight"
+    assert Rule.prefix("encoder", "")("encoder.trunk.fc.bias") == "trunk.fc.bias"
+    assert Rule.prefix("fc", None)("fc.weight") is None
+
+
+def test_a_prefix_ends_at_a_dot(tmp_path: Path, state: Tensors) -> None:
+    renamed = {
+        name.replace("trunk.fc.", "fc2.").replace("heads.expression", "fc"): t for name, t in state.items()
+    }
+    rules = [Rule.prefix("fc", "heads.expression"), Rule.prefix("fc2", "trunk.fc")]
+    assert small(save(tmp_path / "net.pt", renamed), rules=rules).faults == []
+
+
+def test_faulty_rules_are_told(tmp_path: Path, state: Tensors) -> None:
+    path = save(tmp_path / "net.pt", {**state, "aux.weight": torch.ones(3), "aux.bias": torch.ones(3)})
+    with pytest.raises(
+        WeightsError, match=r"turns aux\.weight into trunk\.aux\.weight, which dlp_cnn_s does not"
+    ):
+        small(path, rules=[Rule.prefix("aux", "trunk.aux")])
+    with pytest.raises(WeightsError, match=r"into trunk\.fc\.weight, where trunk\.fc\.weight is already"):
+        small(path, rules=[Rule.prefix("aux", "trunk.fc")])
+    with pytest.raises(WeightsError, match=r"fits no name that needs one; those that do begin: aux\.weight"):
+        small(path, rules=[Rule.prefix("axu", None)])
+    with pytest.raises(AffectZooError, match="no regular expression"):
+        Rule("conv(", "x")
+    with pytest.raises(AffectZooError, match=r"'trunk\.\\2' is wrong"):
+        small(path, rules=[Rule(r"aux\.(.*)", r"trunk.\2")])
+    rules = tmp_path / "rules.yaml"
+    for text in ("- a", "1: b", "a: [b]", "a: 'b"):
+        rules.write_text(text)
+        with pytest.raises(AffectZooError, match=r"expected lines such as|no YAML"):
+            read_rules(rules)
+    rules.write_text("a: !!python/object/apply:os.system ['true']")
+    with pytest.raises(AffectZooError, match="no YAML"):
+        read_rules(rules)
+
+
+def test_what_does_not_fit_is_listed(tmp_path: Path, state: Tensors) -> None:
+    state["extra.weight"] = torch.ones(2)
+    del state["trunk.fc.bias"]
+    state["trunk.conv.0.weight"] = torch.ones(64, 3, 3, 3)
+    report = small(save(tmp_path / "net.pt", state))
+    assert report.faults == [
+        "wrong shape: trunk.conv.0.weight is (64, 3, 3, 3), trunk.conv.0.weight is (64, 1, 3, 3)",
+        "missing: trunk.fc.bias (512,)",
+        "unexpected: extra.weight (2,)",
+    ]
+    out = tmp_path / "out.safetensors"
+    with pytest.raises(
+        WeightsError, match="38 of dlp_cnn_s's 40 tensors fit, 1 missing, 1 unexpected, 1 of wrong"
+    ):
+        report.write(out)
+    assert not out.exists()
+
+
+@pytest.mark.parametrize("name", ["heads.expression", "module.classifier.6"])
+def test_a_wrong_number_of_labels(name: str, tmp_path: Path, state: Tensors) -> None:
+    renamed = {key.replace("heads.expression", name): tensor for key, tensor in state.items()}
+    report = small(save(tmp_path / "net.pt", renamed), labels=["a", "b", "c", "d"])
+    assert report.faults[0] == (
+        f"wrong shape: {name}.weight is (3, 512), heads.expression.weight is (4, 512): 3 outputs for 4 labels"
+    )
+    assert len(report.faults) == 2  # its bias
+
+
+def test_a_wrong_architecture(tmp_path: Path, resnet: nn.Module) -> None:
+    path = save(tmp_path / "net.pt", resnet.state_dict())
+    report = import_checkpoint(path, "resnet50", labels=LABELS)
+    assert (len(report.mapped), report.model) == (0, None)
+    assert len(report.missing) == 318 + 4 + 2
+    assert len(report.unexpected) == 122
+
+
+def test_two_heads_are_told_apart_by_their_outputs(tmp_path: Path, state: Tensors) -> None:
+    renamed = {name.replace("heads.expression", "a"): tensor for name, tensor in state.items()}
+    both = {**renamed, "b.weight": torch.ones(2, 512), "b.bias": torch.ones(2)}
+    path = save(tmp_path / "net.pt", both)
+    report = small(path, task="multitask")
+    assert report.faults == []
+    assert ("b.weight", "heads.va.weight") in [(pair.old, pair.new) for pair in report.mapped]
+    assert "Of the two values, the first is taken for valence, the second for arousal." in report.notes
+    two = {**both, "a.weight": torch.ones(2, 512), "a.bias": torch.ones(2)}
+    report = small(save(path, two), task="multitask", labels=["x", "y"])
+    assert set(report.unexpected) == {"a.weight", "a.bias", "b.weight", "b.bias"}
+
+
+def test_labels_are_never_reordered(tmp_path: Path, state: Tensors) -> None:
+    state["heads.expression.weight"] = torch.randn(7, 512)
+    state["heads.expression.bias"] = torch.arange(7.0)
+    path = save(tmp_path / "net.pt", state)
+    order = ["neutral", "anger", "disgust", "fear", "happiness", "sadness", "surprise"]
+    report = small(path, labels=order)
+    assert report.meta.labels == tuple(order)
+    assert "The labels are those of affectnet7 in another order, which is kept." in report.notes
+    assert report.model is not None
+    assert torch.equal(report.model.network.heads["expression"].bias, torch.arange(7.0))
+    assert not any("another order" in note for note in small(path, labels="fer2013").notes)
+
+
+def test_batch_norm_of_old_checkpoints(tmp_path: Path, old: OldNet) -> None:
+    before = {name: t for name, t in old.state_dict().items() if "num_batches" not in name}
+    report = small(save(tmp_path / "old.pt", before, _use_new_zipfile_serialization=False))
+    assert report.faults == []
+    assert any("counts of batches" in note for note in report.notes)
+
+
+# Networks of libraries
+
+
+@pytest.mark.parametrize("library", ["torchvision", "timm"])
+@pytest.mark.parametrize("form", ["pt", "safetensors"])
+def test_resnet18_of_a_library(library: str, form: str, tmp_path: Path, resnet: nn.Module) -> None:
+    network = resnet if library == "torchvision" else timm.create_model("resnet18", num_classes=3).eval()
+    path = tmp_path / f"net.{form}"
+    (save_file if form == "safetensors" else torch.save)(network.state_dict(), path)
+    report = import_checkpoint(path, "resnet18", labels=LABELS)
+    assert report.faults == []
+    assert "gives the same outputs for a random face" in report.notes[-1]
+    picture = torch.randn(2, 3, 64, 64)
+    with torch.no_grad():
+        assert torch.allclose(scores(report.model, picture), network(picture), atol=1e-4)
+
+
+@pytest.mark.parametrize("arch", ["resnet50", "resnet152"])
+def test_deep_resnets(arch: str, tmp_path: Path) -> None:
+    with torch.device("meta"):
+        network = torchvision.models.get_model(arch, num_classes=3)
+    report = import_checkpoint(
+        save(tmp_path / "net.pt", thin(network)), arch, labels=LABELS, arguments={"head_units": []}
+    )
+    assert report.faults == []
+    assert report.meta.arguments["head_units"] == []
+    assert f"torchvision's {arch} gives the same outputs" in report.notes[-1]
+
+
+def thin(network: nn.Module) -> Tensors:
+    """A state dict for a network without memory: each output's weights are the same, and take no space."""
+    tensors = {}
+    for name, tensor in network.state_dict().items():
+        values = torch.rand(tensor.shape[:1]) / max(1, tensor[0].numel() if tensor.ndim else 1)
+        values = values.view([-1] + [1] * (tensor.ndim - 1)) if tensor.ndim > 1 else values + 0.5
+        tensors[name] = values.to(tensor.dtype).expand(tensor.shape)
+    return tensors
+
+
+@pytest.mark.parametrize(
+    ("library", "arch"), [("torchvision", "vgg16"), ("torchvision", "vgg11_bn"), ("timm", "vgg11_bn")]
+)
+def test_vgg_of_a_library(library: str, arch: str, tmp_path: Path) -> None:
+    build = torchvision.models.get_model if library == "torchvision" else timm.create_model
+    with torch.device("meta"):
+        network = build(arch, num_classes=2)
+    tiny = Preprocess(size=32)
+    report = import_checkpoint(save(tmp_path / "net.pt", thin(network)), arch, task="va", preprocess=tiny)
+    assert report.faults == []
+    assert f"{library}'s {arch} gives the same outputs" in report.notes[-1]
+
+
+def test_a_head_of_several_layers(tmp_path: Path, resnet: nn.Module) -> None:
+    tensors = {f"backbone.{name}": t for name, t in resnet.state_dict().items() if not name.startswith("fc.")}
+    tensors |= {"head.0.weight": torch.randn(16, 512), "head.0.bias": torch.zeros(16)}
+    tensors |= {"head.3.weight": torch.randn(3, 16), "head.3.bias": torch.zeros(3)}
+    path = save(tmp_path / "net.pt", tensors)
+    assert import_checkpoint(path, "resnet18", labels=LABELS).model is None
+    report = import_checkpoint(path, "resnet18", labels=LABELS, arguments={"head_units": [16]})
+    assert report.faults == []
+    pairs = {pair.old: (pair.new, pair.how) for pair in report.mapped}
+    assert pairs["head.0.weight"] == ("trunk.fc.0.weight", "module")
+    assert pairs["head.3.weight"] == ("heads.expression.weight", "head")
+
+
+def test_other_outputs_than_the_library_s_are_refused(
+    tmp_path: Path, resnet: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def other(arch: str, outputs: int) -> Iterator[tuple[str, nn.Module]]:
+        network = torchvision.models.resnet18(num_classes=outputs)
+        network.maxpool.stride = 1
+        yield "torchvision", network
+
+    monkeypatch.setattr(reference, "_references", other)
+    with pytest.raises(
+        WeightsError, match=r"torchvision's resnet18 gives other outputs .* nothing was imported"
+    ):
+        import_checkpoint(save(tmp_path / "net.pt", resnet.state_dict()), "resnet18", labels=LABELS)
+
+
+# Lightning
+
+
+class Others(pl.LightningModule):
+    def __init__(self) -> None:
+        super().__init__()
+        self.save_hyperparameters({"lr": 0.1})
+        self.net = OldNet()
+        self.register_buffer("class_weights", torch.ones(3))
+
+    def training_step(self, batch: Any, index: int) -> torch.Tensor:
+        return nn.functional.cross_entropy(self.net(batch["image"]), batch["label"])
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters())
+
+
+def train(module: pl.LightningModule, path: Path) -> Path:
+    """Save a Lightning checkpoint after one step."""
+    faces = [{"image": FACE[i], "label": i, "target": torch.eye(3)[i], "index": i} for i in range(2)]
+    quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    trainer = pl.Trainer(max_steps=1, accelerator="cpu", enable_model_summary=False, **quiet)
+    trainer.fit(module, DataLoader(faces, batch_size=2))
+    trainer.save_checkpoint(path)
+    return path
+
+
+def test_lightning_checkpoint_of_others(tmp_path: Path) -> None:
+    path = train(Others(), tmp_path / "last.ckpt")
+    assert torch.load(path, weights_only=True)["optimizer_states"][0]["state"]
+    assert "unexpected: class_weights (3,)" in small(path).faults
+    report = small(path, rules=[Rule.prefix("class_weights", None)])
+    assert report.faults == []
+    assert {"optimizer_states", "hyper_parameters", "class_weights"} <= set(report.left_out)
+
+
+def test_lightning_checkpoint_of_affectzoo_needs_no_options(tmp_path: Path) -> None:
+    prepared = Preprocess(size=40, resize=48, color="gray", margin=0.2)
+    trained = DLPCNNSmall(labels=LABELS, dropout=0.25, preprocess=prepared)
+    path = train(trained, tmp_path / "last.ckpt")
+    report = import_checkpoint(path)
+    assert report.faults == []
+    assert report.meta.labels == tuple(LABELS)
+    assert report.meta.arguments == {"dropout": 0.25}
+    assert report.meta.preprocess == prepared
+    assert "optimizer_states" in report.left_out and "affectzoo" not in report.left_out
+    assert report.notes == (
+        "Faces are prepared as the checkpoint says: a square on the face box's longer edge, 20% larger; "
+        "grey, 40 x 40 pixels, the middle of 48 x 48; values 0 to 1, less mean 0.5, by std 0.5.",
+    )
+    assert torch.allclose(scores(report.model), scores(trained.eval()), atol=1e-5)
+    with pytest.raises(
+        WeightsError, match="says that it is dlp_cnn_s for calm, tense, glad; leave out labels"
+    ):
+        import_checkpoint(path, labels=LABELS)
+    with pytest.raises(WeightsError, match="leave out arch resnet18"):
+        import_checkpoint(path, "resnet18")
+    content = torch.load(path, weights_only=True)
+    content["affectzoo"]["arguments"]["weights"] = "other.safetensors"
+    with pytest.raises(AffectZooError, match="dlp_cnn_s has no argument weights"):
+        import_checkpoint(save(path, content))
+
+
+# Options
+
+
+def test_options_that_are_wrong(tmp_path: Path, state: Tensors) -> None:
+    path = save(tmp_path / "net.pt", state)
+    with pytest.raises(AffectZooError, match="name that, such as --arch"):
+        import_checkpoint(path)
+    with pytest.raises(AffectZooError, match="did you mean dlp_cnn"):
+        import_checkpoint(path, "dlp_cn", labels=LABELS)
+    with pytest.raises(LabelError, match="name what the outputs mean, in their order: --labels"):
+        small(path, labels=None)
+    with pytest.raises(AffectZooError, match=r"dlp_cnn_s has no argument weights .*; it may set: dropout"):
+        small(path, arguments={"weights": "x.pt"})
+    with pytest.raises(AffectZooError, match="licence of pixels: the subjects are weights, code"):
+        small(path, licence={"pixels": "none"})
+    with pytest.raises(AffectZooError, match="dlp_cnn_s cannot take 3 x 48 x 48 faces"):
+        small(path, preprocess=Preprocess(size=48))
+    with pytest.raises(AffectZooError, match="cannot be built with"):
+        small(path, arguments={"dropout": 7})
+
+
+# Writing
+
+
+@pytest.mark.parametrize("kind", [torch.float32, torch.float16, torch.bfloat16, torch.float64])
+def test_values_are_kept(kind: torch.dtype, tmp_path: Path, old: OldNet) -> None:
+    tensors = {n: t.to(kind) if t.is_floating_point() else t for n, t in old.state_dict().items()}
+    out = small(save(tmp_path / "old.pt", tensors)).write(tmp_path / "new" / "old.safetensors")
+    assert weights.is_half(out) == (kind == torch.float16)
+    assert len(weights.read_golden(out)) == 4  # picture, box, features, expression
+    loaded = affectzoo.load(out).network.state_dict()
+    expected = tensors["classify.weight"].float()
+    assert torch.equal(loaded["heads.expression.weight"], expected)
+    assert sorted(path.name for path in out.parent.iterdir()) == ["old.safetensors"]
+
+
+def test_what_the_file_says(tmp_path: Path, old: OldNet) -> None:
+    path = save(tmp_path / "old.pt", old.state_dict())
+    out = tmp_path / "net.safetensors"
+    small(path, licence={"weights": "MIT"}).write(out)
+    meta = weights.read_meta(out)
+    assert meta.training == {
+        "imported_from": "old.pt",
+        "sha256": fetch.sha256(path),
+        "mapping": {"order": 38, "head": 2},
+    }
+    assert meta.licence == {"weights": "MIT"}
+    assert (meta.arch, meta.labels, meta.metrics) == (SMALL, tuple(LABELS), ())
+    assert meta.preprocess == DLPCNNSmall.default_preprocess
+    assert str(tmp_path) not in json.dumps(meta.to_dict())
+    with pytest.raises(WeightsError, match="in the zoo's format already"):
+        small(out)
+
+
+def test_foreign_files_are_not_replaced(tmp_path: Path, old: OldNet) -> None:
+    report = small(save(tmp_path / "old.pt", old.state_dict()))
+    out = tmp_path / "net.safetensors"
+    save_file({"theirs": torch.ones(2)}, out)
+    before = out.read_bytes()
+    with pytest.raises(WeightsError, match="exists, and affectzoo did not write it"):
+        report.write(out)
+    assert out.read_bytes() == before
+    out.unlink()
+    report.write(out)
+    report.write(out)  # its own
+    with pytest.raises(WeightsError, match=r"written as \.safetensors"):
+        report.write(tmp_path / "net.pt")
+
+
+# The command
+
+
+def run(*arguments: object) -> int:
+    return main(["import", *map(str, arguments)])
+
+
+def test_command(tmp_path: Path, old: OldNet, capsys: pytest.CaptureFixture[str]) -> None:
+    path, out = save(tmp_path / "old.pt", old.state_dict()), tmp_path / "net.safetensors"
+    given = [path, "--arch", SMALL, "--labels", "calm, tense,glad", "--out", out]
+    assert run(*given, "--dry-run") == 0
+    shown = capsys.readouterr()
+    assert not out.exists()
+    assert "classify.weight" in shown.out and "heads.expression.weight" in shown.out
+    assert "3 x 512" in shown.out
+    assert (
+        "Faces are prepared as dlp_cnn_s's own, for the checkpoint does not say it: a square on the face "
+        "box's longer edge; grey, 48 x 48 pixels; values 0 to 1, less mean 0.5, by std 0.25." in shown.out
+    )
+    assert shown.err == "old.pt: 40 tensors; nothing written (--dry-run)\n"
+    options = [
+        "--preprocess",
+        "mean=0.4",
+        "margin=0.1",
+        "--set",
+        "dropout=0.2",
+        "--licence",
+        "weights=CC BY 4.0",
+    ]
+    assert run(*given, *options, "--json") == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["complete"] is True
+    meta = weights.read_meta(out)
+    assert meta.labels == tuple(LABELS)
+    assert meta.arguments == {"dropout": 0.2}
+    assert (meta.preprocess.mean, meta.preprocess.std, meta.preprocess.margin) == ((0.4,), (0.25,), 0.1)
+    assert meta.licence == {"weights": "CC BY 4.0"}
+    assert main(["predict", str(tmp_path / "none.png"), "--model", str(out)]) == 1  # loads; no picture
+
+
+def test_command_that_finds_faults(
+    tmp_path: Path, resnet: nn.Module, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, out = save(tmp_path / "net.pt", resnet.state_dict()), tmp_path / "net.safetensors"
+    for extra in ([], ["--dry-run"], ["--json"]):
+        assert run(path, "--arch", "resnet50", "--task", "va", "--out", out, *extra) == 1
+        shown = capsys.readouterr()
+        assert shown.err.startswith(
+            f"affectzoo: {path}: not imported: 0 of resnet50's 324 tensors fit, 324 missing"
+        )
+        assert not out.exists()
+    assert len(json.loads(shown.out)["unexpected"]) == 122
+
+
+def test_command_with_rules(tmp_path: Path, old: OldNet, capsys: pytest.CaptureFixture[str]) -> None:
+    path, rules = tmp_path / "old.safetensors", tmp_path / "rules.yaml"
+    save_file({**old.state_dict(), "aux.weight": torch.ones(3)}, path)
+    rules.write_text(RULES.replace("'.*criterion.*': null\n", ""))
+    given = [path, "--arch", SMALL, "--labels", "calm,tense,glad", "--out", tmp_path / "net.safetensors"]
+    assert run(*given, "--map", rules, "aux=-", "classify=heads.expression", "--dry-run", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["meta"]["training"]["mapping"] == {"rule": 40}
+    for option, told in (
+        (["--set", "dropout"], "--set dropout: expected the form --set KEY=VALUE"),
+        (["--preprocess", "mean=[1"], "the value is no YAML"),
+        (["--preprocess", "sise=3"], "fields are color, margin"),
+        (["--preprocess", "size=big"], "preprocess: size big and resize None must be whole numbers"),
+    ):
+        assert run(*given, *option) == 1
+        assert told in capsys.readouterr().err
+    assert run(path, "--preprocess", "size=9", "--out", tmp_path / "net.safetensors") == 1
+    assert "name that, too: --arch" in capsys.readouterr().err
