@@ -38,7 +38,7 @@ def _entry_point(architecture: _Architecture) -> "_Callable[..., _AffectModel]":
     name = architecture.name
 
     def build(weights: str | None = None, pretrained: bool = False, **arguments: _Any) -> "_AffectModel":
-        from affectzoo.zoo import create_model, list_models, load
+        from affectzoo.zoo.loading import create_model, list_models, load
 
         if weights is None and pretrained:
             tags = [tag for tag in list_models(pretrained=True) if tag.startswith(f"{name}.")]
