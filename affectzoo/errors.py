@@ -1,4 +1,8 @@
-"""The errors users meet. Each message says what was wrong, where, and what to do next."""
+"""The errors users meet. Each message says what was wrong, where, and what to do next.
+
+Where Python has an error of the same meaning, these are of that kind too: ``except KeyError`` catches an
+unknown name, ``except FileNotFoundError`` missing data, ``except ValueError`` a wrong option, file or label.
+"""
 
 import difflib
 from collections.abc import Iterable
@@ -9,7 +13,11 @@ class AffectZooError(Exception):
     """Base of every error that affectzoo raises on purpose; the command line prints it and exits 1."""
 
 
-class UnknownNameError(AffectZooError):
+class OptionError(AffectZooError, ValueError):
+    """An argument or setting that is out of range, of the wrong kind, or against another one."""
+
+
+class UnknownNameError(AffectZooError, KeyError):
     """A name that no registry knows; lists the near matches, else all names."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
@@ -18,12 +26,14 @@ class UnknownNameError(AffectZooError):
         options = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} '{name}': {options}" + (f" {hint}" if hint else ""))
 
+    __str__ = Exception.__str__  # KeyError's own would put the message in quotes
 
-class DataError(AffectZooError):
+
+class DataError(AffectZooError, ValueError):
     """A data set's files are missing, laid out differently, or say something impossible."""
 
 
-class DataNotFoundError(DataError):
+class DataNotFoundError(DataError, FileNotFoundError):
     """The root or an expected file of a data set is not there; says which paths were looked for."""
 
     def __init__(self, dataset: str, root: Path, expected: Iterable[str]) -> None:
@@ -44,9 +54,9 @@ class UnreadableImageError(DataError):
     """A picture that is missing, truncated or no picture at all."""
 
 
-class WeightsError(AffectZooError):
+class WeightsError(AffectZooError, ValueError):
     """A weights file that is missing, damaged, altered, or made for something else."""
 
 
-class DetectorError(AffectZooError):
+class DetectorError(AffectZooError, ValueError):
     """A face detector that cannot be used as asked."""

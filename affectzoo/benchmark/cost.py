@@ -16,6 +16,7 @@ from torch.func import functional_call
 from torch.utils.flop_counter import FlopCounterMode
 
 from affectzoo.errors import AffectZooError
+from affectzoo.models.inference import inference
 
 if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
@@ -119,19 +120,15 @@ def _cpu() -> str:
 
 @contextmanager
 def _at_rest(model: AffectModel, threads: int | None) -> Iterator[None]:
-    """Evaluation mode, without gradients, on so many threads."""
-    modes = [(module, module.training) for module in model.modules()]
+    """Set up inference on so many threads."""
     before = torch.get_num_threads()
     try:
-        model.eval()
         if threads is not None:
             torch.set_num_threads(threads)
-        with torch.inference_mode():
+        with inference(model):
             yield
     finally:
         torch.set_num_threads(before)
-        for module, mode in modes:
-            module.training = mode
 
 
 def _shapes(model: AffectModel, window: int, number: int) -> tuple[tuple[int, ...], tuple[int, ...] | None]:

@@ -163,6 +163,8 @@ def _read(path: Path) -> _File:
             cells = pd.read_parquet(path)
         else:
             raise DataError(f"{path}: predictions are read from .csv, .json or .parquet")
+    except DataError:
+        raise
     except (ValueError, AttributeError, OSError) as error:
         raise DataError(f"{path}: no table of predictions ({error})") from None
     cells = cells.rename(columns=str).astype(object).where(cells.notna(), None)

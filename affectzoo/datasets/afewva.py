@@ -135,6 +135,8 @@ def _read_clip(path: Path) -> Clip:
 
     try:
         content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
+    except DataError:
+        raise
     except ValueError as error:
         raise DataError(f"{path}: no JSON ({error})") from None
     if not isinstance(content, dict) or not isinstance(content.get("frames"), dict):

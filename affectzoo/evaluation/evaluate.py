@@ -19,6 +19,7 @@ from affectzoo.datamodules.dataset import FaceDataset, OnUnreadable, collate, no
 from affectzoo.datamodules.transforms import FaceTransform
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.metrics.classification import recalls
+from affectzoo.models.inference import inference
 from affectzoo.plots import agreement_figure, confusion_figure, traces_figure
 from affectzoo.sample import AffectOutput, Batch
 from affectzoo.tasks.va import DIMENSIONS
@@ -53,7 +54,7 @@ def evaluate(
     """Measure a model on every face of an index.
 
     Args:
-        model: In evaluation mode.
+        model: In any mode, which it keeps.
         index: Faces of one split, in any label space that maps into the model's.
         batch_size: Faces, or windows, per forward pass.
         window: Frames per window for a recurrent model; 0 for single faces. By default as its weights were
@@ -105,7 +106,7 @@ def outputs(
     """A model's outputs for the faces of an index, batch by batch, without augmentation.
 
     Args:
-        model: In evaluation mode.
+        model: In any mode, which it keeps.
         index: Faces with the landmarks that the model takes.
         batch_size: Faces, or windows, per forward pass.
         window: Frames per window, see ``evaluate``.
@@ -130,7 +131,7 @@ def outputs(
         if batch:
             answered = True
             batch = model.transfer_batch_to_device(batch, model.device, 0)
-            with torch.inference_mode():  # not around the yield: it would reach into the caller's own work
+            with inference(model):  # not around the yield: it would reach into the caller's own work
                 answer = model.predict_batch(batch)
             yield answer
         if progress is not None:

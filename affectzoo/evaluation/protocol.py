@@ -122,6 +122,8 @@ def read_ids(path: Path) -> dict[str, Any]:
         parts = [part for fold in frozen["folds"] for part in fold["parts"].values()]
         intact = all(part["hash"] == split_hash(part["ids"]) for part in parts)
         intact = intact and frozen["hash"] == _total_hash(frozen["folds"])
+    except AffectZooError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path}: no file of a protocol's ids ({type(error).__name__}: {error})") from None
     if not intact:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import OptionError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,27 +62,25 @@ class Preprocess:
         object.__setattr__(self, "mean", self._per_channel("mean"))
         object.__setattr__(self, "std", self._per_channel("std"))
         if self.color not in ("rgb", "gray"):
-            raise AffectZooError(f"preprocess: color is '{self.color}', only rgb and gray exist")
+            raise OptionError(f"preprocess: color is '{self.color}', only rgb and gray exist")
         sizes = [self.size] if self.resize is None else [self.size, self.resize]
         if not all(type(edge) is int for edge in sizes):
-            raise AffectZooError(
-                f"preprocess: size {self.size} and resize {self.resize} must be whole numbers"
-            )
+            raise OptionError(f"preprocess: size {self.size} and resize {self.resize} must be whole numbers")
         if not all(map(math.isfinite, (*self.mean, *self.std, self.margin))):
-            raise AffectZooError("preprocess: mean, std and margin must be finite")
+            raise OptionError("preprocess: mean, std and margin must be finite")
         if not 1 <= self.size <= self.face_size <= 4096:
-            raise AffectZooError(
+            raise OptionError(
                 f"preprocess: size {self.size} and resize {self.resize} must keep 1 <= size <= resize <= 4096"
             )
         if min(self.std) <= 0 or not -0.5 <= self.margin <= 4:
-            raise AffectZooError("preprocess: std must be above 0 and margin between -0.5 and 4")
+            raise OptionError("preprocess: std must be above 0 and margin between -0.5 and 4")
 
     def _per_channel(self, field: str) -> tuple[float, ...]:
         values = tuple(float(value) for value in getattr(self, field))
         if len(values) == 1:
             values *= self.channels
         if len(values) != self.channels:
-            raise AffectZooError(
+            raise OptionError(
                 f"preprocess: {field} has {len(values)} values, but {self.color} has "
                 f"{self.channels} channel(s)"
             )
@@ -109,11 +107,11 @@ class Preprocess:
         """Read what ``to_dict`` wrote.
 
         Raises:
-            AffectZooError: A field is missing, unknown or out of range.
+            OptionError: A field is missing, unknown or out of range.
         """
         known = {field.name for field in fields(cls)}
         if not set(values) <= known or "size" not in values:
-            raise AffectZooError(
+            raise OptionError(
                 f"preprocess: fields are {', '.join(sorted(known))} (size is required), "
                 f"but got {', '.join(sorted(values)) or 'none'}"
             )
@@ -132,7 +130,7 @@ class Preprocess:
                 it whole, so nothing is ever stretched.
 
         Raises:
-            AffectZooError: The box has no area, or the square no pixel, inside the picture.
+            OptionError: The box has no area, or the square no pixel, inside the picture.
         """
         height, width = image.shape[:2]
         x0, y0, x1, y1 = (0, 0, width, height) if box is None else box
@@ -142,7 +140,7 @@ class Preprocess:
             x, y = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
             if x < width and y < height and x + side > 0 and y + side > 0:
                 return Region(x, y, side)
-        raise AffectZooError(
+        raise OptionError(
             f"face box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area inside a picture of "
             f"{width} x {height} pixels"
         )

@@ -17,6 +17,7 @@ from affectzoo.faces.detect import Detection, Detector, DetectorName, make_detec
 from affectzoo.faces.preprocess import Box
 from affectzoo.files.images import SUFFIXES, read_image
 from affectzoo.labels import LabelSpace
+from affectzoo.models.inference import inference
 from affectzoo.sample import AffectOutput
 from affectzoo.tasks.va import VATask
 
@@ -121,7 +122,7 @@ def predict_stream(
 
     Args:
         pictures: Files and arrays.
-        model: In evaluation mode.
+        model: In any mode, which it keeps.
         detector: Finds the faces.
         batch_size: Faces per forward pass.
     """
@@ -190,7 +191,7 @@ def _classify(
 ) -> Iterator[FaceResult]:
     tensors = [tensor for _, tensor in waiting if tensor is not None]
     answers: list[dict[str, Any]] = []
-    with torch.inference_mode():
+    with inference(model):
         for start in range(0, len(tensors), batch_size):
             batch = torch.stack(tensors[start : start + batch_size]).to(model.device)
             answers += _answers(model, model(batch))

@@ -17,7 +17,7 @@ from torch import nn
 
 from affectzoo import store
 from affectzoo import weights as weights_files
-from affectzoo.errors import AffectZooError, LabelError, WeightsError
+from affectzoo.errors import LabelError, OptionError, WeightsError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.labels import label_space
 from affectzoo.losses.features import FeatureLoss
@@ -190,7 +190,7 @@ class AffectModel(pl.LightningModule):
             landmarks: Shape (B, N, 2), pixels of ``image``; for models that take landmarks.
         """
         if self.landmarks and landmarks is None:
-            raise AffectZooError(f"{self.arch} with landmarks needs {self.landmarks} points for each face")
+            raise OptionError(f"{self.arch} with landmarks needs {self.landmarks} points for each face")
         if image.ndim == 4:
             image = image.contiguous(memory_format=torch.channels_last)
         output: AffectOutput = self.network(image, landmarks)
@@ -275,7 +275,7 @@ class AffectModel(pl.LightningModule):
         Raises:
             WeightsError: Of another architecture, or not of affectzoo.
             LabelError: For other classes.
-            AffectZooError: Of a training of another length, whose schedule ends where it ended.
+            OptionError: Of a training of another length, whose schedule ends where it ended.
         """
         if "affectzoo" not in checkpoint:
             raise WeightsError("the checkpoint was not written by affectzoo")
@@ -289,7 +289,7 @@ class AffectModel(pl.LightningModule):
         here = self.trainer.estimated_stepping_batches
         for schedule in checkpoint.get("lr_schedulers", ()):
             if schedule.get("total_steps", here) != here:
-                raise AffectZooError(
+                raise OptionError(
                     f"the checkpoint's schedule has {schedule['total_steps']} steps, this training {here}: "
                     "go on with the same epochs, data and batch size, or train anew with --model.weights"
                 )
@@ -319,11 +319,11 @@ class AffectModel(pl.LightningModule):
 
         Raises:
             LabelError: They do not.
-            AffectZooError: Layers are frozen at their random start.
+            OptionError: Layers are frozen at their random start.
         """
         frozen = any(not parameter.requires_grad for parameter in self.network.trunk.parameters())
         if stage == "fit" and frozen and not self._starts_trained and self.trainer.ckpt_path is None:
-            raise AffectZooError(
+            raise OptionError(
                 f"{self.arch}: frozen layers would keep their random start: name --model.weights (or --model."
                 "pretrained true, where there are ImageNet weights), or train all: --model.frozen none"
             )

@@ -12,7 +12,7 @@ from typing import Any, Literal, cast
 import torch
 from torch import nn
 
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import OptionError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.fusion import POINTS
@@ -50,10 +50,10 @@ class RecurrentTrunk(nn.Module):
                 trunk's own dropout covers.
 
         Raises:
-            AffectZooError: The number of layers is out of range.
+            OptionError: The number of layers is out of range.
         """
         if not 1 <= layers <= MOST_LAYERS:
-            raise AffectZooError(f"{layers} recurrent layers: expected 1 to {MOST_LAYERS}")
+            raise OptionError(f"{layers} recurrent layers: expected 1 to {MOST_LAYERS}")
         super().__init__()
         self.frames = frame_trunk
         self.starts_from = {arch: "frames"}

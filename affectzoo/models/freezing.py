@@ -8,7 +8,7 @@ from typing import Literal
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from affectzoo.errors import AffectZooError, UnknownNameError
+from affectzoo.errors import OptionError, UnknownNameError
 
 Freeze = Literal["none", "trunk"] | float
 
@@ -24,12 +24,12 @@ def freeze(trunk: nn.Module, what: Freeze) -> None:
             of the layers, counted from the end and rounded up.
 
     Raises:
-        AffectZooError: An unknown word, or a share out of range.
+        OptionError: An unknown word, or a share out of range.
     """
     if isinstance(what, str) and what not in ("none", "trunk"):
         raise UnknownNameError("part to freeze", what, ("none", "trunk"), "or the share of layers to train")
     if not isinstance(what, str) and not 0 < what <= 1:
-        raise AffectZooError(f"freeze: the share of layers to train is {what}; expected 0 < share <= 1")
+        raise OptionError(f"freeze: the share of layers to train is {what}; expected 0 < share <= 1")
     layers = [layer for layer in trunk.modules() if next(layer.parameters(recurse=False), None) is not None]
     share = {"none": 1.0, "trunk": 0.0}[what] if isinstance(what, str) else what
     first = len(layers) - math.ceil(round(share * len(layers), 6))  # 0.2 of 35 layers is 7.000000000000001

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import OptionError
 
 POINTS = 68
 """Landmarks of the iBUG 300-W markup, which the fused trunks take."""
@@ -26,17 +26,17 @@ def join_landmarks(features: torch.Tensor, landmarks: torch.Tensor | None, point
         Shape (B, D + 2 * points).
 
     Raises:
-        AffectZooError: The landmarks are missing or of another shape.
+        OptionError: The landmarks are missing or of another shape.
     """
     if not points:
         return features
     if landmarks is None:
-        raise AffectZooError(
+        raise OptionError(
             f"landmarks are missing: this model takes {points} points of each face beside its "
             "picture; give them, or build the model with landmarks=False"
         )
     if landmarks.shape != (len(features), points, 2):
-        raise AffectZooError(
+        raise OptionError(
             f"landmarks have shape {tuple(landmarks.shape)}, expected {(len(features), points, 2)}: "
             f"x and y of {points} points for each face"
         )

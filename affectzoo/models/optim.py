@@ -11,7 +11,7 @@ from torch import nn
 from torch.optim import Adam, AdamW, Optimizer, lr_scheduler
 from torch.optim.lr_scheduler import LRScheduler
 
-from affectzoo.errors import AffectZooError, UnknownNameError
+from affectzoo.errors import OptionError, UnknownNameError
 
 OptimizerName = Literal["sgd", "adam", "adamw"]
 ScheduleName = Literal["constant", "steps", "cosine", "one_cycle"]
@@ -46,13 +46,13 @@ class OptimizerSettings:
         decay = min(self.weight_decay, self.head_weight_decay or 0.0)
         rates = (self.lr, self.lr if self.trunk_lr is None else self.trunk_lr)
         if min(rates) <= 0 or not 0 <= self.momentum < 1 or decay < 0:
-            raise AffectZooError(
+            raise OptionError(
                 f"optimizer: lr {self.lr}, trunk_lr {self.trunk_lr}, momentum {self.momentum}, weight_decay "
                 f"{self.weight_decay}, head_weight_decay {self.head_weight_decay}; expected rates > 0, "
                 "0 <= momentum < 1 and decays >= 0"
             )
         if self.nesterov and not self.momentum:
-            raise AffectZooError("optimizer: nesterov needs a momentum above 0")
+            raise OptionError("optimizer: nesterov needs a momentum above 0")
 
     def build(self, trunk: nn.Module, heads: nn.Module) -> Optimizer:
         """The optimiser over what of both parts may be trained."""
@@ -94,10 +94,10 @@ class Schedule:
         if self.name not in get_args(ScheduleName):
             raise UnknownNameError("schedule", self.name, get_args(ScheduleName))
         if self.name == "steps" and bool(self.milestones) == (self.every is not None):
-            raise AffectZooError("schedule: steps needs either milestones or every")
+            raise OptionError("schedule: steps needs either milestones or every")
         steps = [*self.milestones, *([] if self.every is None else [self.every])]
         if min(steps, default=1) < 1 or self.gamma <= 0 or not 0 <= self.warmup <= 1:
-            raise AffectZooError(
+            raise OptionError(
                 f"schedule: milestones {self.milestones}, every {self.every}, gamma {self.gamma}, warmup "
                 f"{self.warmup}; expected steps >= 1, gamma > 0, 0 <= warmup <= 1"
             )
@@ -110,10 +110,10 @@ class Schedule:
             total_steps: Steps of the whole training; infinite when it has no end.
 
         Raises:
-            AffectZooError: ``cosine`` or ``one_cycle`` over a training without an end.
+            OptionError: ``cosine`` or ``one_cycle`` over a training without an end.
         """
         if self.name in ("cosine", "one_cycle") and not math.isfinite(total_steps):
-            raise AffectZooError(f"schedule {self.name} needs an end: set trainer.max_epochs or max_steps")
+            raise OptionError(f"schedule {self.name} needs an end: set trainer.max_epochs or max_steps")
         if self.name == "steps" and self.every is not None:
             return lr_scheduler.StepLR(optimizer, self.every, self.gamma)
         if self.name == "steps":

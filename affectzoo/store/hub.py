@@ -46,6 +46,8 @@ def from_hub(name: str) -> Path:
             raise ValueError(f"expected {HUB}OWNER/NAME or {HUB}OWNER/NAME@REVISION")
         repo_id, revision = match[1], match[2] or "main"
         path = newest(HubFile(repo_id, CONFIG_NAME, revision, limit=_CONFIG_LIMIT))
+    except WeightsError:
+        raise
     except ValueError as error:  # the client has rules of its own for names
         raise WeightsError(f"'{name}' is no name on the Hub: {error}") from None
     commit = path.parent.name

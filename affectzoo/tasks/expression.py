@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from affectzoo.errors import AffectZooError, UnknownNameError
+from affectzoo.errors import OptionError, UnknownNameError
 from affectzoo.labels import LabelSpace
 from affectzoo.losses.class_weights import ClassWeights, class_weights
 from affectzoo.losses.expression import max_target, soft_cross_entropy
@@ -40,7 +40,7 @@ class ExpressionLoss:
             if value not in get_args(names):
                 raise UnknownNameError("loss", value, get_args(names))
         if not 0 <= self.beta < 1:
-            raise AffectZooError(f"loss: beta is {self.beta}; expected 0 <= beta < 1")
+            raise OptionError(f"loss: beta is {self.beta}; expected 0 <= beta < 1")
 
 
 class ExpressionTask(nn.Module):

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from affectzoo.errors import AffectZooError, UnknownNameError
+from affectzoo.errors import OptionError, UnknownNameError
 from affectzoo.losses.va import ccc_loss, mse_loss
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.metrics.va import VAMetrics
@@ -36,7 +36,7 @@ class VALoss:
         if self.name not in get_args(VALossName):
             raise UnknownNameError("va_loss", self.name, get_args(VALossName))
         if not 0 <= self.ccc_weight <= 1:
-            raise AffectZooError(f"va_loss: ccc_weight is {self.ccc_weight}, expected 0 to 1")
+            raise OptionError(f"va_loss: ccc_weight is {self.ccc_weight}, expected 0 to 1")
 
 
 class VATask(nn.Module):

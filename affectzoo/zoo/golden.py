@@ -19,6 +19,7 @@ from affectzoo import __version__
 from affectzoo.errors import WeightsError
 from affectzoo.files.fetch import leave, mark
 from affectzoo.files.images import read_image
+from affectzoo.models.inference import inference
 from affectzoo.store import ASSETS
 from affectzoo.weights import GOLDEN, files
 
@@ -41,7 +42,7 @@ def make(model: AffectModel) -> dict[str, torch.Tensor]:
     The face is rendered, no person's. Models of clips get some frames, in which it moves.
 
     Args:
-        model: In evaluation mode, with its final weights.
+        model: With its final weights.
     """
     face = read_image(sorted(FACE.iterdir())[0])
     count = FRAMES if model.meta is not None and model.meta.training.get("window") else 1
@@ -62,7 +63,7 @@ def check(model: AffectModel, path: Path, tensors: Mapping[str, torch.Tensor], *
     """Compare a model's answers with those in its file; passed once, the file is trusted on this machine.
 
     Args:
-        model: In evaluation mode, with the file's weights.
+        model: With the file's weights.
         path: The file.
         tensors: What ``make`` returned; none, where the file holds none, are not checked.
         heads: Whether the model's heads are the file's, too.
@@ -117,7 +118,7 @@ def _answers(model: AffectModel, golden: Mapping[str, torch.Tensor]) -> dict[str
         points = torch.from_numpy(np.stack(prepared))
     if len(frames) > 1:
         images, points = images[None], None if points is None else points[None]
-    with torch.inference_mode():
+    with inference(model):
         output = model(images.to(model.device), None if points is None else points.to(model.device))
     return {
         name: value.float().cpu().clone() for name, value in output._asdict().items() if value is not None

@@ -33,7 +33,7 @@ class Layer:
     """What a layer of a model says of faces; a ``features.extraction.Extractor``.
 
     Attributes:
-        model: In evaluation mode.
+        model: In any mode, which it keeps.
         name: One of ``layer_names``; by default the last hidden layer (``AffectOutput.features``). Of a layer
             with several outputs the first one counts; of one that a pass uses several times, the last time.
             Maps are flattened.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from affectzoo.errors import AffectZooError, WeightsError
+from affectzoo.models.inference import inference
 from affectzoo.zoo.checkpoints import Tensors
 from affectzoo.zoo.importing.matching import shared_beginning
 
@@ -33,7 +34,7 @@ def answers(model: AffectModel) -> tuple[torch.Tensor, torch.Tensor]:
     face = torch.randn(1, channels, size, size, generator=torch.Generator().manual_seed(0))
     points = torch.zeros(1, model.landmarks, 2) if model.landmarks else None
     try:
-        with torch.inference_mode():
+        with inference(model):
             output = model(face, points)
     except RuntimeError as error:
         told = str(error).partition("\n")[0]
@@ -68,8 +69,8 @@ def compare(arch: str, source: Tensors, face: torch.Tensor, outputs: torch.Tenso
             network.load_state_dict(state, assign=True)
         except RuntimeError:
             continue  # names of another library
-        with torch.inference_mode():
-            expected = network.eval()(face)
+        with inference(network):
+            expected = network(face)
         apart = float((outputs - expected).norm() / expected.norm())
         if not apart <= PARITY:
             raise WeightsError(
