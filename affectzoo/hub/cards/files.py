@@ -13,7 +13,7 @@ from affectzoo.errors import AffectZooError, WeightsError
 from affectzoo.hub.cards.card import render, render_untrained
 from affectzoo.hub.cards.facts import CardFacts
 from affectzoo.hub.cards.prose import read_prose
-from affectzoo.hub.publishing.public import misfit, portable_command, public_key, public_record
+from affectzoo.hub.portable import misfit, portable_command, public_key, public_record
 from affectzoo.store import ASSETS
 from affectzoo.zoo.listing import architectures
 

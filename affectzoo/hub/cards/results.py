@@ -8,7 +8,7 @@ from typing import Any
 
 from affectzoo.hub.cards.commands import measure_command
 from affectzoo.hub.cards.facts import UNKNOWN
-from affectzoo.hub.publishing.public import portable_command
+from affectzoo.hub.portable import portable_command
 from affectzoo.leaderboard.board import board
 from affectzoo.leaderboard.groups import BASIC, ON_TEST, Entry, Group, at, entries, family, groups, title
 from affectzoo.leaderboard.tables import Cell, Column, Figure, Table, make_table

@@ -8,7 +8,7 @@ from typing import Any
 
 from affectzoo.benchmark.records import read_record, read_records
 from affectzoo.errors import AffectZooError
-from affectzoo.hub.publishing.public import misfit, public_key, public_record
+from affectzoo.hub.portable import misfit, public_key, public_record
 from affectzoo.store import HUB
 
 
