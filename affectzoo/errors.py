@@ -60,3 +60,7 @@ class WeightsError(AffectZooError, ValueError):
 
 class DetectorError(AffectZooError, ValueError):
     """A face detector that cannot be used as asked."""
+
+
+class OutputError(AffectZooError, OSError):
+    """A result that cannot be written; names the file."""

@@ -36,14 +36,16 @@ def demo(folder: Path, console: Console) -> None:
     for name in ("predictions.csv", "predictions.json"):
         write_table(table, folder / name)
     (drawn,) = render_results(results, folder)
-    console.print(f"[bold]1. A photograph[/bold] (E. Collins, NASA, public domain), detector {detector.name}")
+    console.print(
+        "1. A photograph (E. Collins, NASA, public domain), detector " + detector.name, style="bold"
+    )
     console.print(results_table(results))
 
     index = read_folder(RENDERED)
     record = evaluate(model, index) | {"data": "bundled rendered faces", "split": "test"}
     title = f"{DEFAULT_MODEL} on {len(index)} rendered faces"
     write_evaluation(record, folder / "rendered", title)
-    console.print("[bold]2. A measurement[/bold] on computer graphics, which says nothing of real faces")
+    console.print("2. A measurement on computer graphics, which says nothing of real faces", style="bold")
     console.print(evaluation_table(record, title))
     for metric in model.describe().metrics:
         console.print(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from affectzoo.console import visible
 from affectzoo.files.images import read_image
 from affectzoo.inference.prediction import FaceResult
 
@@ -92,6 +93,7 @@ def render_results(results: Sequence[FaceResult], folder: Path) -> list[Path]:
 def results_table(results: Sequence[FaceResult]) -> Table:
     """Predictions as a table, with the three likeliest classes of each face."""
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(show_lines=False)
     table.add_column("file", overflow="fold")
@@ -99,7 +101,7 @@ def results_table(results: Sequence[FaceResult]) -> Table:
         table.add_column(column, no_wrap=True)
     for result in results:
         if result.error is not None:
-            table.add_row(result.file, "-", "-", f"[red]{result.error}[/red]", "")
+            table.add_row(result.file, "-", "-", Text(visible(result.error), style="red"), "")
             continue
         ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
         box = "whole picture" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
