@@ -29,9 +29,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError, UnreadableImageError
+from affectzoo.files.faults import one_row
 from affectzoo.files.images import SUFFIXES
 from affectzoo.files.videos import SUFFIXES as VIDEO_SUFFIXES
 from affectzoo.files.videos import Video

@@ -23,11 +23,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import box_around, number, points
 from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 SCALE = 10

@@ -35,10 +35,10 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import csv_rows, number, points
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import LabelSpace, decode, label_space
 

@@ -29,7 +29,6 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import box_around, number
 from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.footage import (
@@ -44,6 +43,7 @@ from affectzoo.datasets.footage import (
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.traces import text_lines
 from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 
 PARTS = ("train", "test")
 

@@ -22,12 +22,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Literal
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.footage import check_every, numbered, unpacked
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.traces import text_lines
 from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 from affectzoo.files.images import SUFFIXES
 
 Pictures = Literal["cropped_aligned", "cropped"]

@@ -25,11 +25,11 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import box_around, number, points
 from affectzoo.datasets.folds import fold_splits, step_folds
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import decode, label_space
 

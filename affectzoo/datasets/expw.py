@@ -25,10 +25,10 @@ from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 from affectzoo.labels import SPACES, decode
 
 LABELS = SPACES["expw7"]

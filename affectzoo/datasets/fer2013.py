@@ -24,9 +24,9 @@ from typing import Any
 
 import numpy as np
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError, LabelError
+from affectzoo.files.faults import one_row
 from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import SPACES, canonical, decode
 

@@ -24,10 +24,10 @@ from typing import Any
 
 import numpy as np
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.votes import VoteRule, label_distribution
 from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 from affectzoo.labels import CODES, SPACES
 
 FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.errors import DataError
+from affectzoo.files.faults import one_row
 
 
 def csv_rows(path: Path) -> Iterator[tuple[str, list[str]]]:

@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import box_around, points
 from affectzoo.errors import DataError
 from affectzoo.files import videos
+from affectzoo.files.faults import one_row
 from affectzoo.files.images import SUFFIXES as PICTURES
 
 

@@ -17,10 +17,10 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.folds import fold_splits, step_folds
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError, LabelError
+from affectzoo.files.faults import one_row
 from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import SPACES
 

@@ -26,11 +26,11 @@ from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError, UnreadableImageError
+from affectzoo.files.faults import one_row
 from affectzoo.files.videos import Video
 from affectzoo.labels import CODES, SPACES, decode
 

@@ -33,9 +33,9 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import AffectZooError, DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 from affectzoo.labels import SPACES, LabelSpace, decode
 
 Pictures = Literal["aligned", "original"]

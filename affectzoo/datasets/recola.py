@@ -30,7 +30,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.footage import (
     Footage,
@@ -51,6 +50,7 @@ from affectzoo.datasets.traces import (
     text_lines,
 )
 from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 
 LABELS = (
     "RECOLA-Annotation/emotional_behaviour",

@@ -32,13 +32,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.footage import annotated_rows, check_every, find_footage
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.traces import Trace, average, checked, number_table, text_lines
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files import videos
+from affectzoo.files.faults import one_row
 
 NAME = re.compile(
     r"[AR](?P<rater>[0-9]+)[RS](?P<recording>[0-9]+)TUC(?:Ob|Po|Pr|Sp)(?P<again>[0-9]?)"

@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Literal
 
 from affectzoo.datasets.afew import LABELS, SPLITS, expression, walk_part
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 from affectzoo.files.images import SUFFIXES
 
 Pictures = Literal["aligned", "original"]

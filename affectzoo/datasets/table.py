@@ -27,10 +27,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from affectzoo.datasets.faults import one_row
 from affectzoo.datasets.fields import csv_rows, number, points
 from affectzoo.datasets.index import SPLITS, FaceIndex, one_hot
 from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.files.faults import one_row
 from affectzoo.labels import NOT_A_CLASS, SPACES, LabelSpace, canonical, label_space
 
 BOX = ("x0", "y0", "x1", "y1")

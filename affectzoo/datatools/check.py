@@ -17,11 +17,11 @@ from typing import Any, Literal
 import numpy as np
 
 from affectzoo.console import stdout
-from affectzoo.datasets.faults import all_faults
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools.scan import Picture, Watch, near_pairs, scan
 from affectzoo.errors import AffectZooError, DataError, DataNotFoundError, LabelError, UnreadableImageError
 from affectzoo.evaluation.source import options, read
+from affectzoo.files.faults import all_faults
 from affectzoo.files.images import SUFFIXES
 from affectzoo.files.videos import SUFFIXES as VIDEO_SUFFIXES
 from affectzoo.files.videos import Video

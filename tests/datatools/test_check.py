@@ -28,11 +28,11 @@ from fakes.recola import write_recola
 from fakes.semaine import write_semaine
 
 from affectzoo.cli import main
-from affectzoo.datasets.faults import all_faults, one_row
 from affectzoo.datatools.check import CheckReport, Finding, check
 from affectzoo.datatools.scan import near_pairs, perceptual_hashes
 from affectzoo.errors import DataError, UnknownNameError
 from affectzoo.evaluation.source import read
+from affectzoo.files.faults import all_faults, one_row
 
 HEADER = "path,label,valence,arousal,split,x0,y0,x1,y1,landmarks,subject,clip,frame"
 

@@ -1,0 +1,174 @@
+"""Look into folders: one way to list them, to pass over litter and to tell what was seen and not used.
+
+Litter is what systems and programs leave behind: names that begin with a dot, ``__MACOSX``, ``@eaDir``,
+``Thumbs.db`` and the like. Pipes, sockets, devices and links to nothing are never opened. Names that are not
+UTF-8 are kept as Python has them (``os.fsdecode``), so that their files can be opened.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+
+from affectzoo.errors import DataError
+
+LITTER = frozenset(
+    {
+        "$recycle.bin",
+        "#recycle",
+        "@eadir",
+        "__macosx",
+        "desktop.ini",
+        "icon\r",
+        "lost+found",
+        "system volume information",
+        "thumbs.db",
+    }
+)
+"""Names of litter beside those that begin with a dot, lower case."""
+
+_seen: ContextVar[Counter[str] | None] = ContextVar("seen", default=None)
+
+
+@dataclass(frozen=True)
+class Listing:
+    """What one folder holds.
+
+    Attributes:
+        path: The folder.
+        folders: Names of folders in it, sorted; links to folders count.
+        files: Names of regular files in it, sorted; links to files count.
+        litter: How many entries were passed over as litter.
+        special: What must not or cannot be opened, and what that is, such as ``a pipe``.
+    """
+
+    path: Path
+    folders: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    litter: int = 0
+    special: tuple[tuple[Path, str], ...] = ()
+
+
+def look(path: Path) -> Listing:
+    """List one folder; what is passed over is counted, see ``unused``.
+
+    Raises:
+        DataError: It is no folder, or cannot be listed.
+    """
+    folders: list[str] = []
+    files: list[str] = []
+    special: list[tuple[Path, str]] = []
+    litter = 0
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if is_litter(entry.name):
+                    litter += 1
+                elif _holds(entry, folders, files):
+                    continue
+                else:
+                    special.append((path / entry.name, obstacle(path / entry.name) or "unreadable"))
+    except OSError as error:
+        raise DataError(f"{path}: cannot be listed ({error.strerror or error})") from None
+    count("hidden or system file", litter)
+    for _, reason in special:
+        count(f"not opened: {reason.partition(' to ')[0]}", 1)
+    return Listing(path, tuple(sorted(folders)), tuple(sorted(files)), litter, tuple(sorted(special)))
+
+
+def walk(top: Path) -> Iterator[Listing]:
+    """List a folder and all folders below it, each once, parents first and by name.
+
+    Links to folders are followed; a folder that cannot be listed is ``special`` of its own listing.
+
+    Raises:
+        DataError: ``top`` is no folder, or cannot be listed.
+    """
+    entered: set[tuple[int, int]] = set()
+    waiting = [top]
+    while waiting:
+        path = waiting.pop()
+        try:
+            found = path.stat()
+            listing = look(path)
+        except (DataError, OSError) as error:
+            if path == top:
+                raise DataError(f"{top}: {obstacle(top) or error}") from None
+            yield Listing(path, special=((path, "a folder that cannot be listed"),))
+            continue
+        if (found.st_dev, found.st_ino) in entered:  # a link to a folder above, or to one seen before
+            continue
+        entered.add((found.st_dev, found.st_ino))
+        yield listing
+        waiting += [path / name for name in reversed(listing.folders)]
+
+
+def subfolders(path: Path) -> list[Path]:
+    """The folders in a folder, by name; none where it is not there.
+
+    Raises:
+        DataError: It cannot be listed.
+    """
+    return [path / name for name in look(path).folders] if path.is_dir() else []
+
+
+def filenames(path: Path) -> tuple[str, ...]:
+    """The names of the files in a folder, sorted; none where it is not there.
+
+    Raises:
+        DataError: It cannot be listed.
+    """
+    return look(path).files if path.is_dir() else ()
+
+
+def is_litter(name: str) -> bool:
+    """Whether a file or folder of that name is none of the user's."""
+    return name.startswith(".") or name.lower() in LITTER
+
+
+def obstacle(path: Path) -> str | None:
+    """Say why a path is neither a file nor a folder that can be opened, or return ``None``."""
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return f"a link to {path.readlink()}, which is not there" if path.is_symlink() else "no such file"
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte
+        return getattr(error, "strerror", None) or str(error)
+    kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device"}
+    regular = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+    return None if regular else kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def count(reason: str, times: int) -> None:
+    """Note that something was seen and not used, where that is asked for."""
+    seen = _seen.get()
+    if seen is not None and times:
+        seen[reason] += times
+
+
+@contextmanager
+def unused() -> Iterator[Counter[str]]:
+    """Count by reason what is seen and not used while it lasts."""
+    seen: Counter[str] = Counter()
+    before = _seen.set(seen)
+    try:
+        yield seen
+    finally:
+        _seen.reset(before)
+
+
+def _holds(entry: os.DirEntry[str], folders: list[str], files: list[str]) -> bool:
+    """Whether an entry is a folder or a file; its name is added to the right list."""
+    try:
+        kind = folders if entry.is_dir() else files if entry.is_file() else None
+    except OSError:
+        return False
+    if kind is not None:
+        kind.append(entry.name)
+    return kind is not None
