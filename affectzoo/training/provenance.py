@@ -1,0 +1,113 @@
+"""Where weights come from: the recipe, its hash, the data and the faces of a training."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import lightning.pytorch as pl
+import yaml
+from lightning.pytorch.cli import SaveConfigCallback
+
+from affectzoo.datamodules.base import FaceDataModule
+from affectzoo.datasets.ids import ids, split_hash
+from affectzoo.errors import DataError
+from affectzoo.models.base import AffectModel
+
+SCHEDULE = (
+    "max_epochs",
+    "max_steps",
+    "precision",
+    "callbacks",
+    "accumulate_grad_batches",
+    "gradient_clip_val",
+    "limit_train_batches",
+)
+"""Options of the trainer that change the result."""
+
+
+class SaveRecipe(SaveConfigCallback):
+    """Writes the complete configuration of a training to ``config.yaml`` in its run's folder."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Take LightningCLI's arguments; the place is the run's folder."""
+        super().__init__(*args, **{**kwargs, "save_to_log_dir": False})
+
+    def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
+        """Write the file, for trainings only."""
+        if stage == "fit":
+            path = Path(trainer.default_root_dir) / self.config_filename
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self.parser.save(self.config, path, skip_unset=False, overwrite=True)
+
+
+def data_facts(trainer: pl.Trainer) -> dict[str, Any]:
+    """Collect what a trainer's data module says of itself."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if not isinstance(data, FaceDataModule):
+        return {"data": type(data).__name__}
+    facts: dict[str, Any] = {
+        "data": data.index.dataset,
+        "left_out": dict(data.index.left_out),
+        "unreadable": list(data.unreadable),
+    }
+    if data.window:
+        facts |= {"window": data.window, "eval_window": data.eval_window, "eval_stride": data.eval_stride}
+    rule = getattr(data, "rule", None)
+    return facts if rule is None else facts | {"training_label_rule": rule}
+
+
+def licence(model: AffectModel) -> dict[str, str]:
+    """Pass on the terms of the weights that a model started from."""
+    started = None if model.meta is None else model.meta.licence.get("weights")
+    return {} if started is None else {"starting weights": started}
+
+
+def _public(name: str) -> str:
+    """What weights are called elsewhere: a path goes by its last part."""
+    path = Path(name).expanduser()
+    return path.name if path.exists() else name
+
+
+def training_facts(trainer: pl.Trainer) -> dict[str, Any]:
+    """Collect what tells a run from others: recipe, seed, faces it was trained and chosen on."""
+    facts: dict[str, Any] = {}
+    saved = next((c for c in trainer.callbacks if isinstance(c, SaveRecipe)), None)  # type: ignore[attr-defined]
+    if saved is not None:
+        facts["seed"] = saved.config.get("seed_everything")
+        config = yaml.safe_load(saved.parser.dump(saved.config, skip_none=False))
+        facts["recipe_hash"] = recipe_hash(config)
+        given = config["model"].get("init_args", {})
+        if given.get("weights") is not None:
+            facts["started_from"] = _public(given["weights"])
+        elif given.get("pretrained"):
+            facts["started_from"] = "ImageNet weights of timm"
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    if isinstance(data, FaceDataModule):
+        facts |= {name: getattr(data, name) for name in ("fold", "folds") if hasattr(data, name)}
+        for split in ("train", "valid"):
+            with suppress(DataError):  # of faces that cannot be told apart; the training is done, keep it
+                facts[f"{split}_hash"] = split_hash(ids(data.split_index(split)))
+    return facts
+
+
+def recipe_hash(config: Mapping[str, Any]) -> str:
+    """SHA-256 of what a configuration says of the result.
+
+    Runs that differ in nothing but seed, fold, place and machine have the same.
+
+    Args:
+        config: A training's complete configuration, as in a run's ``config.yaml``.
+    """
+    elsewhere = {"root", "num_workers", "fold"}
+    options = {k: v for k, v in config["data"].get("init_args", {}).items() if k not in elsewhere}
+    model = dict(config["model"].get("init_args", {}))
+    model["weights"] = model.get("weights") is not None  # each fold or seed may start from its own
+    trainer = {name: config["trainer"].get(name) for name in SCHEDULE}
+    told = [config["model"]["class_path"], model, config["data"]["class_path"], options, trainer]
+    told.append(config.get("report"))
+    return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
