@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,13 +19,13 @@ import pandas as pd
 import torch
 
 from affectzoo.errors import DataError, UnknownNameError
+from affectzoo.evaluation.scoring import Drawn, groups_of
 from affectzoo.metrics.bootstrap import McNemar, Metric, bootstrap_difference, mcnemar
 from affectzoo.metrics.classification import accuracy, class_metrics, confusion
 from affectzoo.metrics.regression import regression_metrics
 from affectzoo.tasks.va import DIMENSIONS
 
 Floats = npt.NDArray[np.float64]
-Drawn = Literal["subjects", "clips", "faces"]
 
 RANKING = ("f1_top2", "auc", "auc_pr")
 CLASS_METRICS = (
@@ -236,23 +236,6 @@ def compare(
 
 def _run_names(name: str, runs: int) -> list[str]:
     return [name] if runs == 1 else [f"run {number} of {name}" for number in range(1, runs + 1)]
-
-
-def groups_of(table: pd.DataFrame) -> tuple[Drawn, npt.NDArray[Any] | None]:
-    """What a bootstrap shall draw: subjects, else clips, else faces.
-
-    Args:
-        table: With columns ``subject`` and ``clip``, such as an index table or one of predictions.
-
-    Returns:
-        What it is, and each face's subject or clip; ``None`` for faces. Subjects count where every face has
-        one and there are several, and so do clips.
-    """
-    kinds: tuple[tuple[Drawn, str], ...] = (("subjects", "subject"), ("clips", "clip"))
-    for units, column in kinds:
-        if column in table and table[column].notna().all() and table[column].nunique() > 1:
-            return units, table[column].to_numpy(object)
-    return "faces", None
 
 
 def missing_as_wrong(scores: Floats, labels: npt.NDArray[np.int64]) -> Floats:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
 import statistics
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -88,34 +85,6 @@ def timed(function: Callable[[Any], Any], faces: Any) -> dict[str, float]:
         raise AffectZooError("timed: no faces to time the function on")
     one, every = (_median_seconds(function, part) for part in (faces[:1], faces))
     return {"latency_ms": 1000 * one, "throughput": len(faces) / every}
-
-
-def hardware() -> dict[str, Any]:
-    """The machine: ``cpu``, ``cores`` that this process may use, ``gpu`` or ``None``, ``memory_gib``.
-
-    Neither names of host and user nor paths are in it. What the system does not tell is ``None``.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    known = getattr(os, "sysconf_names", {})
-    memory = None
-    if "SC_PHYS_PAGES" in known and "SC_PAGE_SIZE" in known:
-        memory = round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1)
-    return {
-        "cpu": _cpu() or None,
-        "cores": cores,
-        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "memory_gib": memory,
-    }
-
-
-def _cpu() -> str:
-    listed = Path("/proc/cpuinfo")
-    if listed.is_file():
-        for line in listed.read_text(encoding="utf-8", errors="replace").splitlines():
-            field, _, value = line.partition(":")
-            if field.strip() == "model name":
-                return value.strip()
-    return platform.processor() or platform.machine()
 
 
 @contextmanager

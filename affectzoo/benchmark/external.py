@@ -41,8 +41,8 @@ from affectzoo.labels import canonical
 from affectzoo.tasks.va import DIMENSIONS
 
 if TYPE_CHECKING:
-    from affectzoo.benchmark.scoring import ScoreKind
     from affectzoo.datasets.index import FaceIndex
+    from affectzoo.evaluation.scoring import ScoreKind
     from affectzoo.faces.preprocess import Box
 
 Floats = npt.NDArray[np.float64]

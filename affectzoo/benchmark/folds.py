@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affectzoo.datasets.ids import ids, split_hash
-from affectzoo.tasks.va import DIMENSIONS
+from affectzoo.datasets.ids import ids, split_hash, truth_hash
 
 if TYPE_CHECKING:
     from affectzoo.datasets.index import FaceIndex
@@ -63,7 +62,7 @@ class Fold:
     @cached_property
     def sums(self) -> dict[str, str]:
         """Of each part's faces with their labels and values."""
-        return {name: _sum(part) for name, part in self.parts.items() if name != "valid"}
+        return {name: truth_hash(part) for name, part in self.parts.items() if name != "valid"}
 
     @cached_property
     def inputs(self) -> dict[str, str]:
@@ -90,8 +89,3 @@ class Fold:
 
 def _bytes(value: Any) -> bytes:
     return b"-" if value is None else np.asarray(value, np.float32).tobytes()
-
-
-def _sum(index: FaceIndex) -> str:
-    truth = index.table[["label", *DIMENSIONS]].itertuples(index=False, name=None)
-    return split_hash(f"{face} {told}" for face, told in zip(ids(index), truth, strict=True))

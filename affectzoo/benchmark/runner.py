@@ -6,14 +6,10 @@ key names protocol and system and ends in a sum of all that its figures depend o
 
 from __future__ import annotations
 
-import hashlib
-import json
-import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +17,8 @@ import numpy as np
 import pandas as pd
 
 from affectzoo import __version__
-from affectzoo.benchmark.cost import hardware
 from affectzoo.benchmark.folds import Fold
 from affectzoo.benchmark.found import detected
-from affectzoo.benchmark.records import FORMAT, read_record, write_record
-from affectzoo.benchmark.scoring import Answers, Part, score, units
 from affectzoo.benchmark.systems import Measured, System
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
@@ -33,19 +26,12 @@ from affectzoo.errors import AffectZooError, EmptySplitError
 from affectzoo.evaluation import protocol as protocol_faces
 from affectzoo.evaluation import source
 from affectzoo.evaluation.evaluate import Progress, span
+from affectzoo.evaluation.machine import hardware, versions
+from affectzoo.evaluation.measurement import clip_table, face_facts, predictions_table
 from affectzoo.evaluation.protocols import Protocol, Source
+from affectzoo.evaluation.record import FORMAT, read_record, record_key, write_record
+from affectzoo.evaluation.scoring import Part, score
 from affectzoo.faces.detect import Detector
-from affectzoo.tasks.va import DIMENSIONS
-
-PACKAGES = (
-    "torch",
-    "timm",
-    "torchmetrics",
-    "numpy",
-    "scikit-learn",
-    "scikit-image",
-    "opencv-python-headless",
-)
 
 
 @dataclass(frozen=True)
@@ -76,7 +62,7 @@ class Task:
         protocol = self.protocol
         numbers = [None] if protocol.folds == 1 else list(range(protocol.folds))
         if self.split is None:
-            every = [protocol_faces.faces(protocol, self.roots, number) for number in numbers]
+            every = [protocol_faces.faces(protocol, self.roots, number, testing=True) for number in numbers]
         else:
             every = [_split_parts(protocol, self.roots[protocol.test.dataset])]
         tests = [parts["test"] for parts in every]
@@ -162,6 +148,12 @@ def benchmark(
         for reason in filter(None, reasons.values()):
             say(f"left out: {reason}")
         pairs += [(task, one) for task in tasks if reasons[task.protocol.name] is None]
+    for task, one in pairs:
+        if one.learns and any("train" not in fold.parts for fold in task.folds):
+            raise AffectZooError(
+                f"{one.spec} is fitted on the training part of {task.protocol.name}, which is not in "
+                f"{', '.join(map(str, task.roots.values()))}: give one that has it, or leave {one.spec} out"
+            )
     records = []
     for number, (task, one) in enumerate(pairs, 1):
         name = f"{number}/{len(pairs)} {one.name} on {task.protocol.name}"
@@ -198,9 +190,7 @@ def _key(task: Task, one: System) -> str:
         finder,
         task.note,
     ]
-    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
-    name = "".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in one.name)
-    return f"{task.protocol.name}-{name[-60:]}-{digest}"
+    return record_key(task.protocol.name, one.name, told)
 
 
 def _finder(task: Task, one: System) -> str | None:
@@ -224,9 +214,10 @@ def _measure(
         fits += [measured.fit] if measured.fit is not None else []
         remarks |= dict.fromkeys(measured.remarks)
         parts.append(Part(fold.test, measured.answers, fold.labels, task.protocol.unit))
-    tables = {".csv": pd.concat(map(_predictions, folds, parts), ignore_index=True)}
+    numbers = [fold.number for fold in folds]
+    tables = {".csv": pd.concat(map(predictions_table, parts, numbers), ignore_index=True)}
     if task.protocol.unit == "clip":
-        tables[".clips.csv"] = pd.concat(map(_clip_predictions, folds, parts), ignore_index=True)
+        tables[".clips.csv"] = pd.concat(map(clip_table, parts, numbers), ignore_index=True)
     scored = score(parts)
     facts = one.facts(folds[0])
     sums = facts.get("model", {}).get("sha256") or [None]
@@ -246,14 +237,14 @@ def _measure(
         "kind": one.kind,
         **facts,
         "protocol": _protocol_facts(task, one),
-        "faces": _face_facts(folds, parts),
+        "faces": face_facts(parts),
         "labels": None if folds[0].labels is None else list(folds[0].labels.names),
         **scored,
         "fit": fits or None,
         "remarks": list(remarks),
         "compute": compute,
         "hardware": hardware(),
-        "versions": {"affectzoo": __version__, "python": platform.python_version()} | _versions(),
+        "versions": versions(),
         "seconds": round(time.perf_counter() - start, 1),
     }
     return record, tables
@@ -291,74 +282,3 @@ def _protocol_facts(task: Task, one: System) -> dict[str, Any]:
         "metrics": protocol.metrics,
         "note": task.note,
     }
-
-
-def _face_facts(folds: Sequence[Fold], parts: Sequence[Part]) -> dict[str, Any]:
-    table = pd.concat([fold.test.table[["subject", "clip"]] for fold in folds])
-    missing = sum(int((~part.answers.answered).sum()) for part in parts)
-    subjects, clips = (table[name] for name in ("subject", "clip"))
-    return {
-        "total": len(table),
-        "predicted": len(table) - missing,
-        "missing": missing,
-        "subjects": int(subjects.nunique()) if subjects.notna().all() else None,
-        "clips": int(clips.nunique()) if clips.notna().any() else None,
-        "left_out": dict(folds[0].test.left_out),
-    }
-
-
-def _predictions(fold: Fold, part: Part) -> pd.DataFrame:
-    """What a system said beside the truth, a row per face."""
-    faces = fold.test.table
-    where = {name: faces[name].to_numpy() for name in ("path", "subject", "clip", "frame")}
-    truth = {"label": faces["label"].to_numpy(), **{name: faces[name].to_numpy() for name in DIMENSIONS}}
-    answers = part.answers
-    faces_of = {"id": ids(fold.test), "fold": fold.number, **where}
-    return _told(faces_of, truth, answers, _classes(part), answers.scores, answers.va)
-
-
-def _clip_predictions(fold: Fold, part: Part) -> pd.DataFrame:
-    """The same, a row per clip."""
-    rows, _ = units(part)
-    names = np.unique(fold.test.table["clip"].to_numpy(str))
-    classes = np.array([*_classes(part), None], dtype=object)
-    truth = {"label": classes[rows.truth], **dict(zip(part.answers.dimensions, rows.target.T, strict=True))}
-    clips = {"id": [f"{fold.test.dataset}/{name}" for name in names], "fold": fold.number}
-    return _told(clips | {"subject": rows.groups}, truth, part.answers, _classes(part), rows.scores, rows.va)
-
-
-def _classes(part: Part) -> Sequence[str]:
-    return () if part.labels is None else part.labels.names
-
-
-def _told(
-    where: dict[str, Any],
-    truth: Mapping[str, Any],
-    answers: Answers,
-    classes: Sequence[str],
-    scores: np.ndarray | None,
-    va: np.ndarray | None,
-) -> pd.DataFrame:
-    columns = where
-    if scores is not None:
-        names = np.array([*classes, None], dtype=object)
-        said = np.isfinite(scores).all(axis=1)
-        best = np.where(said, np.nan_to_num(scores).argmax(axis=1), len(names) - 1)
-        columns |= {"label": truth["label"], "predicted_label": names[best]}
-        if answers.kind != "labels":
-            letter = "p" if answers.kind == "probabilities" else "s"
-            columns |= {f"{letter}_{name}": scores[:, i] for i, name in enumerate(classes)}
-    if va is not None:
-        for i, name in enumerate(answers.dimensions):
-            columns |= {name: truth[name], f"predicted_{name}": va[:, i]}
-    return pd.DataFrame(columns)
-
-
-def _versions() -> dict[str, str]:
-    found = {}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except ModuleNotFoundError:
-            continue
-    return found

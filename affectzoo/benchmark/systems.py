@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -32,15 +32,16 @@ from affectzoo.benchmark.features.deep import Layer
 from affectzoo.benchmark.features.extraction import Extractor
 from affectzoo.benchmark.features.scaling import PCA_FACES, WIDE, WIDE_SHARE, Reduction, learn_scaling, scaled
 from affectzoo.benchmark.folds import Fold
-from affectzoo.benchmark.scoring import Answers
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.evaluation import protocols
 from affectzoo.evaluation.evaluate import Progress, predict_index, span
+from affectzoo.evaluation.measurement import epoch_facts, model_answers, weights_facts
+from affectzoo.evaluation.scoring import Answers
 from affectzoo.files import fetch
 from affectzoo.labels import LabelSpace, unmapped
-from affectzoo.tasks.va import DIMENSIONS, VATask
+from affectzoo.tasks.va import DIMENSIONS
 from affectzoo.zoo.loading import load
 
 if TYPE_CHECKING:
@@ -74,9 +75,11 @@ class System(ABC):
         kind: See ``Kind``.
         name: What people call it; runs of one recipe with several seeds share a name.
         spec: What was typed.
+        learns: Whether it is fitted on the protocol's training part.
     """
 
     kind: Kind
+    learns = False
 
     def __init__(self, name: str, spec: str) -> None:
         """Take name and text."""
@@ -170,29 +173,17 @@ class Weights:
         meta = self.meta(fold.number)
         training = dict(meta.training)
         same_data = training.get("data") == fold.test.dataset
-        rule = training.get("epoch_rule")
-        on_test: bool | None = False
-        if rule is None:
-            on_test = None
-        elif not rule.startswith("last") and same_data:
-            chosen_on = training.get("valid_hash")
-            apart = fold.protocol.test.split == "test"  # else another choice of the same part may overlap
-            on_test = True if chosen_on == fold.hash else False if chosen_on is not None and apart else None
         theirs, ours = training.get("train_hash"), fold.parts.get("train")
         if same_data and theirs is not None and ours is not None:
             training["on_protocol"] = theirs == split_hash(ids(ours))
         tensors = weights.read_tensors(store.locate(self.name(fold.number)).path)
         return {
-            "model": {
-                "arch": meta.arch,
-                "task": meta.task,
-                "labels": list(meta.labels),
-                "sha256": self.sums(fold.protocol),
-                "tensors_sha256": None if self.by_fold else weights.fingerprint(tensors),
-                "training": training,
-                "licence": dict(meta.licence),
-            },
-            "epoch": {"rule": rule, "on_test": on_test},
+            "model": weights_facts(
+                replace(meta, training=training),
+                self.sums(fold.protocol),
+                None if self.by_fold else weights.fingerprint(tensors),
+            ),
+            "epoch": epoch_facts(training, fold.test.dataset, fold.hash, fold.protocol.test.split == "test"),
         }
 
 
@@ -229,17 +220,9 @@ class ZooSystem(System):
         faces = fold.test.with_landmarks(model.landmarks)
         told = predict_index(model, faces, self.batch_size, on_unreadable="skip", progress=progress)
         rows = np.flatnonzero(usable)[told.row.numpy()]
-        scores = None
-        if columns is not None:
-            shared = [i for i, column in enumerate(columns) if column is not None]
-            logits = told.expression[:, [column for column in columns if column is not None]]
-            shares = np.zeros((len(rows), len(columns)))
-            shares[:, shared] = logits.softmax(dim=1).numpy()
-            scores = fold.spread(shares, rows)
-        dimensions = next((task.dimensions for task in model.tasks if isinstance(task, VATask)), ())
-        wanted = dimensions and fold.protocol.task != "expression"
-        va = fold.spread(told.va.numpy(), rows) if wanted else None
-        answers = Answers(scores, va, dimensions=dimensions or DIMENSIONS, rule=model.clip_rule)
+        answers = model_answers(model, told, len(fold.test), columns, rows)
+        if fold.protocol.task == "expression":
+            answers = replace(answers, va=None)
         return Measured(answers, cost(model) if measure else None)
 
     def facts(self, fold: Fold) -> dict[str, Any]:
@@ -269,6 +252,8 @@ def _columns(own: LabelSpace, fold: Fold) -> list[int | None]:
 class ClassifierSystem(System):
     """Features with a classifier, which is fitted on the protocol's training part."""
 
+    learns = True
+
     def __init__(self, name: str, spec: str, batch_size: int = 64) -> None:
         """Read ``FEATURES[#LAYER]+CLASSIFIER``."""
         super().__init__(name, spec)
@@ -292,8 +277,6 @@ class ClassifierSystem(System):
 
     def answer(self, fold: Fold, *, measure: bool, progress: Progress | None = None) -> Measured:
         """See ``System``; faces that cannot be read or lack the features' landmarks have no answer."""
-        if "train" not in fold.parts:
-            raise AffectZooError(f"{self.spec}: {fold.protocol.name} has no training part to fit on")
         if self.weights is not None:
             self.weights.check(fold)
         extractor = self._extractor(fold)

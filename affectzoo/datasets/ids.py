@@ -49,6 +49,12 @@ def split_hash(names: Iterable[str]) -> str:
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
 
 
+def truth_hash(index: FaceIndex) -> str:
+    """SHA-256 of the faces with their classes and values: equal hashes mean equal ground truth."""
+    truth = index.table[["label", "valence", "arousal"]].itertuples(index=False, name=None)
+    return split_hash(f"{face} {told}" for face, told in zip(ids(index), truth, strict=True))
+
+
 def _id(dataset: str, path: str, clip: str | None, frame: int | None, box: Any) -> str:
     number = "" if frame is None else f"#{int(frame)}"
     if clip is not None and number:

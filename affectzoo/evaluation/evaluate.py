@@ -1,24 +1,22 @@
-"""From a model and faces to a record of results: the one shape in which they are kept and shown."""
+"""From a model and faces to predictions, to a record, and to what people see of it."""
 
 from __future__ import annotations
 
-import json
-import platform
+import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
-import torch
 from torch.utils.data import DataLoader
 
-from affectzoo import __version__
 from affectzoo.datamodules.clips import ClipDataset
 from affectzoo.datamodules.dataset import FaceDataset, OnUnreadable, collate, none_readable
 from affectzoo.datamodules.transforms import FaceTransform
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.metrics.classification import recalls
+from affectzoo.evaluation.measurement import Context, Tables, measurement
+from affectzoo.evaluation.record import write_record
 from affectzoo.models.inference import inference
 from affectzoo.plots import agreement_figure, confusion_figure, traces_figure
 from affectzoo.sample import AffectOutput, Batch
@@ -50,8 +48,29 @@ def evaluate(
     *,
     window: int | None = None,
     stride: int | None = None,
+    split: str = "test",
 ) -> dict[str, Any]:
-    """Measure a model on every face of an index.
+    """Measure a model on every labeled face of an index.
+
+    Arguments and errors are those of ``measure``.
+
+    Returns:
+        A record, see ``affectzoo.evaluation.schema``; ``record["metrics"]["accuracy"]["value"]`` is a figure.
+    """
+    return measure(model, index, batch_size, window=window, stride=stride, split=split)[0]
+
+
+def measure(
+    model: AffectModel,
+    index: FaceIndex,
+    batch_size: int = 64,
+    *,
+    window: int | None = None,
+    stride: int | None = None,
+    split: str = "test",
+    name: str | None = None,
+) -> tuple[dict[str, Any], Tables]:
+    """Measure a model on every labeled face of an index, and keep its predictions.
 
     Args:
         model: In any mode, which it keeps.
@@ -61,15 +80,28 @@ def evaluate(
             evaluated in training.
         stride: Frames from one window's start to the next's; by default ``window``. Where windows overlap, a
             frame has the mean of its predictions.
+        split: What the record calls the part.
+        name: What it calls the model; by default the architecture.
 
     Returns:
-        A record, see ``evaluation_record``.
+        The record and its tables, see ``measurement``.
+
+    Raises:
+        DataError: No face has what the model predicts.
     """
     if model.labels is not None:
         index = index.conform(model.labels)
     index = index.with_landmarks(model.landmarks)
+    start = time.perf_counter()
     predicted = predict_index(model, index, batch_size, window=window, stride=stride)
-    return evaluation_record(model, predicted, index.scale) | {"data": index.dataset}
+    used = default_window(model) if window is None else window
+    context = Context(split, name=name, meta=model.meta, window=used, stride=stride, start=start)
+    return measurement(model, predicted, index, context)
+
+
+def default_window(model: AffectModel) -> int:
+    """Frames per window with which a model's weights were evaluated in training; 0 for single faces."""
+    return 0 if model.meta is None else int(model.meta.training.get("eval_window", 0))
 
 
 def predict_index(
@@ -122,7 +154,7 @@ def outputs(
         UnreadableImageError: A picture cannot be read; under ``skip``: none of all can.
     """
     if window is None:
-        window = 0 if model.meta is None else int(model.meta.training.get("eval_window", 0))
+        window = default_window(model)
     faces = FaceDataset(index, FaceTransform(model.preprocess), on_unreadable=on_unreadable)
     data = ClipDataset(faces, window, stride or window) if window else faces
     loader = DataLoader(data, batch_size, collate_fn=_collate_readable)
@@ -145,79 +177,6 @@ def _collate_readable(samples: list[Batch]) -> Batch:
     return collate(samples) if any(set(sample) - {"unreadable"} for sample in samples) else {}
 
 
-def evaluation_record(model: AffectModel, predicted: Predicted, scale: float = 1.0) -> dict[str, Any]:
-    """Results as JSON-ready values.
-
-    Args:
-        model: What was measured.
-        predicted: Its predictions, each face once.
-        scale: Of the data set's own valence and arousal, see ``FaceIndex``.
-
-    Returns:
-        ``model``, ``task``, ``faces``, each scalar metric and ``versions``; with classes also ``recall`` and
-        ``support`` by class and ``confusion`` counts (true class by predicted class). Where faces belong to
-        clips, ``per_clip`` has the same over clips, with their number ``clips``. Errors of valence and
-        arousal on the data set's own scale, where that is another one, are ``own_scale_<metric>``.
-    """
-    values = model.score(predicted)
-    record: dict[str, Any] = {
-        "model": model.arch,
-        "task": model.task_name,
-        "faces": len(predicted.row),
-        **_results(model, {n: v for n, v in values.items() if not n.startswith("clip_")}, scale),
-    }
-    clips = {name.removeprefix("clip_"): v for name, v in values.items() if name.startswith("clip_")}
-    if clips:
-        number = int(predicted.clip.unique().ge(0).sum())  # type: ignore[no-untyped-call]
-        rule = {"rule": model.clip_rule} if model.labels is not None else {}
-        record["per_clip"] = {"clips": number, **rule, **_results(model, clips, scale)}
-    versions = {"affectzoo": __version__, "torch": torch.__version__, "python": platform.python_version()}
-    return record | {"versions": versions}
-
-
-def _results(model: AffectModel, values: Mapping[str, torch.Tensor], scale: float) -> dict[str, Any]:
-    results: dict[str, Any] = {name: float(value) for name, value in values.items() if value.ndim == 0}
-    if scale != 1:
-        errors = {name: results[name] for name in results if name.startswith(("rmse_", "mse_"))}
-        power = {name: 1 if name.startswith("rmse_") else 2 for name in errors}
-        results |= {f"own_scale_{name}": value * scale ** power[name] for name, value in errors.items()}
-    if model.labels is not None:
-        confusion = values["confusion"].cpu()
-        names = model.labels.names
-        per_class = zip(names, recalls(confusion).tolist(), strict=True)
-        results |= {
-            "recall": {name: None if value != value else value for name, value in per_class},
-            "support": dict(zip(names, confusion.sum(dim=1).tolist(), strict=True)),
-            "confusion": confusion.tolist(),
-        }
-    return results
-
-
-def claim(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What weights keep of a record of ``affectzoo test``: not what they say elsewhere, nor long parts."""
-    left = ("model", "task", "confusion", "versions", "left_out", "unreadable", "training_label_rule")
-    return {name: value for name, value in record.items() if name not in left}
-
-
-def predictions_table(model: AffectModel, predicted: Predicted, index: FaceIndex) -> pd.DataFrame:
-    """Predictions beside the truth, one row per face, for the next tool.
-
-    Args:
-        model: What predicted.
-        predicted: Its predictions of the faces of ``index``.
-        index: What they were made on.
-
-    Returns:
-        ``path``, ``subject``, ``clip``, ``frame``; for classes ``label``, ``predicted_label`` and
-        ``p_<class>``; for values ``valence``, ``predicted_valence``, ``arousal``, ``predicted_arousal``.
-    """
-    rows = index.table.iloc[predicted.row.numpy()]
-    columns: dict[str, Any] = {name: rows[name].to_numpy() for name in ("path", "subject", "clip", "frame")}
-    for task in model.tasks:
-        columns |= task.columns(predicted)
-    return pd.DataFrame(columns)
-
-
 def evaluation_table(record: Mapping[str, Any], title: str) -> Table:
     """A record as a table for people."""
     from rich.table import Table
@@ -225,57 +184,65 @@ def evaluation_table(record: Mapping[str, Any], title: str) -> Table:
     table = Table(title=title, title_justify="left", min_width=len(title))
     table.add_column("metric")
     table.add_column("value", justify="right")
+    table.add_column("interval", justify="right")
     table.add_column("faces", justify="right")
-    for name, value in record.items():
-        if isinstance(value, float):
-            table.add_row(name.replace("_", " "), f"{value:.4f}", f"{record['faces']:,}")
+    counts = record["faces"].get("annotated", {})
+    for name, figure in record["metrics"].items():
+        own = [counts[d] for d in DIMENSIONS if d in counts and (name.endswith(d) or name == "ccc")]
+        faces = f"{min(own, default=counts.get('label', record['faces']['predicted'])):,}"
+        ends = figure.get("low"), figure.get("high")
+        interval = "" if None in ends else f"{ends[0]:.4f} to {ends[1]:.4f}"
+        table.add_row(name.replace("_", " "), _shown(figure["value"]), interval, faces)
     table.add_section()
-    for name, value in record.get("recall", {}).items():
-        shown = "-" if value is None else f"{value:.4f}"
-        table.add_row(f"recall {name}", shown, f"{record['support'][name]:,}")
-    per_clip = record.get("per_clip", {})
+    for name, measures in (record.get("per_class") or {}).items():
+        table.add_row(f"recall {name}", _shown(measures["recall"]), "", f"{measures['support']:,.0f}")
+    clips = record.get("clips") or {"metrics": {}}
     table.add_section()
-    for name, value in per_clip.items():
-        if isinstance(value, float):
-            table.add_row(
-                f"{name.replace('_', ' ')} per clip", f"{value:.4f}", f"{per_clip['clips']:,} clips"
-            )
+    for name, figure in clips["metrics"].items():
+        shown = f"{name.replace('_', ' ')} per clip"
+        table.add_row(shown, _shown(figure["value"]), "", f"{clips['clips']:,} clips")
     return table
 
 
+def _shown(value: float | None) -> str:
+    return "-" if value is None or value != value else f"{value:.4f}"
+
+
 def write_evaluation(
-    record: Mapping[str, Any], folder: Path, title: str, predictions: pd.DataFrame | None = None
-) -> None:
-    """Write an evaluation into a folder.
+    out: Path, record: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], title: str
+) -> Path:
+    """Keep a measurement: its record and predictions, see ``write_record``, and pictures of them.
 
     Args:
-        record: Becomes ``metrics.json`` and, with classes, ``confusion_matrix.png``.
-        folder: Made where it does not exist.
+        out: A run's folder.
+        record: See ``measurement``.
+        tables: Its tables. Predictions are drawn into ``plots/<key>``: with classes
+            ``confusion_matrix.png``, with values ``valence_arousal.png`` and, with clips, ``traces.png`` of
+            the longest ones.
         title: Over the pictures.
-        predictions: Becomes ``predictions.csv`` and, with values, ``valence_arousal.png`` and, with clips,
-            ``traces.png`` of the longest ones.
+
+    Returns:
+        The record's file.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "metrics.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    if "confusion" in record:
+    folder = out / "plots" / str(record["key"])
+    figures = record["metrics"]
+    if record.get("confusion") is not None:
         confusion_figure(
-            torch.tensor(record["confusion"]).numpy(),
-            list(record["recall"]),
+            np.array(record["confusion"]),
+            list(record["labels"]),
             folder / "confusion_matrix.png",
-            f"{title}: accuracy {record['accuracy']:.4f}",
+            f"{title}: accuracy {_shown(figures['accuracy']['value'])}",
         )
-    if predictions is not None:
-        predictions.to_csv(folder / "predictions.csv", index=False)
-        _affect_figures(
-            predictions, folder, f"{title}, CCC {record['ccc']:.3f}" if "ccc" in record else title
-        )
+    ccc = f", CCC {_shown(figures['ccc']['value'])}" if "ccc" in figures else ""
+    _affect_figures(tables[".csv"], folder, f"{title}{ccc}")
+    return write_record(out, record, tables)
 
 
 def _affect_figures(table: pd.DataFrame, folder: Path, title: str) -> None:
     known = [name for name in DIMENSIONS if f"predicted_{name}" in table and table[name].notna().any()]
-    if not known:
+    table = table.dropna(subset=[*known, *(f"predicted_{name}" for name in known)])
+    if not known or table.empty:
         return
-    table = table.dropna(subset=known)
     pairs = {name: (table[name].to_numpy(), table[f"predicted_{name}"].to_numpy()) for name in known}
     agreement_figure(pairs, folder / "valence_arousal.png", title)
     clips: dict[str, dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}

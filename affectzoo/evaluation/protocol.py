@@ -33,13 +33,16 @@ HELD_OUT, SEED = 0.1, 0
 """Share and draw of a validation part that is held out: the data modules' defaults."""
 
 
-def faces(protocol: Protocol, roots: Mapping[str, Path], fold: int | None = None) -> dict[str, FaceIndex]:
+def faces(
+    protocol: Protocol, roots: Mapping[str, Path], fold: int | None = None, *, testing: bool = False
+) -> dict[str, FaceIndex]:
     """The faces of each part.
 
     Args:
         protocol: Which one.
         roots: The folder of each of its data sets, by the data set's name.
         fold: Which fold is the test part, for a protocol with folds.
+        testing: Whether to do without the parts that only training needs, where a copy lacks them.
 
     Returns:
         ``train``, ``valid`` where the epoch is chosen on one, and ``test``.
@@ -49,7 +52,7 @@ def faces(protocol: Protocol, roots: Mapping[str, Path], fold: int | None = None
         EmptySplitError: The copy lacks a part.
         DataError: Parts share faces or persons, who are named, or the files cannot be read.
     """
-    _check_roots(protocol, roots)
+    _check_roots(protocol, roots, (protocol.test.dataset,) if testing else protocol.datasets)
     if (fold is None) != (protocol.folds == 1) or not 0 <= (fold or 0) < protocol.folds:
         expected = "no fold" if protocol.folds == 1 else f"a fold from 0 to {protocol.folds - 1}"
         raise AffectZooError(f"{protocol.name}: fold is {fold}, expected {expected}")
@@ -58,11 +61,13 @@ def faces(protocol: Protocol, roots: Mapping[str, Path], fold: int | None = None
     def whole(source: Source) -> FaceIndex:
         return read(source.dataset, Path(roots[source.dataset]), **source.options, **chosen)
 
-    training = whole(protocol.train)
-    testing = training if len(protocol.datasets) == 1 else whole(protocol.test)
+    training = whole(protocol.train) if protocol.train.dataset in roots else None
+    one_copy = training is not None and len(protocol.datasets) == 1
+    tested = training if one_copy else whole(protocol.test)
+    assert tested is not None
     try:
-        parts = _training_parts(protocol, training)
-        parts["test"] = testing if protocol.test.split is None else testing.part(protocol.test.split)
+        parts = {} if training is None else _training_parts(protocol, training, testing)
+        parts["test"] = tested if protocol.test.split is None else tested.part(protocol.test.split)
     except EmptySplitError as error:
         raise EmptySplitError(f"{error}; protocol {protocol.name} needs it. {protocol.ours}") from None
     parts = {name: usable(part, protocol, name) for name, part in parts.items()}
@@ -205,6 +210,8 @@ def _deviations(protocol: Protocol, parts: Mapping[str, Mapping[str, Any]]) -> l
         groups["train"].append("valid")
     results = []
     for part, what, published in protocol.published:
+        if not set(groups[part]) <= set(parts) or (part == "all" and "train" not in parts):
+            continue  # a copy for testing alone
         found = sum(_number(parts[name][what]) for name in groups[part])
         results.append(
             {
@@ -292,10 +299,10 @@ def command(args: argparse.Namespace) -> None:
         raise SystemExit(1)
 
 
-def _check_roots(protocol: Protocol, roots: Mapping[str, Path]) -> None:
+def _check_roots(protocol: Protocol, roots: Mapping[str, Path], needed: Sequence[str]) -> None:
     for name in roots.keys() - set(protocol.datasets):
         raise AffectZooError(f"{protocol.name} is on {' and '.join(protocol.datasets)}, not on {name}")
-    for name in protocol.datasets:
+    for name in needed:
         if name not in roots:
             raise AffectZooError(f"{protocol.name} needs {name}: say where it is, --root {name}=DIR")
 
@@ -316,14 +323,17 @@ def _parse_roots(protocol: Protocol, texts: Sequence[str]) -> dict[str, Path]:
     return roots
 
 
-def _training_parts(protocol: Protocol, index: FaceIndex) -> dict[str, FaceIndex]:
-    """``train`` and, where the epoch is chosen on one, ``valid``."""
+def _training_parts(protocol: Protocol, index: FaceIndex, testing: bool) -> dict[str, FaceIndex]:
+    """Take ``train`` and, where the epoch is chosen on one, ``valid``; for testing alone, those there are."""
     assert protocol.train.split is not None
+    if testing and protocol.train.split not in index.split_counts():
+        return {}
     training = index.part(protocol.train.split)
     if protocol.epoch == "last":
         return {"train": training}
     if protocol.epoch == "valid":
-        return {"train": training, "valid": index.part("valid")}
+        lacking = testing and "valid" not in index.split_counts()
+        return {"train": training} if lacking else {"train": training, "valid": index.part("valid")}
     from affectzoo.datamodules.base import hold_out
 
     parts = hold_out(training, HELD_OUT, SEED)

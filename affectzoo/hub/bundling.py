@@ -1,6 +1,6 @@
 """Bundle a run's weights with the package, for maintainers.
 
-    python -m affectzoo.hub.bundling RUN ARCH.TAG --metrics RUN/test/metrics.json --recipe recipes/...
+    python -m affectzoo.hub.bundling RUN ARCH.TAG --record RUN/records/KEY.json --recipe recipes/...
         --licence weights="..." pictures="..." labels="..."
 
 Writes ``assets/weights/<arch>.<tag>.safetensors`` and the entry ``.json`` beside it, which says the same.
@@ -17,7 +17,7 @@ from typing import Any
 
 from affectzoo import store, weights
 from affectzoo.errors import WeightsError
-from affectzoo.evaluation.evaluate import claim
+from affectzoo.evaluation.record import Identity, claim, misfit, read_record
 from affectzoo.files import fetch
 from affectzoo.zoo.loading import load, seal
 
@@ -26,30 +26,34 @@ LIMIT = 12 * 2**20
 
 
 def bundle(
-    run: Path, name: str, metrics: Sequence[Mapping[str, Any]], recipe: str, licence: Mapping[str, str]
+    run: Path, name: str, records: Sequence[Mapping[str, Any]], recipe: str, licence: Mapping[str, str]
 ) -> store.WeightsEntry:
     """Copy a run's weights into the package, with what was measured and the licences.
 
     Args:
         run: Folder of a finished run, or its weights file.
         name: ``arch.tag``.
-        metrics: Records of ``affectzoo test`` or ``validate``.
+        records: Of these weights, as ``affectzoo test``, ``validate`` or ``benchmark`` write them.
         recipe: The recipe it was trained by.
         licence: Terms by subject: weights, code, pictures, labels.
 
     Raises:
-        WeightsError: The name does not fit the weights, nothing was measured, or the file is too large.
+        WeightsError: The name does not fit, no record is of these weights, or the file is too large.
     """
     location = store.locate(run)
     meta = weights.read_meta(location.path)
     if name.partition(".")[0] != meta.arch or not name.partition(".")[2]:
         raise WeightsError(f"'{name}' is no name for weights of {meta.arch}: expected {meta.arch}.TAG")
-    if not metrics or not {"weights", "pictures", "labels"} <= set(licence):
-        raise WeightsError("bundled weights need metrics and licences of weights, pictures and labels")
+    if not records or not {"weights", "pictures", "labels"} <= set(licence):
+        raise WeightsError("bundled weights need records and licences of weights, pictures and labels")
+    identity = Identity.read(location.path)
+    for record in records:
+        if (reason := misfit(record, identity)) is not None:
+            raise WeightsError(f"{name}: no record of these weights: {reason}")
     meta = replace(
         meta,
         training={**meta.training, "recipe": recipe},
-        metrics=tuple(map(claim, metrics)),
+        metrics=tuple(map(claim, records)),
         licence=dict(licence),
     )
     tensors = weights.read_tensors(location.path)
@@ -77,11 +81,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Bundle a run's weights with the package.")
     parser.add_argument("run", type=Path)
     parser.add_argument("name", help="arch.tag")
-    parser.add_argument("--metrics", type=Path, nargs="+", required=True, help="metrics.json files")
+    parser.add_argument("--record", type=Path, nargs="+", required=True, help="records of the run")
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--licence", nargs="+", required=True, metavar="SUBJECT=TERMS")
     args = parser.parse_args()
-    records = [json.loads(path.read_text(encoding="utf-8")) for path in args.metrics]
+    records = [read_record(path) for path in args.record]
     licence = dict(text.split("=", 1) for text in args.licence)
     entry = bundle(args.run, args.name, records, args.recipe, licence)
     print(f"{entry.path} {entry.size:,} bytes sha256 {entry.sha256}")

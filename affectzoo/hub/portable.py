@@ -11,25 +11,6 @@ from affectzoo.errors import AffectZooError
 from affectzoo.hub.privacy import public_training
 
 
-def misfit(record: Mapping[str, Any], file: str, tensors: str | None = None) -> str | None:
-    """Why a record is not of a set of weights as a model; ``None`` if it is.
-
-    Args:
-        record: Any.
-        file: ``weights.identity`` of the weights.
-        tensors: ``weights.fingerprint`` of their tensors, by which the record of another file of the same
-            tensors is theirs, too.
-    """
-    name, model = record["system"], record.get("model")
-    if record["kind"] != "zoo" or model is None:
-        return f"{name} is not a model as it is"
-    if len(model["sha256"]) > 1:
-        return f"{name} is the {len(model['sha256'])} models of a cross-validation"
-    if model["sha256"] == [file] or (tensors is not None and model.get("tensors_sha256") == tensors):
-        return None
-    return f"{name} was measured with other weights, sha256 {model['sha256'][0][:12]}, not {file[:12]}"
-
-
 def public_record(record: Mapping[str, Any], name: str, spec: str, *, key: str) -> dict[str, Any]:
     """A record of a model for readers elsewhere: without predictions, and without this machine's places.
 

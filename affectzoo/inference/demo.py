@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affectzoo.datasets.folder import read_folder
-from affectzoo.evaluation.evaluate import evaluate, evaluation_table, write_evaluation
+from affectzoo.evaluation.evaluate import evaluation_table, measure, write_evaluation
 from affectzoo.faces.detect import make_detector
 from affectzoo.inference.prediction import DEFAULT_MODEL, predict, to_table, write_table
 from affectzoo.inference.render import render_results, results_table
@@ -42,9 +42,9 @@ def demo(folder: Path, console: Console) -> None:
     console.print(results_table(results))
 
     index = read_folder(RENDERED)
-    record = evaluate(model, index) | {"data": "bundled rendered faces", "split": "test"}
+    record, tables = measure(model, index, name=DEFAULT_MODEL)
     title = f"{DEFAULT_MODEL} on {len(index)} rendered faces"
-    write_evaluation(record, folder / "rendered", title)
+    write_evaluation(folder / "rendered", record, tables, title)
     console.print("2. A measurement on computer graphics, which says nothing of real faces", style="bold")
     console.print(evaluation_table(record, title))
     for metric in model.describe().metrics:

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from affectzoo.benchmark.records import read_records
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
 from affectzoo.benchmark.systems import System, external, system
-from affectzoo.console import stdout
+from affectzoo.console import print_json, stderr, stdout
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation import source
 from affectzoo.evaluation.protocols import PROTOCOLS, find_protocol
+from affectzoo.evaluation.record import read_records
 from affectzoo.faces.detect import make_detector
 from affectzoo.leaderboard.board import board
 from affectzoo.leaderboard.groups import Group, groups
@@ -39,12 +38,11 @@ def command(args: argparse.Namespace) -> None:
     Raises:
         AffectZooError: Data, protocols and systems do not fit, or a pair failed; finished pairs stay.
     """
-    from rich.console import Console
     from rich.progress import Progress
 
     tasks = _tasks(args)
     systems = _systems(args, tasks)
-    screen = Console(stderr=True, highlight=False)
+    screen = stderr()
     try:
         with Progress(console=screen, transient=True) as bars:
             bar = bars.add_task("benchmark", total=1.0)
@@ -53,7 +51,7 @@ def command(args: argparse.Namespace) -> None:
                 systems,
                 args.out,
                 command=lambda task, one: _command(args, task, one),
-                say=lambda text: screen.print(text, markup=False),
+                say=screen.print,
                 progress=lambda share: bars.update(bar, completed=share),
             )
     except KeyboardInterrupt:
@@ -66,7 +64,7 @@ def command(args: argparse.Namespace) -> None:
         raise
     pages = report(args.out)
     if args.json:
-        print(json.dumps(records, indent=2, ensure_ascii=False))
+        print_json(records)
         return
     _show({record["key"] for record in records}, args.out, pages)
 
@@ -91,13 +89,12 @@ def _show(keys: set[str], out: Path, pages: Sequence[Path]) -> None:
 
 def _table(group: Group) -> RichTable:
     """The group's measured systems, with what readers should know in the caption."""
-    from rich.markup import escape
     from rich.table import Table as RichTable
 
     told = board(group, ())
     table = RichTable(
         title=group.heading,
-        caption="\n".join(map(escape, told.warnings)),
+        caption="\n".join(told.warnings),
         title_justify="left",
         caption_justify="left",
     )
@@ -106,9 +103,7 @@ def _table(group: Group) -> RichTable:
     for i, column in enumerate(columns):
         table.add_column(column.title, justify="right" if i else "left", no_wrap=i == 0)
     for row in told.measured.rows:
-        table.add_row(
-            *(escape(text(row[i], column.digits)) for i, column in zip(shown, columns, strict=True))
-        )
+        table.add_row(*(text(row[i], column.digits) for i, column in zip(shown, columns, strict=True)))
     return table
 
 
@@ -135,13 +130,13 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
     tasks = []
     for name in names:
         protocol = find_protocol(name)
-        lacking = [data for data in protocol.datasets if data not in roots]
-        if lacking:
+        if protocol.test.dataset not in roots:
             raise AffectZooError(
-                f"{name} is on {' and '.join(protocol.datasets)}: say where it is, --data {lacking[0]}=DIR"
+                f"{name} is on {' and '.join(protocol.datasets)}: say where it is, "
+                f"--data {protocol.test.dataset}=DIR"
                 + (f" (protocols on what was given: {', '.join(fitting)})" if fitting else "")
             )
-        own = {data: roots[data] for data in protocol.datasets}
+        own = {data: roots[data] for data in protocol.datasets if data in roots}
         tasks.append(Task(protocol, own, None, detector, args.note))
     return tasks
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectzoo.benchmark.comparison import Comparison, compare
-from affectzoo.benchmark.records import counted, read_records, read_table
-from affectzoo.console import stdout
+from affectzoo.console import print_json, stdout
 from affectzoo.errors import AffectZooError, UnknownNameError
+from affectzoo.evaluation.record import counted, read_records, read_table
 from affectzoo.leaderboard.groups import at
 
 if TYPE_CHECKING:
@@ -39,12 +38,12 @@ def command(args: argparse.Namespace) -> None:
         result = compare(mine, theirs, args.metric, first=names[0], second=names[1])
         results.append((f"{protocol}{_seeds([*some, *others])}", result))
     if args.json:
-        print(json.dumps([result.to_dict(title) for title, result in results], indent=2))
+        print_json([result.to_dict(title) for title, result in results])
         return
     console = stdout()
     for title, result in results:
         console.print(_table(result, title))
-        console.print(f"{result.verdict[0].upper()}{result.verdict[1:]}.", markup=False)
+        console.print(f"{result.verdict}.")
 
 
 Runs = tuple[list[Record], list[Record]]

@@ -12,7 +12,9 @@ from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
 
+from affectzoo.console import markdown_block, visible
 from affectzoo.errors import AffectZooError, UnknownNameError
+from affectzoo.files.writing import write_text
 from affectzoo.leaderboard.groups import ON_TEST, Record
 from affectzoo.leaderboard.leaderboard import Leaderboard, leaderboard
 from affectzoo.leaderboard.tables import Figure, escaped, markdown_table, number, text
@@ -67,11 +69,8 @@ def write_leaderboard(
         for group, pictures in plots.items()
     }
     contents = {"leaderboard.md": markdown(page, links), "leaderboard.html": html(page, plots)}
-    out.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
-        part = out / f"{name}.part"
-        part.write_text(content, encoding="utf-8")
-        part.replace(out / name)
+        write_text(out / name, content)
     return out / "leaderboard.md", out / "leaderboard.html"
 
 
@@ -100,7 +99,9 @@ def markdown(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) 
             lines += [f"### {escaped(table.caption)}", markdown_table(table)]
         lines += [f"![{escaped(caption)}]({link})" for caption, link in plots.get(one.group.id, ())]
         lines.append("### How to reproduce")
-        lines += [f"{escaped(label)}:\n\n```shell\n{command}\n```" for label, command in one.commands]
+        lines += [
+            f"{escaped(label)}:\n\n{markdown_block(command, 'shell')}" for label, command in one.commands
+        ]
     for last in (page.cross, page.comparisons, page.hardware):
         if last is not None:
             lines += [f"## {escaped(last.caption)}", markdown_table(last)]
@@ -125,6 +126,7 @@ def html(page: Leaderboard, plots: Plots) -> str:
     pictures = {g: [(caption, _embedded(path)) for caption, path in pairs] for g, pairs in plots.items()}
     environment = Environment(
         autoescape=True,
+        finalize=lambda value: visible(value, keep="\n\t") if type(value) is str else value,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -13,7 +13,8 @@ import pandas as pd
 
 from affectzoo import plots
 from affectzoo.benchmark.comparison import compare
-from affectzoo.benchmark.records import counted, predictions, read_records, read_table
+from affectzoo.evaluation.record import counted, predictions, read_records, read_table
+from affectzoo.files.writing import write_json
 from affectzoo.leaderboard.groups import Entry, Group, at, entries, groups, title
 from affectzoo.leaderboard.page import write_leaderboard
 from affectzoo.leaderboard.published import facts, published
@@ -53,8 +54,7 @@ def report(out: Path, say: Callable[[str], None] = lambda text: None) -> tuple[P
         comparisons += _comparisons(out, group, before)
         firsts = {entry.label: read_table(predictions(out, entry.records[0])) for entry in told}
         drawn[group.id] = _plots(group, ranked, firsts, out / "plots")
-    content = json.dumps(comparisons, indent=1, ensure_ascii=False)
-    (out / COMPARISONS).write_text(content + "\n", encoding="utf-8")
+    write_json(out / COMPARISONS, comparisons, indent=1)
     return write_leaderboard(out, records, [*published(), *facts()], comparisons, drawn)
 
 

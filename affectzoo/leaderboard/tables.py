@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from affectzoo import console
 
 
 class Figure(NamedTuple):
@@ -115,5 +116,5 @@ def _with_spread(cell: Cell, column: Column) -> str:
 
 
 def escaped(cell: str) -> str:
-    """Names come from users: nothing in them may be read as Markdown, HTML or the end of a cell."""
-    return re.sub(r"([\\|<>*`\[\]])", r"\\\1", " ".join(cell.split()))
+    """Escape a name for Markdown, on one line; names come from users."""
+    return console.markdown(" ".join(cell.split()))

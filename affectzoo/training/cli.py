@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import shlex
 from pathlib import Path
 from typing import Any
 
+import lightning.pytorch as pl
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
 
@@ -61,9 +63,25 @@ class ZooCLI(LightningCLI):
         if self.subcommand != "fit":
             config.verbose = False  # RunReport shows the results
 
+    def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
+        """Tell the report what was typed."""
+        trainer = super().instantiate_trainer(**kwargs)
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, RunReport):
+                callback.command = shlex.join(["affectzoo", *self._typed])
+        return trainer
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
+        """Parse, and keep what was typed."""
+        self._typed = [str(word) for word in args or ()]
+        super().parse_arguments(parser, args)
+
     def _run_dir(self, config: Any) -> Path:
         if config.run_dir is not None:
             return Path(config.run_dir)
+        given = (config.model.get("init_args") or {}).get("weights")
+        if self.subcommand != "fit" and given is not None and (Path(given) / "config.yaml").is_file():
+            return Path(given)  # a run keeps its results; each says which weights it is of
         resumed = config.get("ckpt_path")
         if resumed is not None and Path(resumed).parent.name == "checkpoints":
             return Path(resumed).parent.parent

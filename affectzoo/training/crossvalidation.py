@@ -14,6 +14,7 @@ import pandas as pd
 
 from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError
+from affectzoo.evaluation.record import Identity, records_of
 from affectzoo.weights import FILE_NAME
 
 if TYPE_CHECKING:
@@ -86,8 +87,8 @@ def _claim(path: Path, plan: Mapping[str, Any]) -> None:
 
 def _fold(run: Path, config: Path, options: Sequence[str], folds: int, fold: int) -> dict[str, Any]:
     """Fit and test one fold, as far as that is not done yet; its record."""
-    results = run / "test" / "metrics.json"
-    if not results.is_file():
+    record = _tested(run)
+    if record is None:
         given = [option.replace("{fold}", str(fold)) for option in options]
         common = ["--config", str(config), *given, "--data.folds", str(folds), "--data.fold", str(fold)]
         common += ["--run_dir", str(run)]
@@ -95,8 +96,17 @@ def _fold(run: Path, config: Path, options: Sequence[str], folds: int, fold: int
             last = run / "checkpoints" / "last.ckpt"
             _affectzoo("fit", *common, *(["--ckpt_path", str(last)] if last.is_file() else []))
         _affectzoo("test", *common, "--model.weights", str(run), "--model.new_head", "false")
-    record: dict[str, Any] = json.loads(results.read_text(encoding="utf-8"))
+        record = _tested(run)
+    if record is None:
+        raise AffectZooError(f"{run}: no record of this fold's weights; delete the folder and start again")
     return record | {"fold": fold}
+
+
+def _tested(run: Path) -> dict[str, Any] | None:
+    """The record of a fold's test, of the weights that are there."""
+    path = run / FILE_NAME
+    found = records_of(run, Identity.read(path)) if path.is_file() else []
+    return next((r for r in found if r.get("options", {}).get("stage") == "test"), None)
 
 
 def _affectzoo(*arguments: str) -> None:
@@ -126,9 +136,11 @@ def summary(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
 
 
 def _scalars(record: Mapping[str, Any]) -> dict[str, float]:
-    per_clip = record.get("per_clip", {})
-    return {name: value for name, value in record.items() if isinstance(value, float)} | {
-        f"clip_{name}": value for name, value in per_clip.items() if isinstance(value, float)
+    figures = {"": record["metrics"], "clip_": (record.get("clips") or {"metrics": {}})["metrics"]}
+    return {
+        f"{prefix}{name}": figure["value"]
+        for prefix, metrics in figures.items()
+        for name, figure in metrics.items()
     }
 
 

@@ -13,9 +13,11 @@ import lightning.pytorch as pl
 import yaml
 from lightning.pytorch.cli import SaveConfigCallback
 
+from affectzoo import store, weights
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.errors import DataError
+from affectzoo.evaluation.measurement import Context
 from affectzoo.models.base import AffectModel
 
 SCHEDULE = (
@@ -71,6 +73,31 @@ def _public(name: str) -> str:
     """What weights are called elsewhere: a path goes by its last part."""
     path = Path(name).expanduser()
     return path.name if path.exists() else name
+
+
+def origin(trainer: pl.Trainer, model: AffectModel) -> Context:
+    """Say which weights are measured: a checkpoint's, a file's, or none that has a name."""
+    checkpoint = trainer.ckpt_path
+    if checkpoint is not None:
+        run = Path(checkpoint).parent.parent
+        exported = run / weights.FILE_NAME
+        if exported.is_file() and weights.fingerprint(weights.read_tensors(exported)) == weights.fingerprint(
+            model.network.state_dict()
+        ):
+            return _file_origin(str(run), exported)
+        return Context(spec=str(checkpoint), name=f"{run.name}, {Path(checkpoint).stem} checkpoint")
+    saved = next((c for c in trainer.callbacks if isinstance(c, SaveRecipe)), None)  # type: ignore[attr-defined]
+    config: Mapping[str, Any] = {} if saved is None else saved.config
+    given = config.get("model", {}).get("init_args", {}).get("weights")
+    if given is None or model.meta is None:
+        return Context()
+    named = f"{model.arch}.{given}"
+    return _file_origin(named if named in store.entries() else given, store.locate(given, model.arch).path)
+
+
+def _file_origin(spec: str, path: Path) -> Context:
+    meta, sum_ = weights.read_meta(path), weights.identity(path)
+    return Context(spec=spec, name=_public(spec), meta=meta, file_sum=sum_)
 
 
 def training_facts(trainer: pl.Trainer) -> dict[str, Any]:

@@ -1,7 +1,8 @@
-"""What a run leaves when a stage ends: weights, metrics, predictions, a table on screen."""
+"""What a run leaves when a stage ends: weights, a record, predictions, a table on screen."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,20 +14,20 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from affectzoo import weights
 from affectzoo.console import stdout
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.evaluation.evaluate import (
-    evaluation_record,
-    evaluation_table,
-    predictions_table,
-    write_evaluation,
-)
+from affectzoo.evaluation.evaluate import evaluation_table, write_evaluation
+from affectzoo.evaluation.measurement import measurement
 from affectzoo.models.base import AffectModel
 from affectzoo.training.checkpoints import LastCheckpoint
-from affectzoo.training.provenance import data_facts, licence, training_facts
+from affectzoo.training.provenance import data_facts, licence, origin, training_facts
 from affectzoo.zoo.loading import seal
 
 
 class RunReport(Callback):
-    """At the end of a stage: weights, metrics as JSON, the confusion matrix, and a table on screen."""
+    """At the end of a stage: weights, a record of the results, plots, and a table on screen.
+
+    Attributes:
+        command: What was typed, for the record.
+    """
 
     def __init__(self, export: str = "best") -> None:
         """Say which weights a run exports.
@@ -37,6 +38,8 @@ class RunReport(Callback):
         if export not in ("best", "last"):
             raise ValueError(f"report.export is '{export}', expected best or last")
         self.export = export
+        self.command = ""
+        self._start = time.perf_counter()
 
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -90,15 +93,21 @@ class RunReport(Callback):
 
     def _report(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str, split: str) -> None:
         assert isinstance(pl_module, AffectModel)
-        predicted = pl_module.predicted[stage]
         data = trainer.datamodule  # type: ignore[attr-defined]
-        known = isinstance(data, FaceDataModule)
-        record = evaluation_record(pl_module, predicted, data.index.scale if known else 1.0)
-        record |= {"split": split} | data_facts(trainer)
-        folder = Path(trainer.default_root_dir) / stage
-        title = f"{pl_module.arch} on {record['data']} {split}"
-        table = predictions_table(pl_module, predicted, data.split_index(split)) if known else None
-        write_evaluation(record, folder, title, table)
+        if not isinstance(data, FaceDataModule):
+            return
+        context = replace(
+            origin(trainer, pl_module),
+            split=split,
+            command=self.command,
+            stage=stage,
+            window=data.eval_window or 0,
+            stride=data.eval_stride,
+            start=self._start,
+        )
+        record, tables = measurement(pl_module, pl_module.predicted[stage], data.split_index(split), context)
+        title = f"{record['system']} on {data.index.dataset} {split}"
+        path = write_evaluation(Path(trainer.default_root_dir), record, tables, title)
         console = stdout()
         console.print(evaluation_table(record, title))
-        console.print(f"results: {folder}", highlight=False)
+        console.print(f"record: {path}")

@@ -20,8 +20,8 @@ from affectzoo.benchmark.comparison import (
     groups_of,
     missing_as_wrong,
 )
-from affectzoo.benchmark.records import read_records, read_table
 from affectzoo.errors import AffectZooError, DataError, UnknownNameError
+from affectzoo.evaluation.record import read_records, read_table
 from affectzoo.leaderboard.compare_command import command
 from affectzoo.leaderboard.groups import groups
 from affectzoo.leaderboard.report import report

@@ -27,6 +27,7 @@ from affectzoo.evaluation.protocol import (
     check_ids,
     compare,
     deviations,
+    deviations_of,
     faces,
     freeze,
     listing,
@@ -379,3 +380,32 @@ def test_page_is_up_to_date() -> None:
         "docs/protocols.md is stale: put what affectzoo.evaluation.protocol.markdown() returns after its "
         "section 'The protocols'"
     )
+
+
+def test_testing_needs_the_test_part_alone(copies: Copies) -> None:
+    """Each protocol without folds, on copies without what only training needs."""
+    for protocol in PROTOCOLS.values():
+        if protocol.folds > 1 or protocol.test.split == protocol.train.split:
+            continue
+        own = copies(protocol.name)
+        whole = faces(protocol, own)
+        if len(protocol.datasets) > 1:
+            tested = {protocol.test.dataset: own[protocol.test.dataset]}
+            assert set(faces(protocol, tested, testing=True)) == {"test"}
+            with pytest.raises(AffectZooError, match=protocol.train.dataset):
+                faces(protocol, tested)
+        found = faces(protocol, own, testing=True)
+        assert ids(found["test"]) == ids(whole["test"])
+
+
+def test_a_copy_with_the_test_part_alone(tmp_path: Path) -> None:
+    protocol = find_protocol("ferplus")
+    root = write_ferplus(tmp_path / "ferplus")
+    expected = ids(faces(protocol, {"ferplus": root})["test"])
+    for name in ("FER2013Train", "FER2013Valid"):
+        shutil.rmtree(root / name)
+    parts = faces(protocol, {"ferplus": root}, testing=True)
+    assert set(parts) == {"test"} and ids(parts["test"]) == expected
+    assert {told["part"] for told in deviations_of(protocol, parts)} <= {"test"}
+    with pytest.raises(EmptySplitError, match="train"):
+        faces(protocol, {"ferplus": root})

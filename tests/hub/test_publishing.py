@@ -23,6 +23,7 @@ import affectzoo
 from affectzoo import store, weights
 from affectzoo.cli import main
 from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
+from affectzoo.evaluation.record import Identity, write_record
 from affectzoo.files import fetch
 from affectzoo.files.images import read_image
 from affectzoo.hub.cards.facts import CardFacts
@@ -57,8 +58,6 @@ CONFIG = {
     "checkpoint": {"dirpath": "/home/grace/runs/x/checkpoints", "mode": "max"},
     "ckpt_path": None,
 }
-METRICS = {"model": "dlp_cnn_s", "task": "expression", "faces": 20, "accuracy": 0.75, "data": "ferplus"}
-METRICS |= {"split": "test", "versions": {"torch": "2.15"}, "confusion": [[1]], "unreadable": []}
 
 
 def small(half: bool = True, **training: Any) -> tuple[AffectModel, weights.WeightsMeta]:
@@ -78,9 +77,15 @@ def write_run(folder: Path, *, half: bool = True, sealed: bool = True, **trainin
     if sealed:
         seal(path)
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
-    (folder / "test").mkdir()
-    (folder / "test" / "metrics.json").write_text(json.dumps(METRICS))
+    write_record(folder, tested(Identity.read(path)), {})
     return folder
+
+
+def tested(identity: Identity, accuracy: float = 0.75) -> dict[str, Any]:
+    """The record of ``affectzoo test`` on twenty faces."""
+    record = make_record("x", accuracy, key="ferplus_test_split-x-12345678")
+    sums = {"sha256": [], "tensors_sha256": identity.tensors}
+    return record | {"model": {**record["model"], **sums}, "faces": {"total": 20, "missing": 0}}
 
 
 @pytest.fixture(scope="module")
@@ -341,7 +346,7 @@ def test_other_records_are_refused(run: Path, tmp_path: Path, changes: dict[str,
 
 
 def test_all_faults_are_listed_at_once(run: Path, tmp_path: Path) -> None:
-    (run / "test" / "metrics.json").unlink()
+    shutil.rmtree(run / "records")
     with pytest.raises(AffectZooError) as error:
         build(run, tmp_path / "out", repo="net", licence={"weights": "MIT"})
     assert str(error.value) == (
@@ -475,16 +480,27 @@ def test_unreadable_pictures_go_by_their_names(tmp_path: Path) -> None:
     ]
 
 
-def test_results_of_another_model(run: Path, tmp_path: Path) -> None:
-    path = run / "test" / "metrics.json"
-    path.write_text(json.dumps({**METRICS, "model": "resnet18"}))
-    with pytest.raises(
-        AffectZooError, match=r"metrics: .*metrics\.json: results of resnet18, not of dlp_cnn_s"
-    ):
-        built(run, tmp_path / "out")
-    path.write_text("[]")
-    with pytest.raises(AffectZooError, match="no results of affectzoo test"):
-        built(run, tmp_path / "out")
+def test_results_of_other_weights_are_passed_over(run: Path, tmp_path: Path) -> None:
+    """After a test of another checkpoint, or a second training into the run's folder."""
+    other = tested(Identity("0" * 64, "1" * 64), accuracy=0.25)
+    write_record(run, {**other, "key": "other"}, {})
+    result = built(run, tmp_path / "out")
+    (check,) = (check for check in result.checks if check.name == "records")
+    assert "other.json: passed over" in check.told and "other weights" in check.told
+    assert [path.stem for path in (result.folder / "records").iterdir()] == ["ferplus_valid-12345678"]
+    assert "0.2500" not in (result.folder / "README.md").read_text(encoding="utf-8")
+    shutil.rmtree(run / "records")
+    write_record(run, other, {})
+    with pytest.raises(AffectZooError, match="metrics: nothing was measured"):
+        built(run, tmp_path / "none")
+
+
+def test_results_without_weights_are_passed_over(run: Path, tmp_path: Path) -> None:
+    (run / "test").mkdir()
+    (run / "test" / "metrics.json").write_text('{"accuracy": 0.25}')
+    result = built(run, tmp_path / "out")
+    assert any("metrics.json: passed over" in check.told for check in result.checks)
+    assert "0.2500" not in (result.folder / "README.md").read_text(encoding="utf-8")
 
 
 def test_what_is_no_model(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from fakes import picture, write_picture
 import affectzoo
 from affectzoo.cli import main
 from affectzoo.errors import AffectZooError, DetectorError, WeightsError
+from affectzoo.evaluation.record import read_records
 from affectzoo.faces.detect import Detection, Haar, ReadyCrop, YuNet, make_detector
 from affectzoo.files.images import read_image
 from affectzoo.inference.demo import PHOTOGRAPH, RENDERED
@@ -373,18 +374,21 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert main(["demo", "--out", str(tmp_path / "out")]) == 0
     shown = capsys.readouterr().out
     made = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    (key,) = (path.stem for path in (tmp_path / "out" / "rendered" / "records").iterdir())
     assert made == {
         *("astronaut.png", "predictions.csv", "predictions.json"),
-        *("rendered/metrics.json", "rendered/confusion_matrix.png"),
+        *(f"rendered/{name}" for name in (f"records/{key}.json", f"predictions/{key}.csv")),
+        f"rendered/plots/{key}/confusion_matrix.png",
     }
     (face,) = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert face["label"] == "happiness" and "happiness" in shown
-    record = json.loads((tmp_path / "out" / "rendered" / "metrics.json").read_text())
+    (record,) = read_records(tmp_path / "out" / "rendered")
     results = predict(RENDERED, "dlp_cnn_s.ferplus", ReadyCrop())
     hits = [Path(r.file).parent.name == r.label for r in results]
-    assert record["faces"] == len(hits) == 80
-    assert record["accuracy"] == pytest.approx(np.mean(hits))
-    assert "rendered faces" in shown and f"{record['accuracy']:.4f}" in shown
+    accuracy = record["metrics"]["accuracy"]["value"]
+    assert record["faces"]["total"] == len(hits) == 80
+    assert accuracy == pytest.approx(np.mean(hits))
+    assert "rendered faces" in shown and f"{accuracy:.4f}" in shown
 
 
 def test_demo_reports_a_folder_that_cannot_be_made(

@@ -490,3 +490,27 @@ def test_figures_of_other_kinds_have_a_table() -> None:
     shown = {row[0]: row[2] for row in table.rows if "333.18" in str(row[2]) or "475.47" in str(row[2])}
     assert len(shown) == 2  # Li and Deng's times of a training step
     assert not any(table.name == "other" for table in board(groups([make_record()])[0], facts()).details)
+
+
+HOSTILE = "[/b] \x1b[31m| <script>alert(1)</script> `x` ```"
+
+
+def test_names_and_commands_are_shown_as_text() -> None:
+    command = "affectzoo benchmark\n```\n# Heading\n<img src=x onerror=alert(1)>"
+    record = make_record(HOSTILE, key="x", protocol={"note": HOSTILE}, command=command, remarks=[HOSTILE])
+    record |= {"labels": [HOSTILE, "b", "c"]}
+    record["per_class"] = dict(zip(record["labels"], record["per_class"].values(), strict=True))
+    made = leaderboard([record, make_record()], (), (), "2026-01-01")
+    shown, page = markdown(made, {}), html(made, {})
+    for text_ in (shown, page):
+        assert "\x1b" not in text_
+    outside = re.sub(r"^(`{4,})shell\n.*?^\1$", "", shown, flags=re.M | re.S)
+    assert "# Heading" not in outside.splitlines() and "# Heading" in shown
+    assert "<script>" not in outside and "<script>" not in page and "<img src=x" not in page
+    widths = {
+        line.count(" | ") for line in outside.splitlines() if line.startswith("| ") and "softmax" in line
+    }
+    assert widths == {
+        line.count(" | ") for line in outside.splitlines() if "\\[/b\\]" in line and line[0] == "|"
+    }
+    Page(page)

@@ -10,7 +10,7 @@ from statistics import fmean
 import pytest
 
 from affectzoo import store
-from affectzoo.benchmark.records import read_records
+from affectzoo.evaluation.record import read_records
 from affectzoo.leaderboard.groups import entries, groups
 
 REPOSITORY = Path(__file__).parents[2]

@@ -12,10 +12,13 @@ import pandas as pd
 import pytest
 import torch
 from fakes import picture
+from fakes.records import make_value_record
 
 import affectzoo
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.evaluation.evaluate import evaluate, evaluation_table, predictions_table, write_evaluation
+from affectzoo.evaluation.evaluate import evaluate, evaluation_table, write_evaluation
+from affectzoo.evaluation.measurement import measurement
+from affectzoo.evaluation.record import read_records, read_table
 from affectzoo.labels import label_space
 from affectzoo.metrics.predictions import ClipRule, Predicted, Predictions
 from affectzoo.sample import AffectOutput
@@ -139,16 +142,17 @@ def test_evaluation_reports_faces_and_clips() -> None:
     model = affectzoo.create_model("dlp_cnn_s", task="multitask", labels="rafdb7", clip_rule="vote").eval()
     index = clips_of_faces()
     record = evaluate(model, index, batch_size=3)
-    assert record["faces"] == 8 and sum(record["support"].values()) == 8
-    per_clip = record["per_clip"]
-    assert per_clip["clips"] == 2 and per_clip["rule"] == "vote" and sum(per_clip["support"].values()) == 2
-    assert 0 <= per_clip["accuracy"] <= 1 and -1 <= per_clip["ccc_valence"] <= 1
+    assert record["faces"]["total"] == 8 and sum(map(sum, record["confusion"])) == 8
+    clips = record["clips"]
+    assert clips["clips"] == 2 and clips["rule"] == "vote"
+    figures = {name: figure["value"] for name, figure in clips["metrics"].items()}
+    assert figures["accuracy"] in (0, 0.5, 1) and -1 <= figures["ccc_valence"] <= 1
     shown = evaluation_table(record, "title").columns[0]._cells
     assert "accuracy" in shown and "accuracy per clip" in shown
     without = FaceIndex.from_rows(
         "fake", Path("nowhere"), index.labels, index.table.assign(clip=None).to_dict("records")
     )
-    assert "per_clip" not in evaluate(model, without)
+    assert evaluate(model, without)["clips"] is None
 
 
 def test_errors_are_given_on_the_data_sets_own_scale_too() -> None:
@@ -156,11 +160,12 @@ def test_errors_are_given_on_the_data_sets_own_scale_too() -> None:
     faces = clips_of_faces()
     index = replace(faces, labels=None, scale=10.0, table=faces.table.assign(label=None, target=None))
     record = evaluate(model, index)
-    for found in (record, record["per_clip"]):
+    for metrics in (record["metrics"], record["clips"]["metrics"]):
+        found = {name: figure["value"] for name, figure in metrics.items()}
         assert found["own_scale_rmse_valence"] == pytest.approx(10 * found["rmse_valence"])
         assert found["own_scale_mse_arousal"] == pytest.approx(100 * found["mse_arousal"])
         assert "own_scale_ccc_valence" not in found
-    assert not any("own_scale" in name for name in evaluate(model, replace(index, scale=1.0)))
+    assert not any("own_scale" in name for name in evaluate(model, replace(index, scale=1.0))["metrics"])
 
 
 def test_predictions_stand_beside_the_truth() -> None:
@@ -172,9 +177,10 @@ def test_predictions_stand_beside_the_truth() -> None:
         output = model(images)
     va = torch.tensor(index.table[["valence", "arousal"]].to_numpy(float))
     labels = torch.tensor([model.labels.index(name) for name in index.table["label"]])
-    labels[3] = -1
+    index.table.loc[3, "label"] = None
     metric.update(output, {"index": torch.arange(8), "label": labels, "va": va})
-    table = predictions_table(model, metric.compute(), index)
+    _, tables = measurement(model, metric.compute(), index)
+    table = tables[".csv"]
     assert table["path"].tolist() == index.table["path"].tolist()
     assert table["label"].tolist()[:3] == ["surprise"] * 3 and pd.isna(table["label"][3])
     shares = output.expression.softmax(dim=1)
@@ -198,13 +204,14 @@ def test_values_and_clips_are_drawn(tmp_path: Path) -> None:
             "predicted_arousal": 0.0,
         }
     )
-    write_evaluation({"ccc": 0.5}, tmp_path, "title", table)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        *("metrics.json", "predictions.csv", "valence_arousal.png", "traces.png")
-    }
+    record = make_value_record("x", [0.5])
+    write_evaluation(tmp_path, record, {".csv": table.assign(id=range(2 * frames))}, "title")
+    folder = tmp_path / "plots" / record["key"]
+    assert {path.name for path in folder.iterdir()} == {"valence_arousal.png", "traces.png"}
     for name in ("valence_arousal.png", "traces.png"):
-        drawn = cv2.imread(str(tmp_path / name))
+        drawn = cv2.imread(str(folder / name))
         assert drawn is not None and min(drawn.shape[:2]) > 300 and drawn.std() > 10
-    assert len(pd.read_csv(tmp_path / "predictions.csv")) == 2 * frames
-    write_evaluation({"ccc": 0.5}, tmp_path / "still", "title", table.assign(clip=None, valence=NAN))
-    assert {path.name for path in (tmp_path / "still").iterdir()} == {"metrics.json", "predictions.csv"}
+    assert len(read_table(tmp_path / "predictions" / f"{record['key']}.csv")) == 2 * frames
+    assert read_records(tmp_path)[0]["metrics"] == record["metrics"]
+    write_evaluation(tmp_path / "still", record, {".csv": table.assign(clip=None, valence=NAN)}, "title")
+    assert not (tmp_path / "still" / "plots").exists()

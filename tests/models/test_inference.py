@@ -36,7 +36,7 @@ def evaluated(model: AffectModel) -> object:
     rows = [{"path": str(i), "pixels": face, "label": "fear"} for i, face in enumerate(FACES)]
     assert model.labels is not None
     found = evaluate(model, FaceIndex.from_rows("x", "nowhere", model.labels, rows))  # type: ignore[arg-type]
-    return {name: found[name] for name in ("accuracy", "confusion")}
+    return found["metrics"]["accuracy"], found["confusion"]
 
 
 def sealed(model: AffectModel) -> object:

@@ -178,8 +178,10 @@ def test_every_task_builds_trains_and_reloads(
     sizes = [None if head is None else head.shape[1] for head in (output.expression, output.va)]
     assert tuple(sizes) == outputs
     record = evaluate(model, faces, batch_size=5)
-    assert record["faces"] == 12 and ("ccc" in record) == (outputs[1] is not None)
-    assert ("confusion" in record) == (outputs[0] is not None)
+    counts = record["faces"]["annotated"]
+    assert ("ccc" in record["metrics"]) == (outputs[1] == 2) and ("confusion" in record) == bool(outputs[0])
+    assert counts == {name: 8 for name in counts}, "a third of the faces lacks it"
+    assert record["faces"]["total"] == (12 if task == "multitask" else 8)
     if outputs[0]:
         assert sum(map(sum, record["confusion"])) == 8
     assert evaluation_table(record, "title").row_count > 0
@@ -216,7 +218,7 @@ def test_data_without_classes_suit_only_va_models(faces: FaceIndex) -> None:
 
     plain = faces.table.assign(label=None, target=None)
     unnamed = replace(faces, labels=None, table=plain.astype({"label": object, "target": object}))
-    assert evaluate(affectzoo.create_model("dlp_cnn_s", task="va").eval(), unnamed)["faces"] == 12
+    assert evaluate(affectzoo.create_model("dlp_cnn_s", task="va").eval(), unnamed)["faces"]["total"] == 8
     with pytest.raises(LabelError, match=r"no expression classes.*--model.task va"):
         evaluate(affectzoo.create_model("dlp_cnn_s", labels="affectnet8").eval(), unnamed)
 

@@ -9,17 +9,25 @@ import pandas as pd
 import pytest
 import yaml
 from fakes import write_afewva
+from fakes.records import make_value_record
 
+import affectzoo
+from affectzoo import weights
 from affectzoo.cli import main
 from affectzoo.datasets.afewva import afewva_folds
 from affectzoo.errors import AffectZooError
+from affectzoo.evaluation.record import Identity, misfit, predictions, read_table, write_record
 from affectzoo.training import crossvalidation
 from affectzoo.training.crossvalidation import cross_validate, summary
 
 
 def test_mean_and_spread_by_hand() -> None:
     records = [
-        {"fold": fold, "faces": 10, "model": "x", "ccc": ccc, "per_clip": {"clips": 2, "ccc": ccc / 2}}
+        {
+            "fold": fold,
+            "metrics": {"ccc": {"value": ccc, "low": 0.0, "high": 1.0}},
+            "clips": {"clips": 2, "rule": None, "metrics": {"ccc": {"value": ccc / 2}}},
+        }
         for fold, ccc in enumerate((0.1, 0.2, 0.6))
     ]
     table = summary(records)
@@ -52,10 +60,13 @@ class Commands:
         self.calls.append((arguments[0], run.name, *arguments[1:]))
         if arguments[0] == "fit":
             run.mkdir()
-            (run / "model.safetensors").touch()
+            model = affectzoo.create_model("dlp_cnn_s", task="va")
+            weights.write(run / "model.safetensors", model.network.state_dict(), model.describe())
         else:
-            (run / "test").mkdir()
-            (run / "test" / "metrics.json").write_text(json.dumps({"faces": 4, "ccc": float(run.name[-1])}))
+            identity = Identity.read(run / "model.safetensors")
+            record = make_value_record("x", [float(run.name[-1])], options={"stage": "test"})
+            record["model"] = {**record["model"], "sha256": [], "tensors_sha256": identity.tensors}
+            write_record(run, record, {})
 
     def did(self) -> list[str]:
         return [f"{call[0]} {call[1]}" for call in self.calls]
@@ -85,7 +96,7 @@ def test_an_interrupted_fold_is_resumed_from_its_last_epoch(
     last.touch()
     calls: list[tuple[str, ...]] = []
     monkeypatch.setattr(crossvalidation, "_affectzoo", lambda *arguments: calls.append(arguments))
-    with pytest.raises(FileNotFoundError):  # nothing was really run
+    with pytest.raises(AffectZooError, match="fold_0"):  # nothing was really run
         cross_validate(recipe, [], 2, tmp_path / "cv")
     assert calls[0][0] == "fit" and calls[0][-2:] == ("--ckpt_path", str(last))
     assert calls[1][0] == "test" and "--ckpt_path" not in calls[1]
@@ -100,8 +111,8 @@ def test_each_fold_gets_its_number_and_is_tested_with_its_own_weights(
     fit, test = commands.calls[2], commands.calls[3]
     assert fit[fit.index("--data.fold") + 1] == "1" and fit[fit.index("--data.folds") + 1] == "2"
     assert "start/1" in fit
-    weights = [test[i + 1] for i, name in enumerate(test) if name == "--model.weights"]
-    assert weights[-1] == str(tmp_path / "cv" / "fold_1")
+    given = [test[i + 1] for i, name in enumerate(test) if name == "--model.weights"]
+    assert given[-1] == str(tmp_path / "cv" / "fold_1")
 
 
 def test_folds_of_other_options_are_not_mixed(
@@ -140,9 +151,11 @@ def test_command_line_over_real_folds(
     assert f"{written['metrics']['ccc_valence']['mean']:.4f}" in capsys.readouterr().out
     assignment = afewva_folds(root, 2)
     for fold in range(2):
-        table = pd.read_csv(folder / f"fold_{fold}" / "test" / "predictions.csv")
+        run, record = folder / f"fold_{fold}", written["records"][fold]
+        table = read_table(predictions(run, record))
         assert set(table["subject"]) == {name for name, of in assignment.items() if of == fold}
-        assert written["records"][fold]["faces"] == len(table)
+        assert record["faces"]["total"] == len(table)
+        assert misfit(record, Identity.read(run / "model.safetensors")) is None
 
 
 def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -34,6 +33,7 @@ from affectzoo.cli import main
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.evaluation.protocol import faces
 from affectzoo.evaluation.protocols import find_protocol
+from affectzoo.evaluation.record import Identity, read_records, records_of
 from affectzoo.registry import DATASETS
 from affectzoo.training.command import usage_fault
 
@@ -161,19 +161,23 @@ def test_test_writes_record_and_figure(
     common = ["test", "--config", str(FERPLUS), "--data.root", str(root), *SMALL]
     assert main([*common, "--model.weights", str(run), "--run_dir", str(tmp_path / "a")]) == 0
     shown = capsys.readouterr().out
-    record = json.loads((tmp_path / "a" / "test" / "metrics.json").read_text())
-    assert record["faces"] == 24 and record["split"] == "test" and record["data"] == "ferplus"
+    (record,) = read_records(tmp_path / "a")
+    assert record["faces"]["total"] == 24 and record["protocol"]["split"] == "test"
+    assert record["protocol"]["data"]["test"] == "ferplus"
     assert sum(map(sum, record["confusion"])) == 24
     hits = sum(row[i] for i, row in enumerate(record["confusion"]))
-    assert record["accuracy"] == pytest.approx(hits / 24)
-    assert f"{record['accuracy']:.4f}" in shown
-    figure = cv2.imread(str(tmp_path / "a" / "test" / "confusion_matrix.png"))
+    accuracy = record["metrics"]["accuracy"]["value"]
+    assert accuracy == pytest.approx(hits / 24)
+    assert f"{accuracy:.4f}" in shown
+    figure = cv2.imread(str(tmp_path / "a" / "plots" / record["key"] / "confusion_matrix.png"))
     assert figure is not None and figure.shape[0] > 400 and figure.std() > 10
     # the checkpoint behind the exported weights says the same, in the run's own folder
     assert main([*common, "--ckpt_path", str(run / "checkpoints" / "last.ckpt")]) == 0
-    again = json.loads((run / "test" / "metrics.json").read_text())
-    assert again["confusion"] == record["confusion"]
-    shutil.rmtree(run / "test")
+    (again,) = records_of(run, Identity.read(run / "model.safetensors"))
+    assert again["confusion"] == record["confusion"] and again["model"] == record["model"]
+    assert again["command"].startswith("affectzoo test --config")
+    for name in ("records", "predictions", "plots"):
+        shutil.rmtree(run / name)
 
 
 def test_evaluation_is_the_same_in_two_processes(trained: tuple[Path, Path], tmp_path: Path) -> None:
@@ -184,8 +188,8 @@ def test_evaluation_is_the_same_in_two_processes(trained: tuple[Path, Path], tmp
     two = ["--trainer.devices", "2", "--trainer.strategy", "ddp_fork"]
     assert main([*common, "--run_dir", str(tmp_path / "one")]) == 0
     assert main([*common, *two, "--run_dir", str(tmp_path / "two")]) == 0
-    one, both = (json.loads((tmp_path / n / "valid" / "metrics.json").read_text()) for n in ("one", "two"))
-    assert both["faces"] == 24
+    one, both = (read_records(tmp_path / n)[0] for n in ("one", "two"))
+    assert both["faces"]["total"] == 24
     assert both["confusion"] == one["confusion"]
 
 

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from affectzoo import store
-from affectzoo.benchmark.records import read_record
 from affectzoo.errors import AffectZooError, WeightsError
+from affectzoo.evaluation.record import Identity, misfit, read_record
 from affectzoo.hub.cards.card import render, render_untrained
 from affectzoo.hub.cards.facts import CardFacts
 from affectzoo.hub.cards.prose import read_prose
-from affectzoo.hub.portable import misfit, portable_command, public_key, public_record
+from affectzoo.hub.portable import portable_command, public_key, public_record
 from affectzoo.store import ASSETS
 from affectzoo.zoo.listing import architectures
 
@@ -65,7 +65,7 @@ def _own(record: dict[str, Any], entry: store.WeightsEntry, path: Path) -> dict[
     Raises:
         WeightsError: It is of others, or not of them alone.
     """
-    reason = misfit(record, entry.sha256)
+    reason = misfit(record, Identity(entry.sha256, preprocess=entry.meta.preprocess.to_dict()))
     if reason is not None:
         again = portable_command(record["command"], entry.name)
         raise WeightsError(f"{path}: no record of {entry.name}: {reason}; measure it: {again}")

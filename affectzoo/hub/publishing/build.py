@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ import yaml
 
 from affectzoo import __version__, store, weights
 from affectzoo.errors import AffectZooError
-from affectzoo.evaluation.evaluate import claim
+from affectzoo.evaluation.record import Identity
 from affectzoo.files import fetch
 from affectzoo.hub.cards import card
 from affectzoo.hub.cards.facts import CardFacts
@@ -136,8 +135,8 @@ class _Draft:
         self.source = location.path
         self.beside = location.path.parent
         self.tensors = dict(sorted(weights.read_tensors(self.source).items()))
-        self.sums = weights.identity(self.source), weights.fingerprint(self.tensors)
         meta = weights.read_meta(self.source)
+        self.identity = Identity.read(self.source)
         training = public_training(meta.training)
         self.meta = replace(meta, licence={**meta.licence, **licence}, training=training)
         self.name = str(model) if str(model) in store.entries() else repo.rpartition("/")[2]
@@ -207,15 +206,15 @@ class _Draft:
 
     def _take_records(self) -> str:
         """Write the records of these weights."""
-        self.records = published_records(self.beside, self.given, self.sums, name=self.name, repo=self.repo)
+        passed_over: list[str] = []
+        self.records = published_records(
+            self.beside, self.given, self.identity, name=self.name, repo=self.repo, say=passed_over.append
+        )
         for record in self.records:
             write_json(self.place / record_path(record), record)
-        return ", ".join(record["key"] for record in self.records) or "none"
+        return "; ".join([", ".join(record["key"] for record in self.records) or "none", *passed_over])
 
     def _metrics(self) -> str:
-        results = self.beside / "test" / "metrics.json"
-        if not self.meta.metrics and results.is_file():
-            self.meta = replace(self.meta, metrics=(_measured(results, self.meta.arch),))
         told = [f"{m.get('data')} {m.get('split')}, {m.get('faces')} faces" for m in self.meta.metrics]
         for record in self.records:
             note = record["protocol"].get("note")
@@ -284,7 +283,7 @@ class _Draft:
             "library": LIBRARY,
             "meta": self.meta.to_dict(),
             "sha256": sums,
-            "tensors_sha256": self.sums[1],
+            "tensors_sha256": self.identity.tensors,
             "parameters": parameters,
             "versions": versions,
             "recipe": recipe,
@@ -314,18 +313,6 @@ class _Draft:
             more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
             raise AffectZooError("; ".join(found[:_SHOWN]) + more)
         return f"no path, user or host name in {len(files)} files"
-
-
-def _measured(path: Path, arch: str) -> dict[str, Any]:
-    """What ``affectzoo test`` found, less what weights say elsewhere."""
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        measured = found["model"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise AffectZooError(f"{path}: no results of affectzoo test ({error})") from None
-    if measured != arch:
-        raise AffectZooError(f"{path}: results of {measured}, not of {arch}")
-    return claim(found)
 
 
 def _check_card(text: str) -> str:

@@ -2,40 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from affectzoo.benchmark.records import read_record, read_records
 from affectzoo.errors import AffectZooError
-from affectzoo.hub.portable import misfit, public_key, public_record
+from affectzoo.evaluation.record import Identity, misfit, read_record, read_records, records_of
+from affectzoo.hub.portable import public_key, public_record
 from affectzoo.store import HUB
 
 
 def published_records(
-    beside: Path, given: Sequence[Path], sums: tuple[str, str], *, name: str, repo: str
+    beside: Path,
+    given: Sequence[Path],
+    identity: Identity,
+    *,
+    name: str,
+    repo: str,
+    say: Callable[[str], None] = lambda text: None,
 ) -> list[dict[str, Any]]:
     """Records of these weights, each once: those beside them and those that were given.
 
     Args:
         beside: The folder of the weights, which may have ``records``.
         given: Records, or folders of benchmarks.
-        sums: The weights' ``identity`` and the ``fingerprint`` of their tensors.
+        identity: The weights.
         name: Theirs.
         repo: ``OWNER/NAME`` on the Hub.
+        say: Told of records beside the weights that are of other ones, and passed over.
 
     Raises:
         AffectZooError: What was given has no record of these weights, or one lacks something.
     """
-    found = [read_record(path) for path in sorted((beside / "records").glob("*.json"))]
+    found = records_of(beside, identity, say)
     for path in given:
         records = read_records(path) if path.is_dir() else [read_record(path)]
-        misfits = [misfit(record, *sums) for record in records]
+        misfits = [misfit(record, identity) for record in records]
         if None not in misfits:
             raise AffectZooError(f"{path}: no record of these weights: {'; '.join(map(str, misfits))}")
-        found += records
-    own = [record for record in found if misfit(record, *sums) is None]
-    public = [_published(record, sums[1], name, repo) for record in own]
+        found += [record for record, reason in zip(records, misfits, strict=True) if reason is None]
+    public = [_published(record, str(identity.tensors), name, repo) for record in found]
     return list({record["key"]: record for record in public}.values())
 
 

@@ -1,4 +1,4 @@
-"""From answers and truth to figures: every system of a benchmark is scored here, and nowhere else."""
+"""From predictions and ground truth to figures: everything that is measured is scored here, nowhere else."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 import torch
 
-from affectzoo.benchmark.comparison import groups_of
-from affectzoo.benchmark.probe import label_order_probe, value_order_probe
 from affectzoo.datasets.index import FaceIndex
+from affectzoo.evaluation.probe import label_order_probe, value_order_probe
 from affectzoo.labels import LabelSpace
 from affectzoo.metrics.bootstrap import bootstrap
 from affectzoo.metrics.classification import accuracy, class_metrics, f1, recalls
@@ -22,6 +22,7 @@ from affectzoo.metrics.skew import skew_normalised
 from affectzoo.tasks.va import DIMENSIONS
 
 Floats = npt.NDArray[np.float64]
+Drawn = Literal["subjects", "clips", "faces"]
 ScoreKind = Literal["probabilities", "decisions", "labels"]
 GRADED = ("auc", "auc_pr", "f1_top2")
 """Metrics that need more than the predicted class."""
@@ -57,6 +58,11 @@ class Answers:
         scores, va = (
             None if t is None else np.where(faces[:, None], t, np.nan) for t in (self.scores, self.va)
         )
+        return replace(self, scores=scores, va=va)
+
+    def rows(self, chosen: npt.NDArray[np.bool_]) -> Answers:
+        """The answers of some of the faces."""
+        scores, va = (None if t is None else t[chosen] for t in (self.scores, self.va))
         return replace(self, scores=scores, va=va)
 
 
@@ -140,6 +146,23 @@ def units(part: Part) -> tuple[Units, str]:
     return (clips, drawn) if drawn == "subjects" else (replace(clips, groups=None), "clips")
 
 
+def groups_of(table: pd.DataFrame) -> tuple[Drawn, npt.NDArray[Any] | None]:
+    """What a bootstrap shall draw: subjects, else clips, else faces.
+
+    Args:
+        table: With columns ``subject`` and ``clip``, such as an index table or one of predictions.
+
+    Returns:
+        What it is, and each face's subject or clip; ``None`` for faces. Subjects count where every face has
+        one and there are several, and so do clips.
+    """
+    kinds: tuple[tuple[Drawn, str], ...] = (("subjects", "subject"), ("clips", "clip"))
+    for units, column in kinds:
+        if column in table and table[column].notna().all() and table[column].nunique() > 1:
+            return units, table[column].to_numpy(object)
+    return "faces", None
+
+
 def _clips(faces: Units, names: npt.NDArray[np.str_], answers: Answers) -> Units:
     """A row per clip, its answered frames joined by ``Predicted.by_clip``."""
     _, first, number = np.unique(names, return_index=True, return_inverse=True)
@@ -206,6 +229,24 @@ def score(parts: Sequence[Part]) -> dict[str, Any]:
     if joined.va is not None and first.answers.dimensions == DIMENSIONS:
         probes += value_order_probe(joined.va, joined.target)
     return result | {"probes": probes}
+
+
+def clip_figures(part: Part) -> dict[str, Any] | None:
+    """Figures over the clips of a part whose faces are counted.
+
+    Returns:
+        ``clips``, their number, ``rule``, how frames make a clip's class, and ``metrics``; ``None`` where no
+        face belongs to a clip.
+    """
+    inside = part.index.table["clip"].notna().to_numpy(bool)
+    if not inside.any():
+        return None
+    frames = Part(part.index.rows(inside), part.answers.rows(inside), part.labels, "clip")
+    rows, _ = units(frames)
+    figures = _figures(rows.rows(rows.answered), frames)
+    rule = None if part.labels is None else part.answers.rule
+    metrics = {name: {"value": value} for name, value in figures.items()}
+    return {"clips": len(rows.truth), "rule": rule, "metrics": metrics}
 
 
 Figures = dict[str, torch.Tensor]

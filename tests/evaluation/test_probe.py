@@ -5,8 +5,8 @@ from itertools import permutations
 import numpy as np
 import pytest
 
-from affectzoo.benchmark.probe import label_order_probe, value_order_probe
 from affectzoo.errors import DataError
+from affectzoo.evaluation.probe import label_order_probe, value_order_probe
 
 NAMES = ["neutral", "fear", "surprise", "anger"]
 GOOD = np.array([[90, 4, 3, 3], [5, 70, 20, 5], [6, 14, 75, 5], [10, 5, 5, 80]])

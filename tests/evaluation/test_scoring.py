@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from sklearn import metrics as reference
 
-from affectzoo.benchmark.scoring import Answers, Part, score
 from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.evaluation.scoring import Answers, Part, score
 from affectzoo.labels import LabelSpace
 
 SPACE = LabelSpace(("calm", "glad", "tense"), "three")

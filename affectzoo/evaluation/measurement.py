@@ -1,0 +1,287 @@
+"""From a model's predictions to a record and its tables, as every command writes them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from affectzoo.datasets.ids import ids, split_hash, truth_hash
+from affectzoo.datasets.index import FaceIndex
+from affectzoo.errors import DataError
+from affectzoo.evaluation.machine import hardware, versions
+from affectzoo.evaluation.record import record_key
+from affectzoo.evaluation.schema import Model
+from affectzoo.evaluation.scoring import Answers, Part, clip_figures, score, units
+from affectzoo.tasks.va import DIMENSIONS, VATask
+from affectzoo.weights import fingerprint
+
+if TYPE_CHECKING:
+    from affectzoo.metrics.predictions import Predicted
+    from affectzoo.models.base import AffectModel
+    from affectzoo.weights import WeightsMeta
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Context:
+    """What a record says of a measurement beside its figures.
+
+    Attributes:
+        split: The split that was measured.
+        spec: What was typed to name the weights; by default the architecture.
+        name: What people call the model; by default ``spec``.
+        meta: What the weights say of themselves, where that is known.
+        file_sum: ``weights.identity`` of the file that the weights are from, where there is one.
+        command: Measures it again.
+        stage: The command's stage, ``test`` or ``valid``.
+        window: Frames per window, 0 for single faces.
+        stride: From window to window.
+        start: ``time.perf_counter()`` when the measurement began.
+    """
+
+    split: str = "test"
+    spec: str | None = None
+    name: str | None = None
+    meta: WeightsMeta | None = None
+    file_sum: str | None = None
+    command: str = ""
+    stage: str = "test"
+    window: int = 0
+    stride: int | None = None
+    start: float | None = None
+
+
+def measurement(
+    model: AffectModel, predicted: Predicted, index: FaceIndex, context: Context = Context()
+) -> tuple[dict[str, Any], Tables]:
+    """Results of a model on the faces of one split.
+
+    Args:
+        model: What was measured.
+        predicted: Its predictions, each face once.
+        index: The faces, in the model's classes.
+        context: What else the record says.
+
+    Returns:
+        The record, see ``affectzoo.evaluation.record``, and tables for ``write_record``.
+
+    Raises:
+        DataError: No face has what the model predicts, or two faces have one id.
+    """
+    answers = model_answers(model, predicted, len(index), range(len(model.labels)) if model.labels else None)
+    known = has_truth(model, index)
+    if not known.any():
+        what = " and ".join(task.head for task in model.tasks).replace("va", "valence or arousal")
+        raise DataError(
+            f"{index.dataset}: none of the {len(index)} faces of the {context.split} part has what the model "
+            f"predicts ({what}): there is nothing to measure. Choose another split or data set"
+        )
+    left_out = dict(index.left_out)
+    if not known.all():
+        left_out[f"{context.split}: without a label for {model.task_name}"] = int((~known).sum())
+    counted = replace(index.rows(known), left_out=left_out)
+    part = Part(counted, answers.rows(known), model.labels)
+    whole = Part(index, answers, part.labels)
+    facts = model_facts(model, context.meta, context.file_sum)
+    faces_hash = split_hash(ids(counted))
+    protocol = {
+        "name": None,
+        "title": f"{index.dataset}, {context.split} split",
+        "data": {"train": facts["training"].get("data"), "test": index.dataset},
+        "split": context.split,
+        "task": "va" if model.labels is None else "multitask" if len(model.tasks) > 1 else "expression",
+        "unit": "face",
+        "folds": 1,
+        "hash": faces_hash,
+        "truth": split_hash([truth_hash(counted)]),
+        "metrics": "CCC, PCC, RMSE" if model.labels is None else "accuracy, mean diagonal",
+    }
+    options = {"window": context.window, "stride": context.stride, "clip_rule": model.clip_rule}
+    spec = context.spec or model.arch
+    name = context.name or spec
+    told = [facts["tensors_sha256"], facts["preprocess"], protocol["truth"], protocol["task"], options]
+    record = {
+        "key": record_key(f"{index.dataset}_{context.split}_split", name, told),
+        "system": name,
+        "spec": spec,
+        "kind": "zoo",
+        "model": facts,
+        "epoch": epoch_facts(facts["training"], index.dataset, faces_hash, context.split == "test"),
+        "protocol": protocol,
+        "options": {"stage": context.stage, **options},
+        "faces": face_facts([part]),
+        "labels": None if model.labels is None else list(model.labels.names),
+        **score([part]),
+        "clips": clip_figures(part),
+        "hardware": hardware(),
+        "versions": versions(),
+        "seconds": 0.0 if context.start is None else round(time.perf_counter() - context.start, 1),
+        "command": context.command,
+    }
+    return record, {".csv": predictions_table(whole)}
+
+
+def has_truth(model: AffectModel, index: FaceIndex) -> np.ndarray:
+    """Which faces have a class or a value that the model predicts, shape (N,)."""
+    found = np.zeros(len(index), dtype=bool)
+    for task in model.tasks:
+        columns = list(task.dimensions) if isinstance(task, VATask) else ["label"]
+        found |= index.table[columns].notna().any(axis=1).to_numpy(bool)
+    return found
+
+
+def model_answers(
+    model: AffectModel,
+    predicted: Predicted,
+    faces: int,
+    columns: Sequence[int | None] | None,
+    rows: np.ndarray | None = None,
+) -> Answers:
+    """A model's predictions of every face of an index, NaN where there are none.
+
+    Args:
+        model: What predicted.
+        predicted: Its predictions, each face once.
+        faces: How many there are.
+        columns: For each class to report on the model's, ``None`` for one that it lacks; ``None`` for none.
+        rows: Each prediction's face; by default ``predicted.row``.
+    """
+    rows = predicted.row.numpy() if rows is None else rows
+
+    def spread(values: np.ndarray) -> np.ndarray:
+        whole = np.full((faces, values.shape[1]), np.nan)
+        whole[rows] = values
+        return whole
+
+    scores = None
+    if columns is not None:
+        shared = [i for i, column in enumerate(columns) if column is not None]
+        logits = predicted.expression[:, [column for column in columns if column is not None]]
+        shares = np.zeros((len(rows), len(columns)))
+        shares[:, shared] = logits.softmax(dim=1).numpy()
+        scores = spread(shares)
+    dimensions = next((task.dimensions for task in model.tasks if isinstance(task, VATask)), ())
+    va = spread(predicted.va.numpy()) if dimensions else None
+    return Answers(scores, va, dimensions=dimensions or DIMENSIONS, rule=model.clip_rule)
+
+
+def model_facts(model: AffectModel, meta: WeightsMeta | None, file_sum: str | None) -> Model:
+    """What a record says of a model in memory."""
+    return {
+        "arch": model.arch,
+        "task": model.task_name,
+        "labels": [] if model.labels is None else list(model.labels.names),
+        "sha256": [] if file_sum is None else [file_sum],
+        "tensors_sha256": fingerprint(model.network.state_dict()),
+        "preprocess": model.preprocess.to_dict(),
+        "training": {} if meta is None else dict(meta.training),  # type: ignore[typeddict-item]
+        "licence": {} if meta is None else dict(meta.licence),
+    }
+
+
+def weights_facts(meta: WeightsMeta, sums: Sequence[str], tensors: str | None) -> Model:
+    """The same of weights in files, one for each fold, or one."""
+    return {
+        "arch": meta.arch,
+        "task": meta.task,
+        "labels": list(meta.labels),
+        "sha256": list(sums),
+        "tensors_sha256": tensors,
+        "preprocess": meta.preprocess.to_dict(),
+        "training": dict(meta.training),  # type: ignore[typeddict-item]
+        "licence": dict(meta.licence),
+    }
+
+
+def epoch_facts(
+    training: Mapping[str, Any], dataset: str, faces_hash: str, on_test_part: bool
+) -> dict[str, Any]:
+    """By which rule the epoch of weights was chosen, and whether on the faces that are measured.
+
+    Args:
+        training: What the weights say of their training.
+        dataset: The data set that is measured.
+        faces_hash: Of the faces that are measured.
+        on_test_part: Whether these are the test part, which no other choice of the part overlaps.
+    """
+    rule = training.get("epoch_rule")
+    on_test: bool | None = False
+    if rule is None:
+        on_test = None
+    elif not rule.startswith("last") and training.get("data") == dataset:
+        chosen_on = training.get("valid_hash")
+        on_test = (
+            True if chosen_on == faces_hash else False if chosen_on is not None and on_test_part else None
+        )
+    return {"rule": rule, "on_test": on_test}
+
+
+def face_facts(parts: Sequence[Part]) -> dict[str, Any]:
+    """How many faces there are, how many have a prediction, and how many of those the figures are over."""
+    table = pd.concat([part.index.table[["subject", "clip", "label", *DIMENSIONS]] for part in parts])
+    answered = np.concatenate([part.answers.answered for part in parts])
+    missing = int((~answered).sum())
+    first = parts[0].answers
+    columns = [] if first.scores is None else ["label"]
+    columns += [] if first.va is None else list(first.dimensions)
+    subjects, clips = (table[name] for name in ("subject", "clip"))
+    return {
+        "total": len(table),
+        "predicted": len(table) - missing,
+        "missing": missing,
+        "annotated": {name: int(table[name].notna()[answered].sum()) for name in columns},
+        "subjects": int(subjects.nunique()) if subjects.notna().all() else None,
+        "clips": int(clips.nunique()) if clips.notna().any() else None,
+        "left_out": dict(parts[0].index.left_out),
+    }
+
+
+def predictions_table(part: Part, fold: int | None = None) -> pd.DataFrame:
+    """Predictions beside the ground truth, a row per face."""
+    faces = part.index.table
+    where = {name: faces[name].to_numpy() for name in ("path", "subject", "clip", "frame")}
+    truth = {"label": faces["label"].to_numpy(), **{name: faces[name].to_numpy() for name in DIMENSIONS}}
+    answers = part.answers
+    return _told({"id": ids(part.index), "fold": fold, **where}, truth, part, answers.scores, answers.va)
+
+
+def clip_table(part: Part, fold: int | None = None) -> pd.DataFrame:
+    """The same, a row per clip."""
+    rows, _ = units(part)
+    names = np.unique(part.index.table["clip"].to_numpy(str))
+    classes = np.array([*_classes(part), None], dtype=object)
+    truth = {"label": classes[rows.truth], **dict(zip(part.answers.dimensions, rows.target.T, strict=True))}
+    clips = {"id": [f"{part.index.dataset}/{name}" for name in names], "fold": fold, "subject": rows.groups}
+    return _told(clips, truth, part, rows.scores, rows.va)
+
+
+def _classes(part: Part) -> Sequence[str]:
+    return () if part.labels is None else part.labels.names
+
+
+def _told(
+    where: dict[str, Any],
+    truth: Mapping[str, Any],
+    part: Part,
+    scores: np.ndarray | None,
+    va: np.ndarray | None,
+) -> pd.DataFrame:
+    columns, classes = where, _classes(part)
+    if scores is not None:
+        names = np.array([*classes, None], dtype=object)
+        said = np.isfinite(scores).all(axis=1)
+        best = np.where(said, np.nan_to_num(scores).argmax(axis=1), len(names) - 1)
+        columns |= {"label": truth["label"], "predicted_label": names[best]}
+        if part.answers.kind != "labels":
+            letter = "p" if part.answers.kind == "probabilities" else "s"
+            columns |= {f"{letter}_{name}": scores[:, i] for i, name in enumerate(classes)}
+    if va is not None:
+        for i, name in enumerate(part.answers.dimensions):
+            columns |= {name: truth[name], f"predicted_{name}": va[:, i]}
+    return pd.DataFrame(columns)

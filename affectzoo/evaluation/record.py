@@ -1,0 +1,311 @@
+"""Results on disk: one system measured on one set of faces, with all that its figures depend on.
+
+``affectzoo test``, ``validate``, ``cross-validate`` and ``benchmark`` write records; cards, ``publish``, the
+leaderboard and ``compare`` read them. A run's folder, a benchmark's and a published model's keep them alike:
+``records/<key>.json``, with ``predictions/<key>.csv`` beside. A record names the weights that were measured
+by the sum of their tensors, so that no result passes for that of other weights.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from pandas.api.types import is_numeric_dtype
+from pydantic import TypeAdapter, ValidationError
+from pydantic_core import from_json
+
+from affectzoo import weights
+from affectzoo.console import csv_cell, plain_cell
+from affectzoo.errors import AffectZooError, DataError
+from affectzoo.evaluation.schema import LARGEST, Key, Name, Number, Record
+from affectzoo.files.writing import write_json, writing
+
+FORMAT = 1
+FOLDER, PREDICTIONS = "records", "predictions"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a set of weights is known by.
+
+    Attributes:
+        file: The sha256 of the file, see ``weights.identity``.
+        tensors: That of the tensors, see ``weights.fingerprint``, which a checkpoint and other files of the
+            same weights share; ``None`` where it is not known.
+        preprocess: How the weights say that faces are prepared.
+    """
+
+    file: str
+    tensors: str | None = None
+    preprocess: Mapping[str, Any] | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Identity:
+        """Read that of a weights file or index.
+
+        Raises:
+            WeightsError: The file is damaged.
+        """
+        tensors = weights.fingerprint(weights.read_tensors(path))
+        return cls(weights.identity(path), tensors, weights.read_meta(path).preprocess.to_dict())
+
+
+def write_record(out: Path, record: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
+    """Keep a result; the record comes last, so that where it is, all is.
+
+    Args:
+        out: A run's or a benchmark's folder.
+        record: With ``key``; values that are not finite become ``null``.
+        tables: By ending, the predictions: ``.csv``, a row per face, and for protocols that count clips
+            ``.clips.csv``, a row per clip.
+
+    Returns:
+        The record's file.
+
+    Raises:
+        AffectZooError: No such record can be read again.
+    """
+    key = record["key"]
+    whole = _plain({"format": FORMAT, **record, "predictions": f"{PREDICTIONS}/{key}.csv"})
+    path = out / FOLDER / f"{key}.json"
+    _check(whole, str(path))
+    for ending, table in tables.items():
+        with writing(out / PREDICTIONS / f"{key}{ending}") as part:
+            told = {str(csv_cell(name)): column for name, column in table.items()}
+            texts = {
+                name: column.map(csv_cell) for name, column in told.items() if not is_numeric_dtype(column)
+            }
+            pd.DataFrame(told | texts).to_csv(part, index=False)
+    write_json(path, whole, indent=1)
+    return path
+
+
+def record_key(tested: str, name: str, told: Any) -> str:
+    """Name a record.
+
+    Args:
+        tested: The protocol, or data set and split.
+        name: The system's.
+        told: All that the figures depend on, JSON-ready.
+    """
+    digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
+    letters = (letter if letter.isalnum() or letter in "._-+" else "-" for letter in name)
+    return f"{tested}-{''.join(letters)[-60:]}-{digest}"
+
+
+def predictions(out: Path, record: Mapping[str, Any]) -> Path:
+    """The file of predictions with a row for each face; records of other machines may come without."""
+    return out / PREDICTIONS / f"{record['key']}.csv"
+
+
+def counted(out: Path, record: Mapping[str, Any]) -> Path:
+    """The file of predictions with a row for each face or clip that counts once."""
+    path = predictions(out, record)
+    return path.with_suffix(".clips.csv") if record["protocol"]["unit"] == "clip" else path
+
+
+_TEXTS = ("id", "path", "subject", "clip", "label", "predicted_label")
+"""Columns of predictions that are never numbers."""
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """Predictions as records have them beside them; empty cells are missing.
+
+    Raises:
+        DataError: There is no such file, or it is no such table.
+    """
+    if not path.is_file():
+        raise DataError(f"{path}: no such file of predictions")
+    try:
+        table = pd.read_csv(
+            path,
+            dtype=dict.fromkeys(_TEXTS, object),
+            keep_default_na=False,
+            na_values=[""],
+            float_precision="round_trip",
+        )
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: no table of predictions ({error})") from None
+    for name in _TEXTS:
+        if name in table:
+            table[name] = table[name].map(plain_cell)
+    if "id" not in table:
+        raise DataError(f"{path}: no column id; affectzoo benchmark writes one")
+    return table
+
+
+def read_records(out: Path) -> list[dict[str, Any]]:
+    """All records of a folder, in order of their keys.
+
+    Args:
+        out: A benchmark's, a run's or a published model's folder.
+
+    Raises:
+        AffectZooError: One is damaged or of another format, or there is none.
+    """
+    paths = sorted((out / FOLDER).glob("*.json"))
+    if not paths:
+        raise AffectZooError(f"{out}: no records here; affectzoo benchmark --out {out} makes some")
+    return [read_record(path) for path in paths]
+
+
+def records_of(
+    folder: Path, identity: Identity, say: Callable[[str], None] = lambda text: None
+) -> list[dict[str, Any]]:
+    """The records of a folder that were measured with one set of weights.
+
+    Args:
+        folder: A benchmark's, a run's or a published model's folder; it may have no records.
+        identity: The weights.
+        say: Told of each record of something else, which is passed over, and of results of an older form.
+
+    Raises:
+        AffectZooError: A record is damaged or of another format.
+    """
+    for path in sorted(folder.glob("*/metrics.json")):
+        say(f"{path}: passed over: it does not say which weights were measured; run affectzoo test again")
+    found = []
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        record = read_record(path)
+        reason = misfit(record, identity)
+        if reason is None:
+            found.append(record)
+        else:
+            say(f"{path}: passed over: {reason}")
+    return found
+
+
+def read_record(path: Path) -> dict[str, Any]:
+    """One record.
+
+    Raises:
+        AffectZooError: It is damaged or of another format.
+    """
+    try:
+        record = from_json(path.read_bytes(), allow_inf_nan=False)
+        made = record["format"]
+    except OSError as error:
+        raise AffectZooError(f"{path}: cannot be read: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise AffectZooError(f"{path}: no record ({error}); delete it, and it is measured anew") from None
+    if made != FORMAT or isinstance(made, bool):
+        raise AffectZooError(f"{path}: a record of format {str(made)[:40]}, expected {FORMAT}; delete it")
+    _check(record, str(path))
+    checked: dict[str, Any] = record
+    return checked
+
+
+def _check(record: Mapping[str, Any], where: str) -> None:
+    """Refuse what is no record.
+
+    Raises:
+        AffectZooError: Fields are missing, unknown or of another kind, or do not fit each other.
+    """
+    groups = [name for name in record if str(name).startswith("per_") and name != "per_class"]
+    parts = {name: record[name] for name in groups}
+    try:
+        _adapters()[0].validate_python({k: v for k, v in record.items() if k not in parts}, strict=True)
+        _adapters()[1].validate_python(parts, strict=True)
+        wrong = list(_contradictions(record))
+    except ValidationError as error:
+        found = error.errors(include_url=False, include_input=False, include_context=False)
+        wrong = list(dict.fromkeys(f"{'.'.join(map(str, e['loc'][:6]))} ({e['msg']})" for e in found))
+    if wrong:
+        more = f" and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        told = "; ".join(text[:200] for text in wrong[:5])
+        raise AffectZooError(f"{where}: a damaged record: {told}{more}; measure it anew")
+
+
+@cache
+def _adapters() -> tuple[TypeAdapter[Any], TypeAdapter[Any]]:
+    return TypeAdapter(Record), TypeAdapter(dict[Key, dict[Name, dict[Name, Number | None]]])
+
+
+def _contradictions(record: Mapping[str, Any]) -> Iterator[str]:
+    """Name fields of which one says what the other excludes."""
+    faces, folds, number = record["faces"], record.get("folds") or [], record["protocol"].get("folds", 1)
+    if faces["missing"] > faces["total"] or faces.get("predicted", faces["total"] - faces["missing"]) != (
+        faces["total"] - faces["missing"]
+    ):
+        yield "faces: predicted and missing are not the total"
+    if len(folds) not in (0, number):
+        yield f"folds: {len(folds)}, protocol.folds: {number}"
+    model = record.get("model")
+    if record["kind"] in ("zoo", "features") and model is None:
+        yield f"model: missing for kind {record['kind']}"
+    if model is not None and not model["sha256"] and not model.get("tensors_sha256"):
+        yield "model.sha256: neither a file's nor the tensors'"
+    if record.get("confusion") is not None:
+        yield from _class_contradictions(record)
+
+
+def _class_contradictions(record: Mapping[str, Any]) -> Iterator[str]:
+    labels, rows, classes = record.get("labels"), record["confusion"], record.get("per_class")
+    if not labels or len(set(labels)) < len(labels):
+        yield "labels: missing, or one comes twice"
+    elif len(rows) != len(labels) or any(len(row) != len(labels) for row in rows):
+        yield f"confusion: not {len(labels)} rows and columns, one for each of labels"
+    elif classes is None or set(classes) != set(labels):
+        yield "per_class: other classes than labels"
+    elif any(
+        classes[name].get("support", sum(row)) != sum(row) for name, row in zip(labels, rows, strict=True)
+    ):
+        yield "per_class: support is not what confusion counts"
+
+
+def claim(record: Mapping[str, Any]) -> dict[str, Any]:
+    """What weights keep of a record about themselves: data, split, faces, figures, recalls."""
+    protocol, clips = record["protocol"], record.get("clips")
+    told: dict[str, Any] = {
+        "data": protocol["data"]["test"],
+        "split": protocol["split"],
+        "faces": record["faces"]["predicted"],
+        **{name: figure["value"] for name, figure in record["metrics"].items()},
+    }
+    for measure in ("recall", "support") if record.get("per_class") else ():
+        told[measure] = {name: of[measure] for name, of in record["per_class"].items()}
+    if clips:
+        told["per_clip"] = {"clips": clips["clips"], **{n: f["value"] for n, f in clips["metrics"].items()}}
+    return told
+
+
+def misfit(record: Mapping[str, Any], identity: Identity) -> str | None:
+    """Return why a record was not measured with a set of weights as a model, else ``None``."""
+    name, model = record["system"], record.get("model")
+    if record["kind"] != "zoo" or model is None:
+        return f"{name} is not a model as it is"
+    if len(model["sha256"]) > 1:
+        return f"{name} is the {len(model['sha256'])} models of a cross-validation"
+    tensors = model.get("tensors_sha256")
+    if model["sha256"] != [identity.file] and (tensors is None or tensors != identity.tensors):
+        compared = [(tensors, identity.tensors)] if tensors and identity.tensors else []
+        compared += [(sum_, identity.file) for sum_ in model["sha256"]]
+        theirs, ours = compared[0] if compared else (tensors, identity.file)
+        return f"{name} was measured with other weights, sha256 {str(theirs)[:12]}, not {str(ours)[:12]}"
+    prepared, expected = model.get("preprocess"), identity.preprocess
+    if prepared is not None and expected is not None and prepared != expected:
+        other = sorted(k for k in {*prepared, *expected} if prepared.get(k) != expected.get(k))
+        return f"{name} was measured with faces prepared in another way ({', '.join(other)})"
+    return None
+
+
+def _plain(value: Any) -> Any:
+    """JSON-ready: what is not finite becomes ``None``."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner) for inner in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) and abs(value) <= LARGEST else None
+    return value
