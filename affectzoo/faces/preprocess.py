@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
     import torch
+    from PIL.Image import Image as PillowImage
 
     Image = npt.NDArray[np.uint8]
     Points = npt.NDArray[np.float32]
@@ -211,14 +212,20 @@ class Preprocess:
         mean, std = (torch.tensor(v, device="cpu").view(-1, 1, 1) * 255 for v in (self.mean, self.std))
         return tensor.float().sub_(mean).div_(std)
 
-    def __call__(self, image: Image, box: Box | None = None) -> torch.Tensor:
-        """From picture to network input, as evaluation and prediction do it.
+    def __call__(self, image: Image | PillowImage, box: Box | None = None) -> torch.Tensor:
+        """Turn an image into the network's input, as evaluation and prediction do.
 
         Args:
-            image: Shape (H, W, 3) RGB or (H, W) grey, 0..255.
+            image: Shape (H, W, 3) RGB or (H, W) gray, 0..255; or what ``files.images.as_image`` takes, such
+                as a Pillow image.
             box: The face in the picture; ``None`` when the picture is a ready crop.
 
         Returns:
             Shape (channels, size, size), float32.
         """
-        return self.tensor(self.face(image, box))
+        import numpy as np
+
+        from affectzoo.files.images import as_image
+
+        pixels = image if isinstance(image, np.ndarray) else as_image(image, "the image")
+        return self.tensor(self.face(pixels, box))

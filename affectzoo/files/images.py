@@ -1,20 +1,27 @@
-"""Reading pictures: one decoder for training, evaluation and prediction."""
+"""Read images: one way for training, evaluation and prediction."""
 
 from __future__ import annotations
 
 import tarfile
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
-from affectzoo.errors import UnreadableImageError
+from affectzoo.errors import OptionError, UnreadableImageError
+from affectzoo.files.decoding import HEAD, READ, UNREAD, decode, format_of, to_rgb
+from affectzoo.files.folders import obstacle
 from affectzoo.files.remote import fetch_missing
 
 if TYPE_CHECKING:
-    from affectzoo.faces.preprocess import Image
+    from PIL.Image import Image as PillowImage
 
-SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-"""File name endings taken for pictures, lower case."""
+    from affectzoo.files.decoding import Image
+
+SUFFIXES = frozenset(
+    {".avif", ".bmp", ".dib", ".gif", ".j2k", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm"}
+    | {".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp"}
+)
+"""File name endings taken for images, lower case; what a file is, its content tells."""
 
 
 def read_bytes(path: Path) -> bytes:
@@ -31,6 +38,8 @@ def read_bytes(path: Path) -> bytes:
     content = shard if inside else path
     if not content.exists():
         fetch_missing(content)
+    if (reason := obstacle(content)) is not None:
+        raise OSError(reason)
     if not inside:
         return path.read_bytes()
     place = _members(shard, shard.stat().st_mtime_ns).get(path.name)
@@ -52,7 +61,7 @@ def _members(shard: Path, changed: int) -> dict[str, tuple[int, int]]:
 
 
 def read_image(path: Path) -> Image:
-    """Read a picture as RGB, with its EXIF orientation applied.
+    """Read an image as RGB, with its EXIF orientation applied; see ``decoding.decode``.
 
     Args:
         path: The file.
@@ -61,21 +70,114 @@ def read_image(path: Path) -> Image:
         Shape (H, W, 3), RGB, 0..255.
 
     Raises:
-        UnreadableImageError: The file is missing, empty, damaged or no picture.
+        UnreadableImageError: The file is missing, empty, damaged or no image that can be read.
     """
-    import cv2
+    try:
+        if path.suffix.lower() not in SUFFIXES and (kind := peek(path)) not in (None, *READ):
+            raise OSError(UNREAD.format(kind))  # a long video is not read to its end for this
+        data = read_bytes(path)
+    except (OSError, ValueError, MemoryError) as error:  # ValueError: a NUL byte in the name
+        reason = getattr(error, "strerror", None) or str(error) or "not enough memory"
+        raise UnreadableImageError(f"{path}: {reason}") from None
+    return decode(data, str(path))
+
+
+def peek(path: Path) -> str | None:
+    """Tell the format of a regular file by how it begins; ``None`` where it is unknown or not at hand.
+
+    Raises:
+        OSError: It cannot be read.
+    """
+    if not path.is_file():
+        return None
+    with path.open("rb", buffering=0) as file:
+        return format_of(file.read(HEAD))
+
+
+def as_image(value: object, name: str) -> Image:
+    """Take what Python programs hold an image in.
+
+    Args:
+        value: An array of shape (H, W, 3), RGB, uint8; a tensor of shape (3, H, W) or (H, W, 3), RGB, uint8;
+            a Pillow image; the content of a file as bytes; or an open binary file, read from its beginning.
+        name: What it is called in the error.
+
+    Returns:
+        Shape (H, W, 3), RGB, 0..255.
+
+    Raises:
+        UnreadableImageError: Bytes or a file that cannot be decoded.
+        OptionError: Anything else.
+    """
     import numpy as np
 
+    kind = check_image(value, name)
+    if kind == "image":
+        try:
+            return to_rgb(cast("PillowImage", value))
+        except OptionError:
+            raise
+        except Exception as error:  # Pillow decodes when pixels are asked for
+            raise UnreadableImageError(f"{name}: {error}") from None
+    if kind == "bytes":
+        return decode(bytes(cast(bytes, value)), name)
+    if kind == "file":
+        return decode(_content(value, name), name)
+    array: Any = value if kind == "array" else cast(Any, value).detach().cpu().numpy()
+    if kind == "tensor" and array.shape[0] == 3:
+        array = array.transpose(1, 2, 0)
+    return np.ascontiguousarray(array)
+
+
+def check_image(value: object, name: str) -> str:
+    """Refuse what ``as_image`` cannot take, without decoding anything.
+
+    Returns:
+        What it is: ``image`` (Pillow's), ``bytes``, ``file``, ``array`` or ``tensor``.
+
+    Raises:
+        OptionError: None of these, or of another shape or kind of number.
+    """
+    import PIL.Image
+
+    if isinstance(value, PIL.Image.Image):
+        return "image"
+    if isinstance(value, bytes | bytearray | memoryview):
+        return "bytes"
+    if hasattr(value, "read"):
+        return "file"
+    if not (hasattr(value, "dtype") and hasattr(value, "ndim")):
+        hint = "; cv2.imread gives None for a file that it cannot read" if value is None else ""
+        raise OptionError(
+            f"{name} is {'None' if value is None else f'a {type(value).__name__}'}; expected a path, {_TAKEN}"
+            + hint
+        )
+    array: Any = value
+    number, shape = str(array.dtype).removeprefix("torch."), tuple(array.shape)
+    kind = "tensor" if hasattr(array, "detach") else "array"
+    colors = {shape[0], shape[-1]} if kind == "tensor" else {shape[-1]} if shape else set()
+    if number == "uint8" and len(shape) == 3 and 3 in colors and 0 not in shape:
+        return kind
+    hint = ""
+    if "float" in number:
+        hint = "; for values in 0..1: (255 * x).round(), as uint8"
+    elif len(shape) == 3 and shape[0] == 3:
+        hint = "; from (3, H, W): x.transpose(1, 2, 0)"
+    layout = "(3, H, W) or (H, W, 3)" if kind == "tensor" else "(H, W, 3)"
+    raise OptionError(f"{name} is {number} of shape {shape}; expected uint8 RGB of shape {layout}{hint}")
+
+
+_TAKEN = "an RGB array (H, W, 3) or tensor (3, H, W) of uint8, a PIL image, bytes or an open binary file"
+
+
+def _content(file: Any, name: str) -> bytes:
+    """Read a file object from its beginning."""
     try:
-        data = read_bytes(path)
-    except OSError as error:
-        raise UnreadableImageError(f"{path}: {error.strerror or error}") from None
-    if not data:
-        raise UnreadableImageError(f"{path}: the file is empty")
-    try:
-        image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)
-    except cv2.error as error:
-        raise UnreadableImageError(f"{path}: {error.err or 'cannot be decoded'}") from None
-    if image is None:
-        raise UnreadableImageError(f"{path}: no picture, or a damaged one")
-    return image  # type: ignore[return-value]
+        if file.seekable():
+            file.seek(0)
+        content = file.read()
+    except (OSError, ValueError, AttributeError) as error:
+        raise UnreadableImageError(f"{name}: cannot be read: {error}") from None
+    if not isinstance(content, bytes):
+        raise OptionError(f"{name} is a file of text; open it with mode 'rb'")
+    return content

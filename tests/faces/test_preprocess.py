@@ -228,3 +228,12 @@ def test_unreadable_picture_is_named(tmp_path: Path, data: bytes | None, message
         path.write_bytes(data)
     with pytest.raises(UnreadableImageError, match=f"^{re.escape(str(path))}: {message}"):
         read_image(path)
+
+
+def test_pillow_images_are_taken() -> None:
+    from PIL import Image
+
+    pixels = np.random.default_rng(0).integers(0, 256, (30, 40, 3)).astype(np.uint8)
+    for preprocess in (Preprocess(size=16), Preprocess(size=16, color="gray")):
+        expected = preprocess(pixels, (3, 4, 20, 25))
+        assert torch.equal(preprocess(Image.fromarray(pixels), (3, 4, 20, 25)), expected)

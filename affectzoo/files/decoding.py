@@ -1,0 +1,237 @@
+"""Decode images of any common format, known by content, and say why where that is impossible."""
+
+from __future__ import annotations
+
+import re
+from io import BytesIO
+from typing import TYPE_CHECKING, Any
+
+from affectzoo.errors import OptionError, UnreadableImageError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
+    from PIL.Image import Image as PillowImage
+
+    Image = npt.NDArray[np.uint8]
+
+BACKGROUND = (255, 255, 255)
+"""The color, RGB, that transparent parts are laid on."""
+
+PIXELS = 2**28
+"""Images with more pixels are refused: what decodes to more is made to exhaust memory."""
+
+# What files begin with: at which byte, what, the format; the first that fits counts.
+_BEGINNINGS: tuple[tuple[int, bytes, str], ...] = (
+    (0, rb"\xff\xd8\xff", "JPEG"),
+    (0, rb"\x89PNG\r\n\x1a\n", "PNG"),
+    (0, rb"GIF8[79]a", "GIF"),
+    (0, rb"RIFF....WEBP", "WEBP"),
+    (0, rb"BM....\0\0\0\0", "BMP"),
+    (0, rb"II\*\0....CR|FUJIFILMCCD-RAW|IIRO|IIU\0", "camera raw"),
+    (0, rb"II[*+]\0|MM\0[*+]", "TIFF"),
+    (0, rb"\0\0\0\x0cjP  \r\n\x87\n|\xff\x4f\xff\x51", "JPEG2000"),
+    (0, rb"P[1-6f]\s", "PPM"),
+    (4, rb"ftyp(?:avi[fs]|(?:mif1|msf1|miaf).{4}.*avi[fs])", "AVIF"),
+    (4, rb"ftyp(?:hei[cmxs]|hev[cmxs]|mif1|msf1)", "HEIC"),
+    (4, rb"ftypcrx ", "camera raw"),
+    (0, rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
+    (4, rb"ftyp|moov|mdat", "video"),
+    (0, rb"\x1aE\xdf\xa3|RIFF....AVI |\0\0\x01[\xb3\xba]|OggS|FLV\x01", "video"),
+    (0, rb"%PDF", "PDF"),
+    (0, rb"8BPS", "Photoshop"),
+    (0, rb"PK\x03\x04", "zip archive"),
+    (0, rb"(?:\xef\xbb\xbf)?\s*<(?i:!doctype html|html)", "web page"),
+    (0, rb"(?:\xef\xbb\xbf)?\s*<(?i:svg|\?xml)", "SVG"),
+)
+_KINDS = [(place, re.compile(pattern, re.DOTALL), kind) for place, pattern, kind in _BEGINNINGS]
+
+READ = {
+    **{kind: (kind,) for kind in ("PNG", "GIF", "WEBP", "AVIF", "TIFF", "JPEG2000", "PPM")},
+    "JPEG": ("JPEG", "MPO"),
+    "BMP": ("BMP", "DIB"),
+}
+"""The formats that are decoded, each with Pillow's names of it."""
+
+UNREAD = "{}: this format is not read here; convert it to JPEG or PNG"
+
+HEAD = 64
+"""Bytes from a file's beginning that tell its format."""
+
+
+def format_of(head: bytes) -> str | None:
+    """Tell the format of a file by its first ``HEAD`` bytes: one of ``READ``, another name, or ``None``."""
+    return next((kind for place, pattern, kind in _KINDS if pattern.match(head, place)), None)
+
+
+def decode(data: bytes, where: str) -> Image:
+    """Decode an image: the first frame or page, EXIF orientation applied, transparent parts laid on white.
+
+    Args:
+        data: A file's content. Values of 16 bits are reduced to 8; where none exceeds 4095 (1023, 255) they
+            are taken as 12 (10, 8) bits. Floating point values are 0..1, or 0..255 where one exceeds 2.
+        where: The file, for the error.
+
+    Returns:
+        Shape (H, W, 3), RGB, 0..255.
+
+    Raises:
+        UnreadableImageError: It is empty, damaged (cut off, too), too large, or of a format that is not read.
+    """
+    import cv2
+    import numpy as np
+
+    kind = format_of(data[:HEAD])
+    why: str | None = None
+    image: Image | None = None
+    try:
+        why = _fault(data, kind)
+        if why is None and _is_plain(data, kind):
+            image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)  # type: ignore[assignment]
+        elif why is None:
+            image = _with_pillow(data, kind) if kind in READ else _with_opencv(data)
+    except (OptionError, MemoryError) as error:
+        why = str(error) or "not enough memory"
+    except Exception as error:  # decoders raise whatever damaged data lead them to
+        why = f"a damaged {kind or 'image'} ({_first_line(error)})"
+    if image is None:
+        raise UnreadableImageError(f"{where}: {why or (f'a damaged {kind}' if kind else 'no image')}")
+    return image
+
+
+def _fault(data: bytes, kind: str | None) -> str | None:
+    """Say why data are not worth decoding, else ``None``."""
+    if not data:
+        return "the file is empty"
+    if not any(data[:HEAD]):
+        return "damaged: it begins with zeros"
+    if kind is not None and kind not in READ:
+        return UNREAD.format(kind)
+    width = height = 0
+    if kind == "JPEG":
+        width, height, complete = _jpeg(data)
+        if not complete:
+            return "a damaged JPEG: its end is missing"
+    elif kind == "PNG":
+        width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
+    elif kind in ("WEBP", "AVIF"):
+        end = int.from_bytes(data[4:8], "little") + 8 if kind == "WEBP" else len(data)
+        if data[:end].endswith(bytes(256)):  # compressed data never do
+            return f"a damaged {kind}: its end is zeros"
+    if width * height > PIXELS:
+        return f"{width} x {height} pixels are more than {PIXELS / 1e6:.0f} million; make it smaller"
+    return None
+
+
+def _jpeg(data: bytes) -> tuple[int, int, bool]:
+    """Walk a JPEG's segments: its width and height, and whether the mark of its end is there.
+
+    Decoders invent the rows of a file that was cut off, or whose rest is zeros.
+    """
+    width = height = 0
+    place = 2
+    while (marker := _JPEG_MARKER.search(data, place)) is not None:
+        code, place = data[marker.end() - 1], marker.end()
+        if code == 0xD9:
+            return width, height, True
+        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
+            height = int.from_bytes(data[place + 3 : place + 5], "big")
+            width = int.from_bytes(data[place + 5 : place + 7], "big")
+        place += int.from_bytes(data[place : place + 2], "big")
+    return width, height, False
+
+
+_JPEG_MARKER = re.compile(rb"\xff+[^\x00\x01\xff\xd0-\xd8]")
+
+
+def _is_plain(data: bytes, kind: str | None) -> bool:
+    """Whether OpenCV decodes it right, and faster: JPEG, and PNG of 8 bits without transparent parts."""
+    if kind != "PNG":
+        return kind == "JPEG"
+    depth, color = data[24], data[25]
+    return depth <= 8 and color in (0, 2, 3) and b"tRNS" not in data[: data.find(b"IDAT")]
+
+
+def _with_pillow(data: bytes, kind: str) -> Image | None:
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(BytesIO(data), formats=READ[kind]) as opened:
+            deep = ";16" in str(opened.tile) and not opened.mode.startswith("I")
+            opened.load()
+            if not deep:
+                return to_rgb(opened)
+    except PIL.Image.DecompressionBombError:
+        raise OptionError("more pixels than an image has; make it smaller") from None
+    except (PIL.UnidentifiedImageError, KeyError):  # a variant, or a format, that this Pillow lacks
+        pass
+    return _with_opencv(data)  # Pillow would keep the upper 8 of 16 bits
+
+
+def _with_opencv(data: bytes) -> Image | None:
+    """Decode what Pillow does not: 16 bits and floating point in several channels."""
+    import cv2
+    import numpy as np
+    import PIL.Image
+
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        return None
+    if image.ndim == 2:
+        return to_rgb(PIL.Image.fromarray(_eight_bits(image)))
+    parts = [image[..., 2::-1]] if image.shape[2] == 3 else [image[..., 2::-1], image[..., 3:]]
+    return to_rgb(PIL.Image.fromarray(np.concatenate([_eight_bits(part) for part in parts], axis=2)))
+
+
+def to_rgb(image: PillowImage) -> Image:
+    """Turn a Pillow image of any mode into RGB, as ``decode`` does.
+
+    Returns:
+        Shape (H, W, 3), RGB, 0..255.
+
+    Raises:
+        OptionError: Its values are neither of 16 bits nor in 0..1 or 0..255.
+    """
+    import numpy as np
+    import PIL.Image
+
+    image = _upright(image)
+    if image.mode.startswith("I") or image.mode == "F":
+        return np.repeat(_eight_bits(np.asarray(image))[..., None], 3, axis=2)
+    if image.has_transparency_data:
+        plain = PIL.Image.new("RGBA", image.size, BACKGROUND)
+        image = PIL.Image.alpha_composite(plain, image.convert("RGBA"))
+    return np.array(image.convert("RGB"))
+
+
+def _upright(image: PillowImage) -> PillowImage:
+    import PIL.ImageOps
+
+    try:
+        orientation = image.getexif().get(0x0112, 1)
+    except Exception:  # damaged notes about the image are no damage to it
+        return image
+    return PIL.ImageOps.exif_transpose(image) if orientation in range(2, 9) else image
+
+
+def _eight_bits(values: npt.NDArray[Any]) -> Image:
+    """Reduce values to 0..255; see ``decode`` for the ranges."""
+    import numpy as np
+
+    if values.dtype == np.uint8:
+        return values
+    low, high = float(values.min()), float(values.max())
+    if values.dtype.kind == "f" and -1 <= low and high <= 256:
+        scaled = np.clip(values * (255 if high <= 2 else 1), 0, 255)
+        return np.asarray(np.rint(scaled), np.uint8)
+    if values.dtype.kind in "iu" and 0 <= low and high < 2**16:
+        bits = next(bits for bits in (8, 10, 12, 16) if high < 2**bits)
+        return np.asarray(values >> (bits - 8), np.uint8)
+    raise OptionError(
+        f"values from {low:g} to {high:g}; expected whole numbers of at most 16 bits, or 0..1, or 0..255"
+    )
+
+
+def _first_line(error: Exception) -> str:
+    text = str(getattr(error, "err", None) or error).strip()
+    return text.splitlines()[0][:120] if text else type(error).__name__
