@@ -34,9 +34,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from affectzoo.benchmark.found import match
-from affectzoo.datasets.fields import csv_rows, number
+from affectzoo.datasets.fields import number
 from affectzoo.datasets.ids import ids
 from affectzoo.errors import DataError, LabelError
+from affectzoo.files.text import csv_rows
 from affectzoo.labels import canonical
 from affectzoo.tasks.va import DIMENSIONS
 
@@ -148,7 +149,7 @@ def _read(path: Path) -> _File:
     if not path.is_file():
         raise DataError(f"{path}: no such file of predictions")
     if kind == ".csv":
-        lines = [(source.removeprefix(f"{path}, "), fields) for source, fields in csv_rows(path)]
+        lines = [(source.removeprefix(f"{path}, "), fields) for _, source, fields in csv_rows(path)]
         header = lines[0][1] if lines else []
         twice = [name for name, times in Counter(header).items() if times > 1]
         if twice:

@@ -22,7 +22,6 @@ another person than the one that was labelled.
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -30,8 +29,10 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.reading import reader
 from affectzoo.errors import DataError, DataNotFoundError, UnreadableImageError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import Listing, filenames, peek, walk
 from affectzoo.files.images import SUFFIXES
 from affectzoo.files.videos import SUFFIXES as VIDEO_SUFFIXES
 from affectzoo.files.videos import Video
@@ -41,6 +42,8 @@ Pictures = Literal["aligned", "video"]
 LABELS = SPACES["afew7"]
 SPLITS = {"train": "train", "val": "valid", "test": "test"}
 """How the names of the parts' folders begin, and which part each is."""
+CLIP = re.compile("[0-9]+")
+"""The name of a clip."""
 
 
 class Part(NamedTuple):
@@ -51,6 +54,7 @@ class Part(NamedTuple):
     faces: dict[str, Path]
 
 
+@reader
 def read_afew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
     """Index AFEW: every frame has its clip's label.
 
@@ -66,7 +70,6 @@ def read_afew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
         DataNotFoundError: There is no labelled clip, or none with the pictures asked for.
         DataError: A clip is in two places of one part, or a frame is there twice or has no number.
     """
-    root = Path(root)
     parts = {split: _read_part(root, prefix) for prefix, split in SPLITS.items()}
     if not any(part.labels for part in parts.values()):
         raise DataNotFoundError("afew", root, ["Train_AFEW/Angry/000046280.avi", "Val_AFEW/Angry/..."])
@@ -99,21 +102,17 @@ def read_afew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
     return FaceIndex.from_rows("afew", root, LABELS, rows, +left_out)
 
 
-def walk_part(root: Path, prefix: str) -> Iterator[tuple[Path, list[str], list[str]]]:
-    """Folders of a part, by name: each with the names of folders and files in it, hidden ones left out.
+def walk_part(root: Path, prefix: str) -> Iterator[Listing]:
+    """List the folders of a part, by name, down to those of single clips.
 
     Args:
         root: Holds the parts' folders.
         prefix: How the names of the part's folders begin, in lower case.
-
-    Yields:
-        A folder, and lists of names; folders taken out of the list are not entered.
     """
-    tops = [path for path in root.glob("*/") if path.name.lower().startswith(prefix)]
-    for top in sorted(tops):
-        for folder, folders, files in os.walk(top, followlinks=True):
-            folders[:] = sorted(name for name in folders if not name.startswith("."))
-            yield Path(folder), folders, sorted(name for name in files if not name.startswith("."))
+    places = peek(root).folders if root.is_dir() else ()
+    for name in places:
+        if name.lower().startswith(prefix):
+            yield from walk(root / name, lambda path: not CLIP.fullmatch(path.name))
 
 
 def expression(folder: Path) -> str | None:
@@ -133,11 +132,10 @@ def _read_part(root: Path, prefix: str) -> Part:
             if label is not None and part.labels.setdefault(clip, label) != label:
                 raise DataError(f"{path}: the clip is also labelled {part.labels[clip]}")
 
-    for folder, folders, files in walk_part(root, prefix):
-        for name in [name for name in folders if re.fullmatch("[0-9]+", name)]:
-            folders.remove(name)
-            note(part.faces, name, folder / name)
-        for path in (folder / name for name in files):
+    for listing in walk_part(root, prefix):
+        for name in filter(CLIP.fullmatch, listing.folders):
+            note(part.faces, name, listing.path / name)
+        for path in (listing.path / name for name in listing.files):
             if path.suffix.lower() in VIDEO_SUFFIXES:
                 note(part.videos, path.stem, path)
     return part
@@ -156,8 +154,8 @@ def _frames(part: Part, clip: str, pictures: Pictures) -> list[tuple[int, Path]]
         return [(number, path) for number in range(count)] or "video without frames"
     folder = part.faces.get(clip)
     frames: dict[int, Path] = {}
-    for path in [] if folder is None else sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+    for path in [] if folder is None else [folder / name for name in filenames(folder)]:
+        if path.suffix.lower() not in SUFFIXES:
             continue
         with one_row():
             number = re.search("[0-9]+$", path.stem)

@@ -14,8 +14,6 @@ No folds are shipped, so they are computed: person-independent, see ``affectzoo.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import unicodedata
 from collections import Counter
@@ -25,9 +23,13 @@ from typing import Any, NamedTuple
 
 from affectzoo.datasets.fields import box_around, number, points
 from affectzoo.datasets.folds import assign_folds, fold_splits
+from affectzoo.datasets.footage import unpacked
 from affectzoo.datasets.index import FaceIndex
+from affectzoo.datasets.reading import reader
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import filenames, subfolders
+from affectzoo.files.text import read_json
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 SCALE = 10
@@ -41,6 +43,7 @@ class Clip(NamedTuple):
     frames: dict[str, Any]
 
 
+@reader
 def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
     """Index AFEW-VA, with one fold as ``test`` and the others as ``train``.
 
@@ -59,15 +62,13 @@ def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
         DataError: An annotation file is not as described (file, frame and field are named), a clip
             is there twice, or there is no such fold.
     """
-    root = Path(root)
     left_out: Counter[str] = Counter()
     clips = _read_clips(root, left_out)
     splits = fold_splits("afewva", _assign(clips, folds), fold)
     rows = []
     for clip in clips:
         folder = clip.path.parent
-        names = sorted(entry.name for entry in os.scandir(folder))
-        pictures = {Path(name).stem: name for name in names if name.lower().endswith(SUFFIXES)}
+        pictures = {Path(name).stem: name for name in filenames(folder) if name.lower().endswith(SUFFIXES)}
         left_out["no picture"] += len(clip.frames.keys() - pictures)
         left_out["picture without annotation"] += len(pictures.keys() - clip.frames)
         for key in sorted(clip.frames.keys() & pictures):
@@ -88,6 +89,7 @@ def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
     return replace(FaceIndex.from_rows("afewva", root, None, rows, +left_out), scale=SCALE)
 
 
+@reader
 def afewva_folds(root: Path, folds: int = 5) -> dict[str, int]:
     """The fold of each subject, from the annotation files alone: missing pictures change nothing.
 
@@ -95,7 +97,7 @@ def afewva_folds(root: Path, folds: int = 5) -> dict[str, int]:
         DataNotFoundError: There are no clips.
         DataError: An annotation file is not as described, or the folds outnumber the subjects.
     """
-    return _assign(_read_clips(Path(root), Counter()), folds)
+    return _assign(_read_clips(root, Counter()), folds)
 
 
 def _assign(clips: list[Clip], folds: int) -> dict[str, int]:
@@ -107,9 +109,10 @@ def _assign(clips: list[Clip], folds: int) -> dict[str, int]:
 
 def _read_clips(root: Path, left_out: Counter[str]) -> list[Clip]:
     """The clips that have frames, by name."""
-    groups = [root, *(path for path in root.glob("[0-9][0-9]") if path.is_dir())]
+    groups = [root, *(unpacked(path) for path in subfolders(root) if re.fullmatch("[0-9]{2}", path.name))]
     folders: dict[str, Path] = {}
-    for folder in sorted(path for group in groups for path in group.glob("[0-9][0-9][0-9]") if path.is_dir()):
+    clips_of = (path for group in groups for path in subfolders(group))
+    for folder in sorted(path for path in clips_of if re.fullmatch("[0-9]{3}", path.name)):
         with one_row():
             if folders.setdefault(folder.name, folder) != folder:
                 raise DataError(f"{folder}: the clip is also in {folders[folder.name]}")
@@ -127,23 +130,14 @@ def _read_clips(root: Path, left_out: Counter[str]) -> list[Clip]:
 
 
 def _read_clip(path: Path) -> Clip:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        twice = [key for key, times in Counter(key for key, _ in pairs).items() if times > 1]
-        if twice:
-            raise DataError(f"{path}: '{twice[0]}' occurs twice")
-        return dict(pairs)
-
-    try:
-        content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=unique)
-    except DataError:
-        raise
-    except ValueError as error:
-        raise DataError(f"{path}: no JSON ({error})") from None
+    content = read_json(path)
     if not isinstance(content, dict) or not isinstance(content.get("frames"), dict):
         raise DataError(f"{path}: expected video_id, actor and frames")
     if content.get("video_id") != path.stem:
         raise DataError(f"{path}: video_id is '{content.get('video_id')}', expected '{path.stem}'")
-    subject = " ".join(unicodedata.normalize("NFKC", str(content.get("actor") or "")).casefold().split())
+    actor = content.get("actor")
+    named = str(actor) if isinstance(actor, str | int) else ""
+    subject = " ".join(unicodedata.normalize("NFKC", named).casefold().split())
     if not subject:
         raise DataError(f"{path}: no actor, but folds go by actor")
     strange = [key for key in content["frames"] if not re.fullmatch("[0-9]{5}", key)]

@@ -19,13 +19,17 @@ The older release has lists and whole pictures::
 A line of a list: picture, box as x, y, width and height, 68 landmarks, expression 0..10, valence and
 arousal. The header may begin with ``#`` or be missing. The list of automatic labels is not read.
 
+Copies repacked by class have folders named by class, in folders of parts or not, and classes alone::
+
+    root/[{train,val}/]happy/*.jpg
+
 The official validation part is what papers report as test; a test part was never released.
 """
 
 from __future__ import annotations
 
+import io
 import math
-import os
 import re
 import warnings
 from collections import Counter
@@ -35,15 +39,20 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from affectzoo.datasets.fields import csv_rows, number, points
+from affectzoo.datasets.classes import class_folders, looks_like_classes
+from affectzoo.datasets.fields import box, number, points
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.errors import DataError, DataNotFoundError
+from affectzoo.datasets.reading import reader
+from affectzoo.errors import DataError, DataNotFoundError, LabelError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import filenames, peek
 from affectzoo.files.images import SUFFIXES
-from affectzoo.labels import LabelSpace, decode, label_space
+from affectzoo.files.text import csv_rows
+from affectzoo.labels import CODES, SPACES, LabelSpace, canonical, decode, label_space
 
 Classes = Literal[8, 7, 6]
 
+NAMES = SPACES["affectnet8"].names
 FOLDERS = {"train": "train_set", "valid": "val_set"}
 SIBLINGS = {"exp": "expression", "val": "valence", "aro": "arousal", "lnd": "landmarks"}
 LISTS = {"valid": "validation.csv", "train": "training.csv"}
@@ -76,6 +85,7 @@ RADIUS = 1.01
 """Largest distance from neutral that rounding explains; the annotation tool stayed within 1."""
 
 
+@reader
 def read_affectnet(root: Path, classes: Classes = 8, *, keep_none: bool = False) -> FaceIndex:
     """Index AffectNet's manually annotated part.
 
@@ -95,7 +105,6 @@ def read_affectnet(root: Path, classes: Classes = 8, *, keep_none: bool = False)
         LabelError: An expression is outside the codes; file and line are named.
         DataError: A file or line is not as described; file, line and field are named.
     """
-    root = Path(root)
     labels = label_space(f"affectnet{classes}")
     rules = _Rules(labels, keep_none)
     left_out: Counter[str] = Counter()
@@ -108,10 +117,14 @@ def read_affectnet(root: Path, classes: Classes = 8, *, keep_none: bool = False)
         rows = [row for split in folders for row in _read_arrays(folders[split], split, rules, left_out)]
     elif lists:
         rows = _read_lists(root, lists, rules, left_out)
+    elif looks_like_classes(root, NAMES):
+        rows = _read_classes(root, labels, left_out)
     else:
         newer = [f"{folder}/annotations/0_exp.npy" for folder in FOLDERS.values()]
         raise DataNotFoundError("affectnet", root, newer + [f"{f}training.csv" for f in LIST_FOLDERS])
-    outside = [row["source"] for row in rows if math.hypot(row["valence"] or 0, row["arousal"] or 0) > RADIUS]
+    outside = [
+        row["source"] for row in rows if math.hypot(row.get("valence") or 0, row.get("arousal") or 0) > RADIUS
+    ]
     if outside:
         warnings.warn(
             f"affectnet: {len(outside)} faces have valence and arousal outside the unit circle; "
@@ -119,6 +132,30 @@ def read_affectnet(root: Path, classes: Classes = 8, *, keep_none: bool = False)
             stacklevel=2,
         )
     return FaceIndex.from_rows("affectnet", root, labels, rows, left_out)
+
+
+def _read_classes(root: Path, labels: LabelSpace, left_out: Counter[str]) -> list[dict[str, Any]]:
+    """Faces of a copy that was repacked in folders named by class; numbers are not read, as copies differ."""
+    rows = []
+    for part, folder, pictures in class_folders(root):
+        label = canonical(folder.name)
+        if label in labels.names:
+            rows += [
+                {
+                    "path": (folder / name).relative_to(root).as_posix(),
+                    "split": part or "train",
+                    "label": label,
+                    "target": one_hot(labels, label),
+                    "source": str(folder / name),
+                }
+                for name in pictures
+            ]
+        elif label in CODES["affectnet"].values():
+            left_out[f"labelled {label}"] += len(pictures)
+        else:
+            with one_row():
+                raise LabelError(f"{folder}: the folder's name is no class of AffectNet ({', '.join(NAMES)})")
+    return rows
 
 
 class _LeftOutError(Exception):
@@ -169,12 +206,12 @@ def _collect(
 def _read_arrays(part: Path, split: str, rules: _Rules, left_out: Counter[str]) -> list[dict[str, Any]]:
     pictures = {
         path.stem: path.name
-        for path in map(Path, sorted(_names(part / "images")))
+        for path in map(Path, filenames(part / "images"))
         if re.fullmatch("[0-9]+", path.stem) and path.suffix.lower() in SUFFIXES
     }
     arrays = {
         (found[1], found[2])
-        for name in _names(part / "annotations")
+        for name in filenames(part / "annotations")
         if (found := re.fullmatch(rf"([0-9]+)_({'|'.join(SIBLINGS)})\.npy", name))
     }
     if not pictures:
@@ -203,17 +240,20 @@ def _read_arrays(part: Path, split: str, rules: _Rules, left_out: Counter[str]) 
     return _collect(parse, ((face,) for face in faces), left_out)
 
 
-def _names(folder: Path) -> list[str]:
-    return [entry.name for entry in os.scandir(folder)] if folder.is_dir() else []
-
-
 def _load(path: Path, field: str) -> object:
-    """The value of a 0-d array, else the array."""
+    """The value of a 0-d array, else the array; memory is taken for what the file holds, not what it says."""
+    stream = io.BytesIO(path.read_bytes())
     try:
-        array = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        version = np.lib.format.read_magic(stream)
+        header = np.lib.format.read_array_header_1_0 if version == (1, 0) else _HEADER_2
+        shape, _, dtype = header(stream)
+        array = np.frombuffer(stream.read(), dtype).reshape(shape)
+    except Exception as error:  # numpy's parser of headers raises errors of many kinds
         raise DataError(f"{path}: no array of numbers or text ({error})") from None
     return array.item() if array.size == 1 else array
+
+
+_HEADER_2 = np.lib.format.read_array_header_2_0
 
 
 def _find_list(root: Path, name: str) -> Path | None:
@@ -225,7 +265,8 @@ def _find_list(root: Path, name: str) -> Path | None:
 def _read_lists(
     root: Path, lists: Mapping[str, Path], rules: _Rules, left_out: Counter[str]
 ) -> list[dict[str, Any]]:
-    folder = next((root / f for f in PICTURE_FOLDERS if any((root / f).glob("[0-9]*/"))), None)
+    places = (root / place for place in PICTURE_FOLDERS if (root / place).is_dir())
+    folder = next((path for path in places if any(n[0].isdecimal() for n in peek(path).folders)), None)
     if folder is None:
         raise DataNotFoundError(
             "affectnet (no pictures)", root, [f"{f}/12/<hash>.jpg" for f in PICTURE_FOLDERS]
@@ -245,10 +286,10 @@ def _read_lists(
                 raise DataError(f"{source}: says something else about {path} than {first}")
             raise _LeftOutError("listed twice")
         affect = rules.affect(line, dict.fromkeys(COLUMNS, source))
-        box = _box(line, source)
+        sides = _box(line, source)
         parent = path.parent.as_posix()
         if parent not in on_disk:
-            names = sorted(_names(folder / parent))
+            names = filenames(folder / parent)
             on_disk[parent] = {_any_case(name): name for name in names} | {name: name for name in names}
         name = on_disk[parent].get(path.name) or on_disk[parent].get(_any_case(path.name))
         if name is None:
@@ -257,7 +298,7 @@ def _read_lists(
             "path": (folder / parent / name).relative_to(root).as_posix(),
             "split": split,
             **affect,
-            "box": box,
+            "box": sides,
             "landmarks": points(line["facial_landmarks"].split(";"), source, 68),
             "source": source,
         }
@@ -272,7 +313,7 @@ def _read_lists(
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Lines of a list by column name, with or without a header."""
     header: list[str] = []
-    for source, fields in csv_rows(path):
+    for _, source, fields in csv_rows(path):
         if not header:
             header = [name.removeprefix("#").strip() for name in fields]
             if len(fields) == len(COLUMNS) and re.fullmatch(r"-?[0-9]+", fields[6]):
@@ -294,7 +335,7 @@ def _box(line: Mapping[str, str], source: str) -> tuple[float, float, float, flo
     names = COLUMNS[1:5]
     if "NULL" in (line[name] for name in names):
         raise _LeftOutError("box unusable")
-    x, y, width, height = (number(line[name], source, name) for name in names)
+    x, y, width, height = box(line, source, names)
     if width <= 0 or height <= 0:
         raise _LeftOutError("box unusable")
     return x, y, x + width, y + height

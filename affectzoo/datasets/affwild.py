@@ -41,9 +41,11 @@ from affectzoo.datasets.footage import (
     unpacked,
 )
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.datasets.traces import text_lines
+from affectzoo.datasets.reading import reader
+from affectzoo.datasets.traces import is_text, text_lines
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import by_stem
 
 PARTS = ("train", "test")
 
@@ -68,6 +70,7 @@ class Clip(NamedTuple):
         return f"{self.part}/{self.video}"
 
 
+@reader
 def read_affwild(
     root: Path, fold: int | None = None, *, folds: int = 5, landmarks: bool = True, every: int = 1
 ) -> FaceIndex:
@@ -88,7 +91,6 @@ def read_affwild(
         DataNotFoundError: There are no annotations, or no annotated frame has a picture and a box.
         DataError: A file is not as described (file, line and field are named), or there is no such fold.
     """
-    root = Path(root)
     check_every("affwild", every)
     left_out: Counter[str] = Counter()
     clips = _read_clips(root)
@@ -139,6 +141,7 @@ def read_affwild(
     return FaceIndex.from_rows("affwild", root, None, rows, +left_out)
 
 
+@reader
 def affwild_folds(root: Path, folds: int = 5) -> dict[str, int]:
     """The fold of each training video, from the annotation files alone.
 
@@ -146,7 +149,7 @@ def affwild_folds(root: Path, folds: int = 5) -> dict[str, int]:
         DataNotFoundError: There are no annotations.
         DataError: An annotation file is not as described, or the folds outnumber the videos.
     """
-    return _assign(_read_clips(Path(root)), folds)
+    return _assign(_read_clips(root), folds)
 
 
 def _assign(clips: Sequence[Clip], folds: int) -> dict[str, int]:
@@ -161,10 +164,7 @@ def _read_clips(root: Path) -> list[Clip]:
     clips = []
     for part in PARTS:
         folder = unpacked(root / "annotations" / part)
-        files = {
-            kind: {path.stem: path for path in sorted((folder / kind).glob("[!.]*.txt"))}
-            for kind in ("valence", "arousal")
-        }
+        files = {kind: by_stem(folder / kind, is_text) for kind in ("valence", "arousal")}
         for name in sorted(files["valence"].keys() ^ files["arousal"].keys()):
             kind = "arousal" if name in files["valence"] else "valence"
             with one_row():
@@ -187,11 +187,11 @@ def _read_clips(root: Path) -> list[Clip]:
 
 
 def _read_values(path: Path, name: str) -> list[float]:
-    values = []
-    for i, line in enumerate(text_lines(path), start=1):
-        values.append(math.nan)  # a line at fault keeps its place
+    lines = text_lines(path)
+    values = [math.nan] * (lines[-1].number if lines else 0)  # a line at fault keeps its place
+    for line in lines:
         with one_row():
-            values[-1] = number(line, f"{path}, line {i}", name, -1, 1) + 0.0
+            values[line.number - 1] = number(line.text, line.where, name, -1, 1) + 0.0
     return values
 
 

@@ -25,9 +25,11 @@ from typing import Literal
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.footage import check_every, numbered, unpacked
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.datasets.traces import text_lines
+from affectzoo.datasets.reading import reader
+from affectzoo.datasets.traces import is_text, text_lines
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import filenames, is_litter, subfolders
 from affectzoo.files.images import SUFFIXES
 
 Pictures = Literal["cropped_aligned", "cropped"]
@@ -38,6 +40,7 @@ UNKNOWN = -5.0
 """Stands for valence or arousal that is not annotated."""
 
 
+@reader
 def read_affwild2(root: Path, pictures: Pictures = "cropped_aligned", *, every: int = 1) -> FaceIndex:
     """Index Aff-Wild2's valence and arousal track. The subject is the video, so that hold-outs keep it whole.
 
@@ -54,7 +57,6 @@ def read_affwild2(root: Path, pictures: Pictures = "cropped_aligned", *, every: 
         DataError: A file is not as described (file, line and field are named), or annotations of two
             editions or crops of one name in two folders are there.
     """
-    root = Path(root)
     check_every("affwild2", every)
     folders = _crop_folders(root, pictures)
     left_out: Counter[str] = Counter()
@@ -101,11 +103,11 @@ def _files(root: Path) -> list[tuple[str, Path]]:
             for track in TRACKS
             for name in names
             for place in sorted(root.glob(f"{above}{track}/{name}"))
-            if place.is_dir()
+            if place.is_dir() and not any(map(is_litter, place.relative_to(root).parts))
         ]
         if len(places) > 1:
             raise DataError(f"{places[1]}: {places[0]} is another edition's {split} part; keep one of them")
-        for path in sorted(file for place in places for file in place.glob("[!.]*.txt")):
+        for path in (place / file for place in places for file in filenames(place) if is_text(file)):
             with one_row():
                 if path.stem in found:
                     raise DataError(f"{path}: the same name is in {found[path.stem][1]}")
@@ -120,7 +122,7 @@ def _files(root: Path) -> list[tuple[str, Path]]:
 def _crop_folders(root: Path, pictures: str) -> dict[str, Path]:
     found: dict[str, Path] = {}
     for place in (unpacked(root / pictures), unpacked(root / f"{pictures}_new_50_vids")):
-        for folder in sorted(path for path in place.glob("*/") if path.is_dir()):
+        for folder in subfolders(place):
             with one_row():
                 if found.setdefault(folder.name, folder) != folder:
                     raise DataError(f"{folder}: crops of the same name are in {found[folder.name]}")
@@ -132,19 +134,20 @@ def _crop_folders(root: Path, pictures: str) -> dict[str, Path]:
 def _read(path: Path) -> list[tuple[int, float, float]]:
     """Number from 1 on, valence and arousal of each line after the header, -5 included."""
     lines = text_lines(path)
-    header = [name.strip().lower() for name in lines[0].split(",")] if lines else []
+    first = lines[0].text if lines and lines[0].number == 1 else ""
+    header = [name.strip().lower() for name in first.split(",")]
     if sorted(header) != sorted(COLUMNS):
-        raise DataError(f"{path}, line 1: '{lines[0] if lines else ''}', expected valence,arousal")
+        raise DataError(f"{path}, line 1: '{first}', expected valence,arousal")
     places = [header.index(name) for name in COLUMNS]
     values = []
-    for i, line in enumerate(lines[1:], start=1):
+    for line in lines[1:]:
         with one_row():
-            fields = line.split(",")
+            fields = line.text.split(",")
             if len(fields) != len(COLUMNS):
-                raise DataError(f"{path}, line {i + 1}: '{line}', expected valence and arousal")
+                raise DataError(f"{line.where}: '{line.text}', expected valence and arousal")
             valence, arousal = (
-                number(fields[place], f"{path}, line {i + 1}", name)
+                number(fields[place].strip(), line.where, name)
                 for place, name in zip(places, COLUMNS, strict=True)
             )
-            values.append((i, valence, arousal))
+            values.append((line.number - 1, valence, arousal))
     return values

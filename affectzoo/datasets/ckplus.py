@@ -28,9 +28,12 @@ from typing import Any, Literal, NamedTuple
 from affectzoo.datasets.fields import box_around, number, points
 from affectzoo.datasets.folds import fold_splits, step_folds
 from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.reading import reader
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import filenames, peek, subfolders
 from affectzoo.files.images import SUFFIXES
+from affectzoo.files.text import read_text
 from affectzoo.labels import decode, label_space
 
 Classes = Literal[8, 7, 6]
@@ -39,7 +42,7 @@ FOLDERS = {
     "emotions": ("Emotion", "Emotion_labels"),
     "landmarks": ("Landmarks",),
 }
-SUBJECTS = "S[0-9][0-9][0-9]"
+SUBJECT = re.compile("S[0-9]{3}")
 
 
 class Label(NamedTuple):
@@ -50,6 +53,7 @@ class Label(NamedTuple):
     path: Path
 
 
+@reader
 def read_ckplus(
     root: Path, fold: int = 0, *, folds: int = 10, classes: Classes = 7, frames: int = 3
 ) -> FaceIndex:
@@ -73,7 +77,6 @@ def read_ckplus(
         LabelError: A code is outside 0..7; the file is named.
         DataError: A file is not as described, or there is no such fold.
     """
-    root = Path(root)
     labels = label_space(f"ckplus{classes}")
     if frames < 1:
         raise DataError(f"ckplus: frames is {frames}, expected at least 1")
@@ -84,7 +87,7 @@ def read_ckplus(
         raise DataNotFoundError("ckplus (no pictures)", root, _expected("pictures", ".png"))
     landmarks = _find(root, "landmarks")
     left_out: Counter[str] = Counter()
-    listed = {f"{path.parent.name}/{path.name}" for path in base.glob(f"{SUBJECTS}/[0-9][0-9][0-9]/")}
+    listed = {f"{path.parent.name}/{path.name}" for path in _sequences(base) if path.name.isdecimal()}
     left_out["sequence without emotion"] = len(listed - sequences.keys())
     rows = []
     for sequence, label in sequences.items():
@@ -123,6 +126,7 @@ def read_ckplus(
     return FaceIndex.from_rows("ckplus", root, labels, rows, +left_out)
 
 
+@reader
 def ckplus_folds(root: Path, folds: int = 10) -> dict[str, int]:
     """The fold of each subject, from the emotion files alone: missing pictures change nothing.
 
@@ -130,7 +134,7 @@ def ckplus_folds(root: Path, folds: int = 10) -> dict[str, int]:
         DataNotFoundError: There are no emotion files.
         DataError: An emotion file is not as described, or the folds outnumber the subjects.
     """
-    return step_folds(_subjects(_read_labels(Path(root))), folds)
+    return step_folds(_subjects(_read_labels(root)), folds)
 
 
 def _subjects(sequences: Iterable[str]) -> list[str]:
@@ -140,8 +144,14 @@ def _subjects(sequences: Iterable[str]) -> list[str]:
 def _find(root: Path, kind: str) -> Path | None:
     """The folder of that kind that really holds the subjects' folders."""
     tops = [root / name for name in FOLDERS[kind]]
-    folders = [folder for top in tops for folder in (top, *sorted(top.glob("*/")))]
-    return next((folder for folder in folders if any(folder.glob(f"{SUBJECTS}/"))), None)
+    folders = [top / name for top in tops if top.is_dir() for name in ("", *peek(top).folders)]
+    return next((path for path in folders if any(map(SUBJECT.fullmatch, peek(path).folders))), None)
+
+
+def _sequences(folder: Path) -> list[Path]:
+    """The folders of sequences, by subject."""
+    subjects = [path for path in subfolders(folder) if SUBJECT.fullmatch(path.name)]
+    return [path for subject in subjects for path in subfolders(subject)]
 
 
 def _expected(kind: str, ending: str) -> list[str]:
@@ -152,7 +162,10 @@ def _read_labels(root: Path) -> dict[str, Label]:
     """The label of each sequence that has one, by subject and sequence, such as ``S005/001``."""
     folder = _find(root, "emotions")
     labels: dict[str, Label] = {}
-    for path in [] if folder is None else sorted(folder.glob(f"{SUBJECTS}/*/[!.]*_emotion.txt")):
+    places = [] if folder is None else _sequences(folder)
+    for path in (place / name for place in places for name in filenames(place)):
+        if not path.name.endswith("_emotion.txt"):
+            continue
         with one_row():
             sequence = f"{path.parts[-3]}/{path.parts[-2]}"
             found = re.fullmatch(sequence.replace("/", "_") + "_([0-9]+)_emotion.txt", path.name)
@@ -162,7 +175,7 @@ def _read_labels(root: Path) -> dict[str, Label]:
                 raise DataError(
                     f"{path}: the sequence has another emotion file, {labels[sequence].path.name}"
                 )
-            code = number(path.read_text(encoding="utf-8").strip(), str(path), "emotion", whole=True)
+            code = number(read_text(path).strip(), str(path), "emotion", whole=True)
             labels[sequence] = Label(decode("ckplus", int(code), str(path)), int(found[1]), path)
     if not labels:
         raise DataNotFoundError("ckplus (no emotion files)", root, _expected("emotions", "_emotion.txt"))
@@ -172,7 +185,7 @@ def _read_labels(root: Path) -> dict[str, Label]:
 def _pictures(folder: Path) -> dict[int, Path]:
     """The pictures of a sequence by number."""
     pictures: dict[int, Path] = {}
-    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for path in (folder / name for name in filenames(folder)):
         found = re.fullmatch(f"{folder.parent.name}_{folder.name}_([0-9]+)", path.stem)
         if found is None or path.suffix.lower() not in SUFFIXES:
             continue
@@ -192,5 +205,5 @@ def _unusable(label: Label, pictures: dict[int, Path], names: tuple[str, ...]) -
 
 
 def _read_landmarks(path: Path) -> dict[str, Any]:
-    landmarks = points(path.read_text(encoding="utf-8").split(), str(path), 68)
+    landmarks = points(read_text(path).split(), str(path), 68)
     return {"landmarks": landmarks, "box": box_around(landmarks)}

@@ -20,15 +20,17 @@ stay together, and the draw is the same wherever it is made.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import Counter
 from pathlib import Path
 from typing import NamedTuple
 
-from affectzoo.datasets.fields import number
+from affectzoo.datasets.fields import box, number
 from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.reading import reader
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import filenames
+from affectzoo.files.text import lines
 from affectzoo.labels import SPACES, decode
 
 LABELS = SPACES["expw7"]
@@ -53,6 +55,7 @@ class Line(NamedTuple):
     source: str
 
 
+@reader
 def read_expw(root: Path, *, test_fraction: float = 0.1, min_confidence: float = 0.0) -> FaceIndex:
     """Index ExpW.
 
@@ -71,21 +74,20 @@ def read_expw(root: Path, *, test_fraction: float = 0.1, min_confidence: float =
     """
     if not 0 <= test_fraction < 1:
         raise DataError(f"expw: test_fraction is {test_fraction}, expected 0 to below 1")
-    root = Path(root)
     base = root / "data" if (root / "data").is_dir() else root
     listing = next((base / name for name in LISTS if (base / name).is_file()), None)
     if listing is None:
         raise DataNotFoundError("expw", base, LISTS)
     left_out: Counter[str] = Counter()
-    lines: dict[Face, Line] = {}
+    listed: dict[Face, Line] = {}
     labels: dict[Face, set[str]] = {}
     for line in _lines(listing):
-        left_out["listed twice"] += line.face in lines
-        lines.setdefault(line.face, line)
+        left_out["listed twice"] += line.face in listed
+        listed.setdefault(line.face, line)
         labels.setdefault(line.face, set()).add(line.label)
     folder, on_disk = _pictures(base)
     rows = []
-    for face, line in lines.items():
+    for face, line in listed.items():
         x0, y0, x1, y1 = face.box
         checks = {
             "listed with different labels": len(labels[face]) > 1,
@@ -119,18 +121,16 @@ def _draw(name: str) -> float:
 def _pictures(base: Path) -> tuple[Path, set[str]]:
     """The folder of pictures, and their names."""
     folder = next((base / name for name in FOLDERS if (base / name).is_dir()), base)
-    return folder, {entry.name for entry in os.scandir(folder)}
+    return folder, set(filenames(folder))
 
 
 def _lines(path: Path) -> list[Line]:
-    lines = []
-    for place, text in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        source = f"{path}, line {place}"
-        if not text.strip():
-            continue
-        with one_row():
-            lines.append(_line(text, source))
-    return lines
+    found = []
+    for line in lines(path):
+        if line.text.strip():
+            with one_row():
+                found.append(_line(line.text, line.where))
+    return found
 
 
 def _line(text: str, source: str) -> Line:
@@ -140,9 +140,7 @@ def _line(text: str, source: str) -> Line:
             f"{source}: '{text}', expected picture, face, top, left, right, bottom, confidence and label"
         )
     sides = ("top", "left", "right", "bottom")
-    top, left, right, bottom = (
-        number(field, source, side) for field, side in zip(fields[2:6], sides, strict=True)
-    )
+    top, left, right, bottom = box(fields[2:6], source, sides)
     code = number(fields[7], source, "label", whole=True)
     return Line(
         face=Face(fields[0], fields[1], (left, top, right, bottom)),

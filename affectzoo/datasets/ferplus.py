@@ -16,24 +16,27 @@ sadness, anger, disgust, fear, contempt, unknown and not-a-face.
 
 from __future__ import annotations
 
-import csv
-import os
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from affectzoo.datasets.fields import number
 from affectzoo.datasets.index import FaceIndex
+from affectzoo.datasets.reading import reader
 from affectzoo.datasets.votes import VoteRule, label_distribution
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import filenames
+from affectzoo.files.text import csv_rows
 from affectzoo.labels import CODES, SPACES
 
 FOLDERS = {"train": "FER2013Train", "valid": "FER2013Valid", "test": "FER2013Test"}
 LABELS = SPACES["ferplus8"]
 
 
+@reader
 def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
     """Index FER+.
 
@@ -47,7 +50,6 @@ def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
         DataNotFoundError: No part is there, or a part has labels but no pictures.
         DataError: A line of ``label.csv`` is not as described; file and line are named.
     """
-    root = Path(root)
     base = root / "data" if (root / "data" / FOLDERS["train"]).is_dir() else root
     lists = {split: base / folder / "label.csv" for split, folder in FOLDERS.items()}
     if not any(path.is_file() for path in lists.values()):
@@ -64,44 +66,32 @@ def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
 
 def _read_list(path: Path, split: str, rule: VoteRule, left_out: Counter[str]) -> list[dict[str, Any]]:
     folder = path.parent
-    pictures = {entry.name for entry in os.scandir(folder) if entry.name.endswith(".png")}
-    if not pictures:
+    if not any(name.lower().endswith(".png") for name in filenames(folder)):
         name = "ferplus (labels are there, but no pictures)"
         raise DataNotFoundError(name, folder, ["fer0000000.png"])
     rows = []
     columns = len(CODES["ferplus"])
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        for number, fields in enumerate(csv.reader(lines), start=1):
-            source = f"{path}, line {number}"
-            if not fields:
+    for _, source, fields in csv_rows(path):
+        with one_row():
+            if len(fields) != columns + 2:
+                raise DataError(f"{source}: {len(fields)} fields, expected picture, box and {columns} votes")
+            name = fields[0]
+            if not name:
+                left_out["no picture name"] += 1
                 continue
-            with one_row():
-                if len(fields) != columns + 2:
-                    raise DataError(
-                        f"{source}: {len(fields)} fields, expected picture, box and {columns} votes"
-                    )
-                name = fields[0].strip()
-                if not name:
-                    left_out["no picture name"] += 1
-                    continue
-                try:
-                    votes = np.array([int(field) for field in fields[2:]])
-                except ValueError as error:
-                    raise DataError(f"{source}: a vote is not a whole number ({error})") from None
-                if votes.min() < 0:
-                    raise DataError(f"{source}: a vote count is negative")
-                target = label_distribution(votes, rule)
-                if target is None:
-                    left_out[f"{split}: discarded by the {rule} rule"] += 1
-                    continue
-                rows.append(
-                    {
-                        "path": f"{folder.name}/{name}",
-                        "split": split,
-                        "label": LABELS.names[int(target.argmax())],
-                        "target": target.astype(np.float32),
-                        "votes": votes,
-                        "source": source,
-                    }
-                )
+            votes = np.array([int(number(vote, source, "a vote", 0, whole=True)) for vote in fields[2:]])
+            target = label_distribution(votes, rule)
+            if target is None:
+                left_out[f"{split}: discarded by the {rule} rule"] += 1
+                continue
+            rows.append(
+                {
+                    "path": f"{folder.name}/{name}",
+                    "split": split,
+                    "label": LABELS.names[int(target.argmax())],
+                    "target": target.astype(np.float32),
+                    "votes": votes,
+                    "source": source,
+                }
+            )
     return rows

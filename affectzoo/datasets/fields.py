@@ -1,50 +1,30 @@
-"""What readers share: rows of CSV files, and checked numbers, ranges and landmarks."""
+"""Check the numbers that files say: ranges, boxes and landmarks."""
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from affectzoo.errors import DataError
-from affectzoo.files.faults import one_row
 
+PIXELS = 1e6
+"""No image is wider or higher, so no box or landmark lies further out."""
+SANE = 1e9
+"""No time, frame, code or count of a data set is larger."""
 
-def csv_rows(path: Path) -> Iterator[tuple[str, list[str]]]:
-    """The lines of a CSV file that are not empty: file and line for messages, and the stripped fields.
-
-    Raises:
-        DataError: A line has another number of fields than the first, or the file is not UTF-8.
-    """
-    columns = 0
-    with path.open(newline="", encoding="utf-8-sig") as lines:
-        reader = csv.reader(lines)
-        try:
-            for cells in reader:
-                fields = [cell.strip() for cell in cells]
-                if not any(fields):
-                    continue
-                source = f"{path}, line {reader.line_num}"
-                columns = columns or len(fields)
-                if len(fields) == columns:
-                    yield source, fields
-                    continue
-                with one_row():
-                    raise DataError(f"{source}: {len(fields)} fields, the first line has {columns}")
-        except (csv.Error, UnicodeDecodeError) as error:
-            raise DataError(f"{path}, after line {reader.line_num}: {error}; expected CSV in UTF-8") from None
+Box = tuple[float, float, float, float]
 
 
 def number(
     value: object,
     where: str,
     name: str,
-    low: float = -math.inf,
-    high: float = math.inf,
+    low: float = -SANE,
+    high: float = SANE,
     *,
     whole: bool = False,
 ) -> float:
@@ -61,20 +41,45 @@ def number(
     Raises:
         DataError: It is no number, NaN, infinite, outside the range or not whole.
     """
-    try:
-        found = float(value)  # type: ignore[arg-type]
-    except (OverflowError, TypeError, ValueError):
-        found = math.nan
-    if not math.isfinite(found) or not low <= found <= high or (whole and not found.is_integer()):
+    found = parsed(value)
+    if not low <= found <= high or (whole and not found.is_integer()):
         kind = "a whole number" if whole else "a number"
-        span = (
-            "" if low == -math.inf else f" in {low:g}..{high:g}" if high < math.inf else f" from {low:g} on"
-        )
-        raise DataError(f"{where}: {name} is '{value}', expected {kind}{span}")
+        span = "" if low == -SANE else f" from {low:g} on" if high == SANE else f" in {low:g}..{high:g}"
+        raise DataError(f"{where}: {name} is '{_short(value)}', expected {kind}{span}{_comma(value)}")
     return found
 
 
-def points(values: object, where: str, *counts: int) -> npt.NDArray[np.float32]:
+def parsed(value: object) -> float:
+    """A number as files write them; NaN for what is none, such as ``1_000`` or ``True``."""
+    if isinstance(value, bool) or (isinstance(value, str) and not (value.isascii() and "_" not in value)):
+        return math.nan
+    try:
+        return float(value)  # type: ignore[arg-type]
+    except (OverflowError, TypeError, ValueError):
+        return math.nan
+
+
+def box(values: Mapping[str, object] | Sequence[object], where: str, names: Sequence[str]) -> Box:
+    """Four sides of a box in pixels, whether it has an area or not.
+
+    Args:
+        values: By name, or in the order of the names.
+        where: File and line, for the error.
+        names: The fields' names.
+
+    Raises:
+        DataError: One is no finite number, or no pixel of any image.
+    """
+    given = [values[name] for name in names] if isinstance(values, Mapping) else list(values)
+    if len(given) != len(names):
+        raise DataError(f"{where}: {len(given)} numbers, expected {', '.join(names)}")
+    x0, y0, x1, y1 = (
+        number(value, where, name, -PIXELS, PIXELS) for value, name in zip(given, names, strict=True)
+    )
+    return x0, y0, x1, y1
+
+
+def points(values: Any, where: str, *counts: int) -> npt.NDArray[np.float32]:
     """Landmarks.
 
     Args:
@@ -86,12 +91,12 @@ def points(values: object, where: str, *counts: int) -> npt.NDArray[np.float32]:
         Shape (N, 2), x and y.
 
     Raises:
-        DataError: Another number of landmarks, or a value that is no finite number.
+        DataError: Another number of landmarks, or a value that is no finite number or no pixel of any image.
     """
     allowed = " or ".join(str(count) for count in counts)
     try:
         array = np.asarray(values, dtype=np.float64)
-    except (OverflowError, TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError, RecursionError):
         raise DataError(f"{where}: landmarks must be {allowed} pairs of numbers") from None
     if (
         array.ndim not in (1, 2)
@@ -102,10 +107,23 @@ def points(values: object, where: str, *counts: int) -> npt.NDArray[np.float32]:
         raise DataError(f"{where}: {found}, expected {allowed}")
     if not np.isfinite(array).all():
         raise DataError(f"{where}: landmarks hold NaN or infinite values")
+    if abs(array).max() > PIXELS:
+        raise DataError(f"{where}: a landmark is at {abs(array).max():g}, expected pixels of the image")
     return array.reshape(-1, 2).astype(np.float32)
 
 
-def box_around(marks: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
+def box_around(marks: npt.NDArray[np.float32]) -> Box:
     """The box around points of shape (N, 2), as x0, y0, x1, y1."""
     x0, y0, x1, y1 = np.concatenate([marks.min(0), marks.max(0)]).tolist()
     return x0, y0, x1, y1
+
+
+def _short(value: object) -> str:
+    text = str(value) if isinstance(value, str | int | float | None) else f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:60]}..."
+
+
+def _comma(value: object) -> str:
+    if isinstance(value, str) and "," in value and math.isfinite(parsed(value.replace(",", "."))):
+        return "; decimals are written with a point"
+    return ""

@@ -1,6 +1,6 @@
 """Your own pictures, one folder per class.
 
-Layout::
+Layout (parts may be called as in ``PART_NAMES``, in any case)::
 
     root/<class>/*.jpg                    all in one part, or
     root/{train,valid,test}/<class>/*.jpg
@@ -8,20 +8,22 @@ Layout::
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
-from affectzoo.datasets.index import SPLITS, FaceIndex, one_hot
+from affectzoo.datasets.classes import class_folders
+from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.reading import reader
 from affectzoo.errors import DataNotFoundError
-from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import canonical, label_space
 
 
+@reader
 def read_folder(root: Path, split: str = "test") -> FaceIndex:
     """Index a folder of ready crops.
 
     The label space is the folders' names, in alphabetical order; a model's own space is reached by
-    ``FaceIndex.conform``.
+    ``FaceIndex.conform``. Folders without pictures are no classes; they, and whatever else is there, are
+    counted in ``FaceIndex.unused``.
 
     Args:
         root: Holds a folder per class, or one per part with a folder per class in each.
@@ -29,29 +31,22 @@ def read_folder(root: Path, split: str = "test") -> FaceIndex:
 
     Raises:
         DataNotFoundError: The root is missing or has no class folder with a picture in it.
+        DataError: Two folders stand for the same part.
     """
-    root = Path(root)
-    parts = {part: root / part for part in SPLITS if (root / part).is_dir()} or {split: root}
-    files = [
-        (part, path)
-        for part, folder in parts.items()
-        for path in sorted(folder.glob("*/*"))
-        if path.is_file()
-    ]
-    pictures = [(part, path) for part, path in files if path.suffix.lower() in SUFFIXES]
-    if not pictures:
+    folders = class_folders(root) if root.is_dir() else []
+    if not folders:
         forms = ["<class>/<picture>.jpg", "train/<class>/<picture>.jpg"]
         raise DataNotFoundError("folder", root, forms)
-    labels = label_space(sorted({canonical(path.parent.name) for _, path in pictures}))
+    labels = label_space(sorted({canonical(folder.path.name) for folder in folders}))
     rows = [
         {
-            "path": path.relative_to(root).as_posix(),
-            "split": part,
-            "label": canonical(path.parent.name),
-            "target": one_hot(labels, path.parent.name),
-            "source": str(path),
+            "path": (folder.path / name).relative_to(root).as_posix(),
+            "split": folder.part or split,
+            "label": canonical(folder.path.name),
+            "target": one_hot(labels, folder.path.name),
+            "source": str(folder.path / name),
         }
-        for part, path in pictures
+        for folder in folders
+        for name in folder.pictures
     ]
-    left_out = Counter({"no picture": len(files) - len(pictures)} if files != pictures else {})
-    return FaceIndex.from_rows("folder", root, labels, rows, left_out)
+    return FaceIndex.from_rows("folder", root, labels, rows)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import re
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
@@ -17,7 +16,9 @@ from affectzoo.datasets.fields import box_around, points
 from affectzoo.errors import DataError
 from affectzoo.files import videos
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import filenames
 from affectzoo.files.images import SUFFIXES as PICTURES
+from affectzoo.files.text import read_text
 
 
 class Footage(NamedTuple):
@@ -71,7 +72,7 @@ def numbered(folder: Path, suffixes: Collection[str]) -> dict[int, str]:
         DataError: A number is 0 or occurs twice.
     """
     found: dict[int, str] = {}
-    for name in sorted(entry.name for entry in os.scandir(folder)) if folder.is_dir() else []:
+    for name in filenames(folder):
         stem, dot, ending = name.rpartition(".")
         if not re.fullmatch("[0-9]+", stem) or (dot + ending).lower() not in suffixes:
             continue
@@ -92,7 +93,7 @@ def find_videos(folders: Iterable[Path]) -> dict[str, Path]:
     """
     found: dict[str, Path] = {}
     for folder in folders:
-        for path in sorted(folder.glob("*.*")):
+        for path in (folder / name for name in filenames(folder)):
             with one_row():
                 if path.suffix.lower() in videos.SUFFIXES and found.setdefault(path.stem, path) != path:
                     raise DataError(f"{path}: {found[path.stem]} is a video of the same recording")
@@ -118,7 +119,7 @@ def read_pts(path: Path, *counts: int) -> npt.NDArray[np.float32]:
     Raises:
         DataError: There are no braces, another number of points, or something else than numbers.
     """
-    body, closed, _ = path.read_text(encoding="utf-8", errors="replace").partition("{")[2].partition("}")
+    body, closed, _ = read_text(path).partition("{")[2].partition("}")
     if not closed:
         raise DataError(f"{path}: no points in braces {{ }}")
     return points(body.split(), str(path), *counts)

@@ -16,6 +16,7 @@ One row is one face. Columns a data set cannot fill are ``None`` in every row:
 ``box``        x0, y0, x1, y1 of the face in the picture; ``None``: a ready crop
 ``landmarks``  float32 array (N, 2), x and y in pixels of the picture
 ``pixels``     uint8 array (H, W), for data sets whose pictures are in a table
+``digest``     of the picture's file, for prepared data, see ``affectzoo.files.images``
 ``source``     file and line that the row was read from, for messages
 =============  =====================================================================
 """
@@ -23,7 +24,7 @@ One row is one face. Columns a data set cannot fill are ``None`` in every row:
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ import numpy as np
 import pandas as pd
 
 from affectzoo.errors import DataError, EmptySplitError, LabelError
+from affectzoo.files.faults import one_row
 from affectzoo.labels import LabelSpace, unmapped
 
 SPLITS = ("train", "valid", "test")
@@ -51,8 +53,16 @@ COLUMNS = (
     "box",
     "landmarks",
     "pixels",
+    "digest",
     "source",
 )
+
+PART_NAMES: Mapping[str, frozenset[str]] = {
+    "train": frozenset({"train", "training"}),
+    "valid": frozenset({"valid", "val", "validation", "dev", "development"}),
+    "test": frozenset({"test", "testing"}),
+}
+"""What files and folders call the parts, lower case."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +75,7 @@ class FaceIndex:
         labels: The classes of ``label`` and ``target``; ``None`` for a data set without classes.
         table: One row per face, columns as in this module's text.
         left_out: Faces that the files list but the table leaves out, counted by reason.
+        unused: Files and folders that were seen and that no face comes from, counted by reason.
         scale: By which the data set's own valence and arousal are larger than the table's, which are in
             [-1, 1]; errors are reported on both scales.
     """
@@ -75,6 +86,7 @@ class FaceIndex:
     table: pd.DataFrame
     left_out: Mapping[str, int] = field(default_factory=dict)
     scale: float = 1.0
+    unused: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def from_rows(
@@ -85,8 +97,14 @@ class FaceIndex:
         rows: Iterable[Mapping[str, Any]],
         left_out: Mapping[str, int] | None = None,
     ) -> FaceIndex:
-        """Build the table; a row names only the columns it can fill."""
+        """Build the table; a row names only the columns it can fill.
+
+        Raises:
+            DataError: All boxes or landmarks are shares of the picture rather than pixels.
+        """
         listed = list(rows)
+        with one_row():
+            _check_pixels(listed)
         columns = {c: pd.Series([r.get(c) for r in listed], dtype=object) for c in COLUMNS}
         return cls(dataset, root, labels, pd.DataFrame(columns), dict(left_out or {}))
 
@@ -218,6 +236,25 @@ class FaceIndex:
         return np.array(
             [count == 0 or (p is not None and len(p) == count) for p in self.table["landmarks"]], dtype=bool
         )
+
+
+def part_of(name: str) -> str | None:
+    """The part that a name stands for, in any case; ``None`` for another name."""
+    return next((part for part, names in PART_NAMES.items() if name.lower() in names), None)
+
+
+def _check_pixels(rows: Sequence[Mapping[str, Any]]) -> None:
+    for column in ("box", "landmarks"):
+        known = [row for row in rows if row.get(column) is not None]
+        if known and all(0 <= np.min(row[column]) and np.max(row[column]) <= 1 for row in known):
+            raise DataError(
+                f"{known[0].get('source')}: {column} {_listed(known[0][column])}, and all others lie in 0..1 "
+                "too: pixels of the picture are expected, these look like shares of its width and height"
+            )
+
+
+def _listed(values: Any) -> str:
+    return ", ".join(f"{value:g}" for value in np.ravel(values)[:4])
 
 
 def one_hot(labels: LabelSpace, name: str) -> np.ndarray:

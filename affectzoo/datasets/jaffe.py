@@ -19,15 +19,20 @@ from pathlib import Path
 
 from affectzoo.datasets.folds import fold_splits, step_folds
 from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.reading import reader
 from affectzoo.errors import DataError, DataNotFoundError, LabelError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import filenames, peek
 from affectzoo.files.images import SUFFIXES
 from affectzoo.labels import SPACES
 
 LABELS = SPACES["jaffe7"]
+NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})[0-9]+(\..*)?")
+"""Subject, expression and repetition of a picture."""
 EXPRESSIONS = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), LABELS.names, strict=True))
 
 
+@reader
 def read_jaffe(root: Path, fold: int = 0, *, folds: int | None = None) -> FaceIndex:
     """Index JAFFE, with one fold as ``test`` and the others as ``train``.
 
@@ -43,7 +48,6 @@ def read_jaffe(root: Path, fold: int = 0, *, folds: int | None = None) -> FaceIn
         LabelError: A name has an unknown expression.
         DataError: A picture is there twice, or there is no such fold.
     """
-    root = Path(root)
     left_out: Counter[str] = Counter()
     pictures = _pictures(root, left_out)
     splits = fold_splits("jaffe", _assign(pictures, folds), fold)
@@ -61,6 +65,7 @@ def read_jaffe(root: Path, fold: int = 0, *, folds: int | None = None) -> FaceIn
     return FaceIndex.from_rows("jaffe", root, LABELS, rows, +left_out)
 
 
+@reader
 def jaffe_folds(root: Path, folds: int | None = None) -> dict[str, int]:
     """The fold of each subject, by default each its own.
 
@@ -68,7 +73,7 @@ def jaffe_folds(root: Path, folds: int | None = None) -> dict[str, int]:
         DataNotFoundError: There are no pictures.
         DataError: The folds outnumber the subjects.
     """
-    return _assign(_pictures(Path(root), Counter()), folds)
+    return _assign(_pictures(root, Counter()), folds)
 
 
 def _assign(pictures: list[tuple[Path, str, str]], folds: int | None) -> dict[str, int]:
@@ -78,13 +83,15 @@ def _assign(pictures: list[tuple[Path, str, str]], folds: int | None) -> dict[st
 
 def _pictures(root: Path, left_out: Counter[str]) -> list[tuple[Path, str, str]]:
     """Each picture with subject and class, by name."""
-    folders = (root, *sorted(root.glob("*/")), *sorted(root.glob("*/*/")))
-    folder = next((path for path in folders if any(path.glob("[A-Z][A-Z].[A-Z][A-Z][0-9]*.*"))), None)
+    folders = [root] if root.is_dir() else []
+    folders += [root / name for path in folders for name in peek(path).folders]
+    folders += [path / name for path in folders[1:] for name in peek(path).folders]
+    folder = next((path for path in folders if any(map(NAME.match, peek(path).files))), None)
     found: dict[str, tuple[Path, str, str]] = {}
-    for path in [] if folder is None else sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.suffix.lower() not in SUFFIXES:
+    for path in [] if folder is None else [folder / name for name in filenames(folder)]:
+        if path.suffix.lower() not in SUFFIXES:
             continue
-        name = re.fullmatch(r"([A-Z]{2})\.([A-Z]{2})[0-9]+(\..*)?", path.stem)
+        name = NAME.fullmatch(path.stem)
         if name is None:
             left_out["picture of another name"] += 1
             continue

@@ -29,8 +29,10 @@ from xml.etree import ElementTree
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.reading import reader
 from affectzoo.errors import DataError, DataNotFoundError, UnreadableImageError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import filenames, subfolders
 from affectzoo.files.videos import Video
 from affectzoo.labels import CODES, SPACES, decode
 
@@ -46,6 +48,7 @@ class Sequence(NamedTuple):
     label: str
 
 
+@reader
 def read_mmi(root: Path, fold: int = 0, *, folds: int = 10, frames: int = 3) -> FaceIndex:
     """Index MMI, with one fold as ``test`` and the others as ``train``.
 
@@ -64,7 +67,6 @@ def read_mmi(root: Path, fold: int = 0, *, folds: int = 10, frames: int = 3) -> 
         LabelError: An emotion is below 1; the file is named.
         DataError: A file is no XML or names two emotions, or there is no such fold.
     """
-    root = Path(root)
     if frames < 1:
         raise DataError(f"mmi: frames is {frames}, expected at least 1")
     left_out: Counter[str] = Counter()
@@ -94,6 +96,7 @@ def read_mmi(root: Path, fold: int = 0, *, folds: int = 10, frames: int = 3) -> 
     return FaceIndex.from_rows("mmi", root, LABELS, rows, +left_out)
 
 
+@reader
 def mmi_folds(root: Path, folds: int = 10) -> dict[str, int]:
     """The fold of each subject, by how many videos each has; whether these can be read changes nothing.
 
@@ -101,7 +104,7 @@ def mmi_folds(root: Path, folds: int = 10) -> dict[str, int]:
         DataNotFoundError: There is no frontal video with a basic emotion.
         DataError: A file is not as described, or the folds outnumber the subjects.
     """
-    return _assign(_read_sequences(Path(root), Counter()), folds)
+    return _assign(_read_sequences(root, Counter()), folds)
 
 
 def _assign(sequences: list[Sequence], folds: int) -> dict[str, int]:
@@ -120,10 +123,10 @@ def _middle(path: Path, frames: int) -> range | str:
 
 def _read_sequences(root: Path, left_out: Counter[str]) -> list[Sequence]:
     """The usable videos, by session."""
-    places = (root, root / "Sessions", *sorted(root.glob("*/Sessions/")))
+    places = (root, root / "Sessions", *(path / "Sessions" for path in subfolders(root)))
     folders: dict[int, Path] = {}
-    for folder in (path for place in places for path in sorted(place.glob("[0-9]*/"))):
-        if folder.name.isdigit() and folders.setdefault(int(folder.name), folder) != folder:
+    for folder in (path for place in places for path in subfolders(place)):
+        if re.fullmatch("[0-9]+", folder.name) and folders.setdefault(int(folder.name), folder) != folder:
             left_out["session in two places"] += 1
     if not folders:
         raise DataNotFoundError("mmi", root, ["Sessions/1/session.xml", "1/session.xml"])
@@ -145,7 +148,7 @@ def _read_sequences(root: Path, left_out: Counter[str]) -> list[Sequence]:
 
 def _read_session(folder: Path) -> Sequence | str:
     """The session's video, or why it is not used."""
-    videos = [path for path in folder.glob("[!.]*") if path.suffix.lower() == ".avi"]
+    videos = [folder / name for name in filenames(folder) if name.lower().endswith(".avi")]
     if len(videos) != 1:
         return "session with several videos" if videos else "session without video"
     annotation = videos[0].with_suffix(".xml")
@@ -174,5 +177,5 @@ def _read_session(folder: Path) -> Sequence | str:
 def _elements(path: Path, name: str) -> list[ElementTree.Element]:
     try:
         return ElementTree.parse(path).getroot().findall(f".//{{*}}{name}")
-    except ElementTree.ParseError as error:
+    except (ElementTree.ParseError, ValueError, LookupError) as error:  # too, unknown encodings
         raise DataError(f"{path}: no XML ({error})") from None

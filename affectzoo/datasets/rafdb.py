@@ -17,6 +17,11 @@ the same files)::
       Annotation/manual/train_00001_manu_attri.txt          5 points, gender, race, age group
       Annotation/auto/train_00001_auto_attri.txt            37 points of a detector
 
+Copies repacked by class are read too, as aligned faces; lists beside them must agree::
+
+    [DATASET/]{train,test}/<1 to 7, or the class's name>/train_00001_aligned.jpg
+    {train,test}_labels.csv                       image,label
+
 Names are read as they are, whatever their number of digits, and with or without ``_aligned`` in the
 lists. Boxes and points are in pixels of the original picture, never of the aligned one. What the 37
 points are is not documented: they cannot be mirrored.
@@ -26,22 +31,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from affectzoo.datasets.classes import class_folders, looks_like_classes
+from affectzoo.datasets.fields import PIXELS, number, parsed
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.errors import AffectZooError, DataError, DataNotFoundError
+from affectzoo.datasets.reading import reader
+from affectzoo.errors import AffectZooError, DataError, DataNotFoundError, LabelError
 from affectzoo.files.faults import one_row
-from affectzoo.labels import SPACES, LabelSpace, decode
+from affectzoo.files.folders import filenames, peek
+from affectzoo.files.text import csv_rows, lines, read_text
+from affectzoo.labels import ALIASES, CODES, SPACES, LabelSpace, canonical, decode
 
 Pictures = Literal["aligned", "original"]
 Part = Literal["basic", "compound"]
 Points = Literal["manual", "auto"]
 Target = Literal["label", "distribution"]
+Rows = dict[str, dict[str, Any]]
+"""Index rows by the picture's name as the original has it, without ending."""
 
 
 class PartOf(NamedTuple):
@@ -60,6 +72,7 @@ DISTRIBUTIONS = "distribution_basic.txt"
 POINTS: dict[Points, tuple[str, int]] = {"manual": ("_manu_attri.txt", 5), "auto": ("_auto_attri.txt", 37)}
 
 
+@reader
 def read_rafdb(
     root: Path,
     pictures: Pictures = "aligned",
@@ -88,7 +101,7 @@ def read_rafdb(
             twice, or the distributions do not go with the labels.
         AffectZooError: The options do not go together.
     """
-    base = _base(Path(root), part)
+    base = _base(root, part)
     if points == "auto" and pictures == "aligned":
         raise AffectZooError("rafdb: landmarks are those of the originals; choose --data.pictures original")
     if target == "distribution" and part == "compound":
@@ -97,16 +110,17 @@ def read_rafdb(
             "choose --data.target label"
         )
     partition = next((base / name for name in LISTS if (base / name).is_file()), None)
-    if partition is None:
-        raise DataNotFoundError(PARTS[part].dataset, base, LISTS)
-    suffix = "_aligned.jpg" if pictures == "aligned" else ".jpg"
-    folder = _unpacked(base, f"Image/{pictures}", f"*{suffix}")
-    rows = _read_list(partition, part)
+    if partition is not None:
+        rows = _with_pictures(_read_list(partition, part), base, pictures)
+    elif pictures == "aligned" and (place := _repacked(base, part)) is not None:
+        rows = _read_classes(base, place, part)
+    else:
+        raise DataNotFoundError(
+            PARTS[part].dataset, base, [*LISTS, "DATASET/train/1/train_00001_aligned.jpg"]
+        )
     left_out: Counter[str] = Counter()
     if target == "distribution":
         rows = _with_distributions(rows, base, left_out)
-    for stem, row in rows.items():
-        row["path"] = (folder / f"{stem}{suffix}").relative_to(base).as_posix()
     if pictures == "original":
         rows = _annotate(rows, base, points)
     return FaceIndex.from_rows(PARTS[part].dataset, base, PARTS[part].labels, rows.values(), left_out)
@@ -121,52 +135,125 @@ def _base(root: Path, part: Part) -> Path:
     return root
 
 
-def _unpacked(base: Path, place: str, pattern: str) -> Path:
-    found = _search(base / place, pattern)
+def _with_pictures(rows: Rows, base: Path, pictures: Pictures) -> Rows:
+    """Listed faces with the paths of their pictures, whatever the case of the ending."""
+    suffix = "_aligned.jpg" if pictures == "aligned" else ".jpg"
+    folder = _unpacked(base, f"Image/{pictures}", suffix)
+    on_disk = {name.lower(): name for name in filenames(folder)}
+    for stem, row in rows.items():
+        name = f"{stem}{suffix}"
+        row["path"] = (folder / on_disk.get(name.lower(), name)).relative_to(base).as_posix()
+    return rows
+
+
+def _repacked(base: Path, part: Part) -> Path | None:
+    """The folder of a repacked copy that holds folders by class, of parts or not."""
+    codes = CODES[PARTS[part].dataset]
+    names = (*map(str, codes), *codes.values(), *ALIASES)
+    places = [base, *(base / name for name in peek(base).folders)] if base.is_dir() else []
+    return next((place for place in places if looks_like_classes(place, names)), None)
+
+
+def _read_classes(base: Path, place: Path, part: Part) -> Rows:
+    """Faces of a copy repacked in folders by code or name; lists beside them must agree."""
+    dataset, labels = PARTS[part]
+    rows: Rows = {}
+    for split, folder, pictures in class_folders(place):
+        with one_row():
+            code = folder.name.strip()
+            label = (
+                decode(dataset, int(code), str(folder))
+                if re.fullmatch("[0-9]{1,3}", code)
+                else canonical(code)
+            )
+            if label not in labels.names:
+                raise LabelError(f"{folder}: the folder's name is no class of {labels}, nor a code of RAF-DB")
+            for path in (folder / name for name in pictures):
+                with one_row():
+                    named = path.name.partition("_")[0]
+                    if {named, split} == {"train", "test"}:
+                        raise DataError(f"{path}: a picture of the {named} part in the folder {split}")
+                    row = {"split": split or ("test" if named == "test" else "train"), "source": str(path)}
+                    row |= {"path": path.relative_to(base).as_posix()}
+                    _add(rows, path.name, row | {"label": label, "target": one_hot(labels, label)}, str(path))
+    for listing in (folder / name for folder in dict.fromkeys((base, place)) for name in peek(folder).files):
+        if listing.name.lower().endswith("labels.csv"):
+            _compare(listing, rows, part)
+    return rows
+
+
+def _compare(listing: Path, rows: Mapping[str, Mapping[str, Any]], part: Part) -> None:
+    """See that a repacked copy's list says what its folders say."""
+    header: list[str] = []
+    for _, source, fields in csv_rows(listing):
+        if not header:
+            header = [name.lower() for name in fields]
+            if not {"image", "label"} <= set(header):
+                raise DataError(f"{source}: columns are {', '.join(fields)}; expected image and label")
+            continue
+        with one_row():
+            cells = dict(zip(header, fields, strict=True))
+            row = rows.get(_stem(cells["image"]))
+            if row is None:
+                raise DataError(f"{source}: {cells['image']} is in no folder of a class")
+            label = decode(
+                PARTS[part].dataset, int(number(cells["label"], source, "label", whole=True)), source
+            )
+            if label != row["label"]:
+                raise DataError(
+                    f"{source}: {cells['image']} is labelled {label}, but it is in {row['source']}"
+                )
+
+
+def _unpacked(base: Path, place: str, ending: str) -> Path:
+    found = _search(base / place, ending)
     if found is None:
         twice = f"{place}/{Path(place).name}"
-        raise DataNotFoundError("rafdb", base, [f"{place}/{pattern}", f"{twice}/{pattern}"])
+        raise DataNotFoundError("rafdb", base, [f"{place}/*{ending}", f"{twice}/*{ending}"])
     return found
 
 
-def _search(folder: Path, pattern: str) -> Path | None:
+def _search(folder: Path, ending: str) -> Path | None:
     """The folder that really holds the files: some archives unpack into a second one inside."""
-    folders = (folder, *sorted(folder.glob("*/")))
-    return next((path for path in folders if any(path.glob(pattern))), None)
+    folders = [folder, *(folder / name for name in peek(folder).folders)] if folder.is_dir() else []
+    return next((path for path in folders if any(n.lower().endswith(ending) for n in peek(path).files)), None)
 
 
 def _lines(path: Path) -> Iterator[tuple[str, str, list[str]]]:
     """The lines that are not empty: file and line for messages, the line, and its fields."""
-    for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), start=1):
-        if line.strip():
-            yield f"{path}, line {number}", line, line.split()
+    for line in lines(path):
+        if line.text.strip():
+            yield line.where, line.text, line.text.split()
+
+
+def _stem(name: str) -> str:
+    """A picture's name as the original has it, without ending."""
+    return Path(name.strip()).stem.removesuffix("_aligned")
 
 
 def _add(found: dict[str, Any], name: str, entry: Any, source: str) -> None:
     """Take an entry in under its picture's stem, as the original is called."""
-    stem = Path(name).stem.removesuffix("_aligned")
+    stem = _stem(name)
     if stem in found:
         raise DataError(f"{source}: {name} is listed twice")
     found[stem] = entry
 
 
-def _read_list(partition: Path, part: Part) -> dict[str, dict[str, Any]]:
-    rows: dict[str, dict[str, Any]] = {}
+def _read_list(partition: Path, part: Part) -> Rows:
+    rows: Rows = {}
     for source, line, fields in _lines(partition):
         with one_row():
             split = fields[0].partition("_")[0]
-            if split not in ("train", "test") or not re.fullmatch(r"\S+ -?[0-9]+", " ".join(fields)):
+            if split not in ("train", "test") or len(fields) != 2:
                 raise DataError(f"{source}: '{line}', expected a line such as 'train_00001.jpg 5'")
             dataset, labels = PARTS[part]
-            label = decode(dataset, int(fields[1]), source)
+            label = decode(dataset, int(number(fields[1], source, "label", whole=True)), source)
             row = {"split": split, "label": label, "target": one_hot(labels, label), "source": source}
             _add(rows, fields[0], row, source)
     return rows
 
 
-def _with_distributions(
-    rows: dict[str, dict[str, Any]], base: Path, left_out: Counter[str]
-) -> dict[str, dict[str, Any]]:
+def _with_distributions(rows: Rows, base: Path, left_out: Counter[str]) -> Rows:
     """Training faces with the crowd's distribution as target, and the test faces as they are."""
     folder = _search(base, DISTRIBUTIONS) or _unpacked(base, "EmoLabel", DISTRIBUTIONS)
     shares = _read_distributions(folder / DISTRIBUTIONS)
@@ -203,13 +290,12 @@ def _read_distributions(path: Path) -> dict[str, npt.NDArray[np.float32]]:
     return found
 
 
-def _annotate(rows: dict[str, dict[str, Any]], base: Path, points: Points) -> dict[str, dict[str, Any]]:
+def _annotate(rows: Rows, base: Path, points: Points) -> Rows:
     """The faces with box and landmarks; the manual points may be lacking, for one picture or for all."""
-    boxes = _unpacked(base, "Annotation/boundingbox", "*_boundingbox.txt")
+    boxes = _unpacked(base, "Annotation/boundingbox", "_boundingbox.txt")
     suffix, count = POINTS[points]
     place = f"Annotation/{points}"
-    pattern = f"*{suffix}"
-    folder = _search(base / place, pattern) if points == "manual" else _unpacked(base, place, pattern)
+    folder = _search(base / place, suffix) if points == "manual" else _unpacked(base, place, suffix)
     annotated = {}
     for stem, row in rows.items():
         with one_row():
@@ -221,11 +307,8 @@ def _annotate(rows: dict[str, dict[str, Any]], base: Path, points: Points) -> di
 
 
 def _numbers(source: str, line: str, count: int) -> list[float]:
-    try:
-        values = [float(field) for field in line.split()]
-    except ValueError:
-        values = []
-    if len(values) != count or not np.isfinite(values).all():
+    values = [parsed(field) for field in line.split()]
+    if len(values) != count or not all(abs(value) <= PIXELS for value in values):
         raise DataError(f"{source}: '{line}', expected {count} numbers")
     return values
 
@@ -233,7 +316,7 @@ def _numbers(source: str, line: str, count: int) -> list[float]:
 def _read_box(path: Path) -> tuple[float, ...]:
     if not path.is_file():
         raise DataError(f"{path}: the face box is missing; --data.pictures aligned needs none")
-    return tuple(_numbers(f"{path}, line 1", path.read_text(encoding="utf-8").strip(), 4))
+    return tuple(_numbers(f"{path}, line 1", read_text(path).strip(), 4))
 
 
 def _read_points(path: Path, count: int) -> npt.NDArray[np.float32]:

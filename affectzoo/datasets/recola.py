@@ -40,6 +40,7 @@ from affectzoo.datasets.footage import (
     unpacked,
 )
 from affectzoo.datasets.index import FaceIndex
+from affectzoo.datasets.reading import reader
 from affectzoo.datasets.traces import (
     Floats,
     Trace,
@@ -51,6 +52,7 @@ from affectzoo.datasets.traces import (
 )
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import by_stem
 
 LABELS = (
     "RECOLA-Annotation/emotional_behaviour",
@@ -61,7 +63,7 @@ LABELS = (
 VIDEOS = ("RECOLA-Video-recordings", "RECOLA_Video_recordings", "recordings_video", "videos")
 TIMINGS = "RECOLA-Video-timings"
 SPLITS = {"P": "train", "train_": "train", "dev_": "valid", "test_": "test"}
-NAME = re.compile(rf"({'|'.join(SPLITS)})[0-9]+")
+ANNOTATION = re.compile(rf"({'|'.join(SPLITS)})[0-9]+\.(csv|arff)")
 DIMENSIONS = ("valence", "arousal")
 RATE = 25.0
 """Frames per second where neither timings nor a video say."""
@@ -77,6 +79,7 @@ class Person(NamedTuple):
     arousal: Path
 
 
+@reader
 def read_recola(
     root: Path, fold: int | None = None, *, folds: int = 5, every: int = 1, lag: float = 0.0
 ) -> FaceIndex:
@@ -99,7 +102,6 @@ def read_recola(
         DataNotFoundError: There are no annotations, or no frames.
         DataError: A file is not as described (file and line are named), or there is no such fold.
     """
-    root = Path(root)
     check_every("recola", every)
     left_out: Counter[str] = Counter()
     people = _people(root)
@@ -132,6 +134,7 @@ def read_recola(
     return FaceIndex.from_rows("recola", root, None, rows, +left_out)
 
 
+@reader
 def recola_folds(root: Path, folds: int = 5) -> dict[str, int]:
     """The fold of each person, from the annotation files' names alone.
 
@@ -139,7 +142,7 @@ def recola_folds(root: Path, folds: int = 5) -> dict[str, int]:
         DataNotFoundError: There are no annotations.
         DataError: A person has one dimension only, or the folds outnumber the persons.
     """
-    return _assign(_people(Path(root)), folds)
+    return _assign(_people(root), folds)
 
 
 def _assign(people: Sequence[Person], folds: int) -> dict[str, int]:
@@ -149,11 +152,7 @@ def _assign(people: Sequence[Person], folds: int) -> dict[str, int]:
 def _people(root: Path) -> list[Person]:
     for place in LABELS:
         base = unpacked(root / place)
-        files = [
-            {path.stem: path for path in sorted((base / kind).glob("*.*")) if NAME.fullmatch(path.stem)}
-            for kind in DIMENSIONS
-        ]
-        valence, arousal = files
+        valence, arousal = (by_stem(base / kind, ANNOTATION.fullmatch) for kind in DIMENSIONS)
         for name in sorted(valence.keys() ^ arousal.keys()):
             kind = "arousal" if name in valence else "valence"
             with one_row():
@@ -219,7 +218,7 @@ def _read_arff(path: Path) -> tuple[Floats, Floats, list[int]]:
         if data and not line.startswith("%"):
             rows.append((i, [field.strip() for field in line.split(",")]))
         elif keyword == "@attribute":
-            names.append(line.split()[1].strip("'\"").lower())
+            names.append([*line.split(), ""][1].strip("'\"").lower())
         data = data or keyword == "@data"
     wanted = ("frametime", "goldstandard")
     if not rows or not set(wanted) <= set(names):
@@ -233,4 +232,4 @@ def _read_arff(path: Path) -> tuple[Floats, Floats, list[int]]:
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    return [(i, line) for i, line in enumerate(text_lines(path), start=1) if line]
+    return [(line.number, line.text) for line in text_lines(path) if line.text]

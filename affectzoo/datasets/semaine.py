@@ -35,10 +35,12 @@ import numpy as np
 from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.footage import annotated_rows, check_every, find_footage
 from affectzoo.datasets.index import FaceIndex
+from affectzoo.datasets.reading import reader
 from affectzoo.datasets.traces import Trace, average, checked, number_table, text_lines
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files import videos
 from affectzoo.files.faults import one_row
+from affectzoo.files.folders import filenames, subfolders
 
 NAME = re.compile(
     r"[AR](?P<rater>[0-9]+)[RS](?P<recording>[0-9]+)TUC(?:Ob|Po|Pr|Sp)(?P<again>[0-9]?)"
@@ -62,6 +64,7 @@ class Session(NamedTuple):
     files: Mapping[str, Sequence[Path]]
 
 
+@reader
 def read_semaine(
     root: Path,
     fold: int = 0,
@@ -91,7 +94,6 @@ def read_semaine(
         DataError: A trace is not as described (file and line are named), the pattern fits no or several
             videos of a session, or there is no such fold.
     """
-    root = Path(root)
     check_every("semaine", every)
     left_out: Counter[str] = Counter()
     sessions = _sessions(root, left_out)
@@ -126,6 +128,7 @@ def read_semaine(
     return FaceIndex.from_rows("semaine", root, None, rows, +left_out)
 
 
+@reader
 def semaine_folds(root: Path, folds: int = 5) -> dict[str, int]:
     """The fold of each recording, from the names of the traces alone; they balance the number of sessions.
 
@@ -133,7 +136,7 @@ def semaine_folds(root: Path, folds: int = 5) -> dict[str, int]:
         DataNotFoundError: There are no traces.
         DataError: A session's traces are of two recordings, or the folds outnumber the recordings.
     """
-    return _assign(_sessions(Path(root), Counter()), folds)
+    return _assign(_sessions(root, Counter()), folds)
 
 
 def _assign(sessions: Sequence[Session], folds: int) -> dict[str, int]:
@@ -143,7 +146,7 @@ def _assign(sessions: Sequence[Session], folds: int) -> dict[str, int]:
 def _sessions(root: Path, left_out: Counter[str]) -> list[Session]:
     """The sessions with traces of both dimensions, by number."""
     base = root / "Sessions" if (root / "Sessions").is_dir() else root
-    folders = [path for path in base.glob("[0-9]*/") if path.is_dir() and path.name.isdecimal()]
+    folders = [path for path in subfolders(base) if re.fullmatch("[0-9]+", path.name)]
     found = []
     for folder in sorted(folders, key=lambda path: int(path.name)):
         with one_row():
@@ -158,7 +161,7 @@ def _sessions(root: Path, left_out: Counter[str]) -> list[Session]:
 def _session(folder: Path) -> Session | None:
     latest: dict[tuple[str, int], tuple[int, Path]] = {}
     recordings = set()
-    for path in sorted(folder.glob("*.txt")):
+    for path in (folder / name for name in filenames(folder)):
         match = NAME.fullmatch(path.name)
         if match is None:
             continue
@@ -185,7 +188,7 @@ def _session(folder: Path) -> Session | None:
 def _read_traces(files: Sequence[Path], left_out: Counter[str]) -> list[Trace]:
     traces = []
     for path in files:
-        rows = [(i, line.split()) for i, line in enumerate(text_lines(path), start=1) if line]
+        rows = [(line.number, line.text.split()) for line in text_lines(path) if line.text]
         if not rows:
             left_out["empty trace"] += 1
             continue
@@ -199,7 +202,7 @@ def _read_traces(files: Sequence[Path], left_out: Counter[str]) -> list[Trace]:
 
 def _video(folder: Path, camera: str) -> Path | None:
     """The session's only video, or the one that the pattern fits."""
-    films = sorted(path for path in folder.iterdir() if path.suffix.lower() in videos.SUFFIXES)
+    films = [folder / name for name in filenames(folder) if Path(name).suffix.lower() in videos.SUFFIXES]
     if len(films) < 2:
         return films[0] if films else None
     fitting = [path for path in films if fnmatch(path.name.lower(), camera.lower())]

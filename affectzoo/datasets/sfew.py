@@ -23,6 +23,7 @@ from typing import Literal
 
 from affectzoo.datasets.afew import LABELS, SPLITS, expression, walk_part
 from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.reading import reader
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files.faults import one_row
 from affectzoo.files.images import SUFFIXES
@@ -30,6 +31,7 @@ from affectzoo.files.images import SUFFIXES
 Pictures = Literal["aligned", "original"]
 
 
+@reader
 def read_sfew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
     """Index SFEW 2.0; pictures without a label (the test part) are left out and counted.
 
@@ -41,17 +43,17 @@ def read_sfew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
         DataNotFoundError: There is no labelled picture of the kind asked for.
         DataError: A picture is twice in one part, in one or two classes.
     """
-    root = Path(root)
     left_out: Counter[str] = Counter()
     rows = []
     for prefix, split in SPLITS.items():
         seen: dict[str, Path] = {}
-        for folder, _, files in walk_part(root, prefix):
+        for listing in walk_part(root, prefix):
+            folder = listing.path
             aligned = "aligned" in folder.relative_to(root).as_posix().lower()
             if aligned != (pictures == "aligned"):
                 continue
             label = expression(folder)
-            for path in (folder / name for name in files):
+            for path in (folder / name for name in listing.files):
                 if path.suffix.lower() not in SUFFIXES:
                     continue
                 if label is None:

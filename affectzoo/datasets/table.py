@@ -1,17 +1,18 @@
-"""Your own faces, listed in a CSV file: classes, valence and arousal, boxes, landmarks, clips.
+r"""Your own faces, listed in a CSV file: classes, valence and arousal, boxes, landmarks, clips.
 
 Layout::
 
     root/faces.csv      (or a path to any .csv file)
 
 The header names the columns; only ``path`` and ``label`` or ``valence`` with ``arousal`` are required,
-and a cell of the others may be empty:
+and a cell of the others may be empty. Cells are separated by commas, semicolons or tabs, as the header's are:
 
 ===========================  ===================================================================
-``path``                     picture, relative to the CSV file's folder
-``label``                    class name
+``path``                     picture, relative to the CSV file's folder; ``\`` is read as ``/`` where
+                             only that is there
+``label``                    class name; ``1.0`` is read as ``1``
 ``valence``, ``arousal``     in [-1, 1]
-``split``                    ``train`` (where empty or not there), ``valid`` or ``test``
+``split``                    ``train`` (where empty or not there), ``valid`` (``val``, ``dev``) or ``test``
 ``x0``, ``y0``, ``x1``,      face box in pixels of the picture, x1 and y1 excluded; empty: a ready
 ``y1``                       crop
 ``landmarks``                5 or 68 points as ``x;y;x;y;...``, pixels of the picture
@@ -22,15 +23,19 @@ and a cell of the others may be empty:
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from affectzoo.datasets.fields import csv_rows, number, points
-from affectzoo.datasets.index import SPLITS, FaceIndex, one_hot
+from affectzoo.datasets.fields import box as box_of
+from affectzoo.datasets.fields import number, points
+from affectzoo.datasets.index import SPLITS, FaceIndex, one_hot, part_of
+from affectzoo.datasets.reading import reader
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files.faults import one_row
+from affectzoo.files.text import csv_rows
 from affectzoo.labels import NOT_A_CLASS, SPACES, LabelSpace, canonical, label_space
 
 BOX = ("x0", "y0", "x1", "y1")
@@ -38,6 +43,7 @@ AFFECT = ("valence", "arousal")
 COLUMNS = ("path", "label", *AFFECT, "split", *BOX, "landmarks", "subject", "clip", "frame")
 
 
+@reader
 def read_table(root: Path) -> FaceIndex:
     """Index your own CSV file.
 
@@ -52,9 +58,7 @@ def read_table(root: Path) -> FaceIndex:
         DataNotFoundError: The file is not there.
         DataError: The file is not as described; file, line and column are named.
     """
-    path = Path(root)
-    if path.suffix.lower() != ".csv":
-        path = path / "faces.csv"
+    path = root / "faces.csv" if root.is_dir() or root.suffix.lower() != ".csv" else root
     if not path.is_file():
         raise DataNotFoundError("table", path.parent, [path.name])
     left_out: Counter[str] = Counter()
@@ -94,10 +98,10 @@ def _labels(names: set[str]) -> LabelSpace | None:
 def _rows(path: Path) -> list[dict[str, Any]]:
     rows = []
     header: list[str] = []
-    for source, fields in csv_rows(path):
+    for _, source, fields in csv_rows(path):
         if header:
             with one_row():
-                rows.append(_row(dict(zip(header, fields, strict=True)), source))
+                rows.append(_row(dict(zip(header, fields, strict=True)), source, path.parent))
         else:
             header = fields
             _check_header(header, source)
@@ -106,6 +110,8 @@ def _rows(path: Path) -> list[dict[str, Any]]:
 
 def _check_header(header: list[str], source: str) -> None:
     unknown = sorted(set(header) - set(COLUMNS))
+    if "" in unknown:
+        raise DataError(f"{source}: column {header.index('') + 1} has no name; known: {', '.join(COLUMNS)}")
     if unknown:
         raise DataError(f"{source}: unknown column '{unknown[0]}'; known: {', '.join(COLUMNS)}")
     twice = [name for name, times in Counter(header).items() if times > 1]
@@ -117,7 +123,7 @@ def _check_header(header: list[str], source: str) -> None:
         raise DataError(f"{source}: neither a column label nor valence and arousal")
 
 
-def _row(cells: Mapping[str, str], source: str) -> dict[str, Any]:
+def _row(cells: Mapping[str, str], source: str, folder: Path) -> dict[str, Any]:
     """One face; empty cells are ``None``."""
     given = {name: cell for name, cell in cells.items() if cell}
     for group in (AFFECT, BOX):
@@ -130,16 +136,18 @@ def _row(cells: Mapping[str, str], source: str) -> dict[str, Any]:
         raise DataError(f"{source}: neither label nor valence and arousal are given")
     if given.get("label", "").lower() == "nan":
         raise DataError(f"{source}: label is '{given['label']}', expected a class name or an empty cell")
-    split = given.get("split", "train")
-    if split not in SPLITS:
-        raise DataError(f"{source}: split is '{split}', expected {', '.join(SPLITS)}")
-    box = tuple(number(given[name], source, name) for name in BOX) if "x0" in given else None
+    split = part_of(given.get("split", "train"))
+    if split is None:
+        raise DataError(f"{source}: split is '{given['split']}', expected {', '.join(SPLITS)}")
+    box = box_of(given, source, BOX) if "x0" in given else None
     if box is not None and not (box[0] < box[2] and box[1] < box[3]):
-        raise DataError(f"{source}: the box has no area; x0 < x1 and y0 < y1 are expected")
+        raise DataError(
+            f"{source}: the box has no area; x0 < x1 and y0 < y1 are expected, corners rather than a size"
+        )
     return {
-        "path": Path(given["path"]).as_posix(),
+        "path": _path(given["path"], folder),
         "split": split,
-        "label": canonical(given["label"]) if "label" in given else None,
+        "label": _class_name(given["label"]) if "label" in given else None,
         **{name: number(given[name], source, name, -1, 1) for name in AFFECT if name in given},
         "box": box,
         "landmarks": points(given["landmarks"].split(";"), source, 5, 68) if "landmarks" in given else None,
@@ -148,3 +156,17 @@ def _row(cells: Mapping[str, str], source: str) -> dict[str, Any]:
         "frame": int(number(given["frame"], source, "frame", 0, whole=True)) if "frame" in given else None,
         "source": source,
     }
+
+
+def _path(text: str, folder: Path) -> str:
+    """The picture's path; as Windows writes it, where it is there only so."""
+    path = Path(text)
+    if "\\" in text and not (folder / path).exists():
+        other = Path(text.replace("\\", "/"))
+        path = other if (folder / other).exists() else path
+    return path.as_posix()
+
+
+def _class_name(text: str) -> str:
+    """The class's name; a number that a program wrote with and without ``.0`` is one class."""
+    return canonical(re.sub(r"^(-?[0-9]+)\.0+$", r"\1", text))

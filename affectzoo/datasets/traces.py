@@ -10,7 +10,9 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from affectzoo.datasets.fields import SANE, parsed
 from affectzoo.errors import DataError
+from affectzoo.files.text import Line, lines
 
 Floats = npt.NDArray[np.float64]
 
@@ -118,16 +120,21 @@ def gold_standard(ratings: npt.ArrayLike) -> Floats:
     return fused
 
 
-def text_lines(path: Path) -> list[str]:
+def text_lines(path: Path) -> list[Line]:
     """The lines of a text file, stripped, without empty ones at its end.
 
     Raises:
-        DataError: It is not UTF-8.
+        DataError: As ``affectzoo.files.text.lines`` says.
     """
-    try:
-        return [line.strip() for line in path.read_text(encoding="utf-8-sig").rstrip().splitlines()]
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: {error}; expected text in UTF-8") from None
+    found = [line._replace(text=line.text.strip()) for line in lines(path)]
+    while found and not found[-1].text:
+        found.pop()
+    return found
+
+
+def is_text(name: str) -> bool:
+    """Whether a file's name ends with ``.txt``."""
+    return name.lower().endswith(".txt")
 
 
 def number_table(path: Path, rows: Sequence[tuple[int, Sequence[str]]], columns: int) -> Floats:
@@ -147,25 +154,22 @@ def number_table(path: Path, rows: Sequence[tuple[int, Sequence[str]]], columns:
     for line, fields in rows:
         if len(fields) != columns:
             raise DataError(f"{path}, line {line}: {len(fields)} fields, expected {columns}")
-    try:
-        table = np.array([fields for _, fields in rows], dtype=np.float64).reshape(-1, columns)
-        bad = np.flatnonzero(~np.isfinite(table).all(axis=1))
-    except ValueError:
-        bad = np.array([i for i, (_, fields) in enumerate(rows) if not all(map(_is_number, fields))])
+    table = np.array([[parsed(field) for field in fields] for _, fields in rows]).reshape(-1, columns)
+    bad = np.flatnonzero(~(abs(table) <= SANE).all(axis=1))
     if len(bad):
         line, fields = rows[bad[0]]
         raise DataError(f"{path}, line {line}: '{' '.join(fields)}', expected finite numbers")
     return table
 
 
-def checked(times: Floats, values: Floats, path: Path, lines: Sequence[int]) -> None:
+def checked(times: Floats, values: Floats, path: Path, numbers: Sequence[int]) -> None:
     """See that times never decrease and that values lie in [-1, 1].
 
     Args:
         times: Shape (N,), seconds.
         values: Shape (N,) or (N, D).
         path: The file, for messages.
-        lines: Line number of each row, for messages.
+        numbers: Line number of each row, for messages.
 
     Raises:
         DataError: They do not; file and line are named.
@@ -173,16 +177,8 @@ def checked(times: Floats, values: Floats, path: Path, lines: Sequence[int]) -> 
     back = np.flatnonzero(np.diff(times) < 0)
     if len(back):
         i = back[0] + 1
-        raise DataError(f"{path}, line {lines[i]}: time {times[i]:g} follows {times[i - 1]:g}")
+        raise DataError(f"{path}, line {numbers[i]}: time {times[i]:g} follows {times[i - 1]:g}")
     outside = np.argwhere(abs(values) > 1)
     if len(outside):
         value = values[tuple(outside[0])]
-        raise DataError(f"{path}, line {lines[outside[0][0]]}: value {value:g}, expected -1..1")
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
+        raise DataError(f"{path}, line {numbers[outside[0][0]]}: value {value:g}, expected -1..1")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -33,8 +33,6 @@ LITTER = frozenset(
 )
 """Names of litter beside those that begin with a dot, lower case."""
 
-_seen: ContextVar[Counter[str] | None] = ContextVar("seen", default=None)
-
 
 @dataclass(frozen=True)
 class Listing:
@@ -55,8 +53,58 @@ class Listing:
     special: tuple[tuple[Path, str], ...] = ()
 
 
+class Unused(Counter[str]):
+    """What was seen and not used, counted by reason, and which of a root's entries were looked into.
+
+    Attributes:
+        root: The folder whose entries are followed, if any.
+        touched: Names of its entries that were looked into or read.
+    """
+
+    def __init__(self, root: Path | None = None) -> None:
+        """Begin with nothing seen."""
+        super().__init__()
+        self.root = root
+        self.touched: set[str] = set()
+        self._listed: set[Path] = set()
+
+    def note(self, listing: Listing) -> None:
+        """Count what a listing passes over, once per folder."""
+        self.touch(listing.path)
+        if listing.path in self._listed:
+            return
+        self._listed.add(listing.path)
+        for reason, times in (
+            ("hidden or system file", listing.litter),
+            *((f"not opened: {what.partition(' to ')[0]}", 1) for _, what in listing.special),
+        ):
+            if times:
+                self[reason] += times
+
+    def touch(self, path: Path) -> None:
+        """Note that a path was looked into or read."""
+        if self.root is not None and path != self.root and path.is_relative_to(self.root):
+            self.touched.add(path.relative_to(self.root).parts[0])
+
+
+_seen: ContextVar[Unused | None] = ContextVar("seen", default=None)
+
+
 def look(path: Path) -> Listing:
     """List one folder; what is passed over is counted, see ``unused``.
+
+    Raises:
+        DataError: It is no folder, or cannot be listed.
+    """
+    listing = peek(path)
+    seen = _seen.get()
+    if seen is not None:
+        seen.note(listing)
+    return listing
+
+
+def peek(path: Path) -> Listing:
+    """List one folder to find out whether it is the right one; nothing is counted.
 
     Raises:
         DataError: It is no folder, or cannot be listed.
@@ -76,16 +124,17 @@ def look(path: Path) -> Listing:
                     special.append((path / entry.name, obstacle(path / entry.name) or "unreadable"))
     except OSError as error:
         raise DataError(f"{path}: cannot be listed ({error.strerror or error})") from None
-    count("hidden or system file", litter)
-    for _, reason in special:
-        count(f"not opened: {reason.partition(' to ')[0]}", 1)
     return Listing(path, tuple(sorted(folders)), tuple(sorted(files)), litter, tuple(sorted(special)))
 
 
-def walk(top: Path) -> Iterator[Listing]:
+def walk(top: Path, enter: Callable[[Path], bool] = lambda path: True) -> Iterator[Listing]:
     """List a folder and all folders below it, each once, parents first and by name.
 
     Links to folders are followed; a folder that cannot be listed is ``special`` of its own listing.
+
+    Args:
+        top: Where to begin.
+        enter: Whether to list a folder below.
 
     Raises:
         DataError: ``top`` is no folder, or cannot be listed.
@@ -106,7 +155,7 @@ def walk(top: Path) -> Iterator[Listing]:
             continue
         entered.add((found.st_dev, found.st_ino))
         yield listing
-        waiting += [path / name for name in reversed(listing.folders)]
+        waiting += filter(enter, [path / name for name in reversed(listing.folders)])
 
 
 def subfolders(path: Path) -> list[Path]:
@@ -125,6 +174,15 @@ def filenames(path: Path) -> tuple[str, ...]:
         DataError: It cannot be listed.
     """
     return look(path).files if path.is_dir() else ()
+
+
+def by_stem(folder: Path, fits: Callable[[str], object]) -> dict[str, Path]:
+    """The files of a folder whose names fit, by name without ending; none where the folder is not there.
+
+    Raises:
+        DataError: It cannot be listed.
+    """
+    return {Path(name).stem: folder / name for name in filenames(folder) if fits(name)}
 
 
 def is_litter(name: str) -> bool:
@@ -152,10 +210,21 @@ def count(reason: str, times: int) -> None:
         seen[reason] += times
 
 
+def touch(path: Path) -> None:
+    """Note that a file was read, where that is asked for."""
+    seen = _seen.get()
+    if seen is not None:
+        seen.touch(path)
+
+
 @contextmanager
-def unused() -> Iterator[Counter[str]]:
-    """Count by reason what is seen and not used while it lasts."""
-    seen: Counter[str] = Counter()
+def unused(root: Path | None = None) -> Iterator[Unused]:
+    """Count by reason what is seen and not used while it lasts.
+
+    Args:
+        root: Folder whose entries are followed, see ``Unused``.
+    """
+    seen = Unused(root)
     before = _seen.set(seen)
     try:
         yield seen

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 from affectzoo.errors import DataError
 from affectzoo.files.faults import one_row, unreadable
+from affectzoo.files.folders import touch
 
 SEPARATORS = (",", ";", "\t")
 """What may stand between the cells of a CSV file; the first one that its first line has counts."""
@@ -39,10 +40,12 @@ class Row(NamedTuple):
     """One line of a CSV file.
 
     Attributes:
+        number: From 1 on.
         where: File and line, for messages.
         cells: The texts between separators, without blanks around them.
     """
 
+    number: int
     where: str
     cells: list[str]
 
@@ -89,10 +92,8 @@ def csv_rows(path: Path) -> Iterator[Row]:
             cells = _cells(line, separator)
             columns = columns or len(cells)
             if len(cells) != columns:
-                raise DataError(
-                    f"{line.where}: {len(cells)} cells between '{separator}', the first line has {columns}"
-                )
-            yield Row(line.where, cells)
+                raise DataError(f"{line.where}: {len(cells)} fields, the first line has {columns}")
+            yield Row(line.number, line.where, cells)
 
 
 def read_json(path: Path) -> Any:
@@ -110,6 +111,8 @@ def read_json(path: Path) -> Any:
 
     try:
         return json.loads(read_text(path), object_pairs_hook=unique)
+    except DataError:
+        raise
     except json.JSONDecodeError as error:
         raise DataError(f"{path}, line {error.lineno}: no JSON ({error.msg})") from None
     except (ValueError, RecursionError) as error:
@@ -118,6 +121,7 @@ def read_json(path: Path) -> Any:
 
 def _raw_lines(path: Path) -> Iterator[bytes]:
     """Lines as UTF-8, without byte order mark and ends."""
+    touch(path)
     try:
         with path.open("rb") as file:
             start = file.read(3)
