@@ -6,6 +6,7 @@ readers turn codes into names at once, and a model turns names into indices by i
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -26,6 +27,12 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 )
 """Spellings met in files, each with the zoo's name."""
 
+LONGEST = 200
+"""Characters of a class name, at most."""
+
+GivenLabels = str | Sequence[str | int | float | bool | None]
+"""Labels as people give them: ``class_name`` says what each item may be, and refuses the others in a line."""
+
 TASKS = ("expression", "va", "valence", "arousal", "multitask")
 """What a model can be built for; ``affectzoo.tasks`` says what each is."""
 
@@ -34,9 +41,18 @@ NOT_A_CLASS = frozenset({"none", "uncertain", "non-face", "unknown"})
 
 
 def canonical(name: str) -> str:
-    """The zoo's spelling of a class name: lower case, without blanks around, aliases resolved."""
-    plain = name.strip().lower()
+    """The zoo's spelling of a class name: lower case, composed, without blanks around, aliases resolved."""
+    plain = unicodedata.normalize("NFC", name.strip()).lower()
     return ALIASES.get(plain, plain)
+
+
+def _check_name(name: object) -> None:
+    if not isinstance(name, str) or not name.strip():
+        raise LabelError(f"class name {name!r} is empty or no text")
+    unseen = [letter for letter in name if unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp")]
+    if unseen or len(name) > LONGEST:
+        reason = f"is longer than {LONGEST} characters" if not unseen else f"holds {unseen[0]!a}"
+        raise LabelError(f"class name {name[:40]!a} {reason}; rename the class")
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,9 @@ class LabelSpace:
     name: str = "custom"
 
     def __post_init__(self) -> None:
-        """Refuse an empty space and one that names a class twice."""
+        """Refuse an empty space, one that names a class twice, and names that cannot be shown or written."""
+        for name in self.names:
+            _check_name(name)
         if len(set(self.names)) != len(self.names):
             named = ", ".join(self.names)
             raise LabelError(f"label space '{self.name}' names a class twice: {named}")
@@ -100,7 +118,7 @@ class LabelSpace:
         """
         moved = {name: name for name in self.names}
         for source, target in (merge or {}).items():
-            moved[self.names[self.index(source)]] = other.names[other.index(target)]
+            moved[self.names[self.index(class_name(source))]] = other.names[other.index(class_name(target))]
         return {name: other._own(to) for name, to in moved.items()}
 
 
@@ -158,21 +176,43 @@ CODES: Mapping[str, Mapping[int, str]] = MappingProxyType(
 """What each data set's integer codes mean (FER+: what its vote columns mean)."""
 
 
-def label_space(labels: str | Sequence[str] | LabelSpace) -> LabelSpace:
+def label_space(labels: GivenLabels | LabelSpace) -> LabelSpace:
     """A label space from its name, from class names in order, or as it is.
+
+    Args:
+        labels: A space's name; class names with commas between; or a sequence of class names, see
+            ``class_name``.
 
     Raises:
         UnknownNameError: No space has that name.
-        LabelError: A class is named twice, or none is.
+        LabelError: A class is named twice, or none is, or a name cannot be one.
     """
     if isinstance(labels, LabelSpace):
         return labels
     if isinstance(labels, str):
-        if labels not in SPACES:
-            raise UnknownNameError("label space", labels, SPACES)
-        return SPACES[labels]
-    names = tuple(labels)
+        if "," not in labels:
+            if labels not in SPACES:
+                raise UnknownNameError("label space", labels, SPACES, "(class names go with commas: a,b)")
+            return SPACES[labels]
+        labels = labels.split(",")
+    names = tuple(class_name(name) for name in labels)
     return next((space for space in SPACES.values() if space.names == names), LabelSpace(names))
+
+
+def class_name(value: object) -> str:
+    """The name of a class as command lines, YAML and Python give it: text, or a number that is a name.
+
+    Raises:
+        LabelError: It is neither; YAML takes words such as yes and null for values.
+    """
+    if isinstance(value, str):
+        return value.strip()
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"{value:g}" if isinstance(value, float) else str(value)
+    raise LabelError(
+        f"class name {value!r} is no text: yes, no, on, off, true, false and null are words of YAML; put the "
+        "names in quotes, such as \"['yes', 'no']\""
+    )
 
 
 def decode(dataset: str, code: int, where: str) -> str:

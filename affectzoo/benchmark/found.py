@@ -115,5 +115,5 @@ def _pictures(table: pd.DataFrame) -> dict[Any, list[int]]:
 def _read(root: Path, row: pd.Series[Any]) -> Image:
     pixels: Image | None = row["pixels"]
     if pixels is None:
-        return read_picture(root / row["path"], row["frame"])
+        return read_picture(root / row["path"], row["frame"], row["digest"])
     return np.stack([pixels] * 3, axis=-1) if pixels.ndim == 2 else pixels

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import os
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -297,9 +296,11 @@ def hold_out(index: FaceIndex, fraction: float, seed: int) -> FaceIndex:
 
 def _summary(index: FaceIndex) -> str:
     counts = ", ".join(f"{split} {count:,}" for split, count in index.split_counts().items())
-    lost: Mapping[str, int] = index.left_out
-    reasons = "; ".join(f"{reason}: {count:,}" for reason, count in sorted(lost.items()))
-    return f"{index.dataset}: {counts} faces" + (f" (left out: {reasons})" if reasons else "")
+    told = f"{index.dataset}: {counts} faces"
+    for kind, reasons in (("left out", index.left_out), ("seen and not used", index.unused)):
+        if reasons:
+            told += f" ({kind}: {'; '.join(f'{why}: {count:,}' for why, count in sorted(reasons.items()))})"
+    return told
 
 
 def _start_worker(worker_id: int) -> None:

@@ -59,7 +59,7 @@ class FaceDataset(Dataset[Batch]):
         self._clips: list[int] | None = clips.tolist() if (clips >= 0).any() else None
         self._va = torch.from_numpy(table[["valence", "arousal"]].to_numpy(np.float32, na_value=np.nan))
         self._rows: list[dict[str, Any]] = table[
-            ["path", "frame", "box", "landmarks", "pixels", "source"]
+            ["path", "frame", "box", "landmarks", "pixels", "digest", "source"]
         ].to_dict("records")  # type: ignore[assignment]
         known = next((row["landmarks"] for row in self._rows if row["landmarks"] is not None), None)
         self._no_landmarks = None if known is None else torch.full(known.shape, torch.nan, device="cpu")
@@ -117,7 +117,7 @@ class FaceDataset(Dataset[Batch]):
         preprocess: Preprocess = self.transform.preprocess
         picture = row["pixels"]
         if picture is None:
-            picture = read_picture(self.index.root / row["path"], row["frame"])
+            picture = read_picture(self.index.root / row["path"], row["frame"], row["digest"])
         landmarks = row["landmarks"]
         if landmarks is not None:
             landmarks = preprocess.points(landmarks, picture, row["box"])

@@ -64,6 +64,8 @@ def pictures_of(listing: Listing) -> tuple[str, ...]:
 
 def looks_like_classes(root: Path, names: Sequence[str]) -> bool:
     """Whether a root's folders, or those of its parts, are called as these classes and hold pictures."""
+    if not root.is_dir():
+        return False
     places = [root / name for name in _parts(root)] or [root]
     folders = [place / name for place in places for name in peek(place).folders]
     known = [path for path in folders if path.name.strip().lower() in names]

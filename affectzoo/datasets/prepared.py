@@ -27,13 +27,27 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from affectzoo.console import visible
 from affectzoo.datasets.index import COLUMNS, FaceIndex
 from affectzoo.errors import DataError
 from affectzoo.files.images import read_bytes
 from affectzoo.files.remote import RECORD
+from affectzoo.files.text import read_json
 from affectzoo.labels import LabelSpace
 
 FORMAT = 1
+FIELDS: Mapping[str, Any] = {
+    "module": str,
+    "name": str,
+    "dataset": str,
+    "options": dict,
+    "index_sha256": str,
+    "left_out": dict,
+    "scale": int | float,
+    "labels": dict | None,
+    "folds": int | None,
+}
+"""What ``prepared.json`` must say, with the kind of each."""
 PLAN = "prepared.plan.json"
 INDEX = "index.parquet"
 
@@ -96,7 +110,10 @@ def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIn
         )
     if foreseen and not 0 <= options["fold"] < record["folds"]:
         raise DataError(f"{root}: fold is {fold}, expected 0 to {record['folds'] - 1}")
-    content = read_bytes(root / INDEX)
+    try:
+        content = read_bytes(root / INDEX)
+    except OSError as error:
+        raise DataError(f"{root / INDEX}: {error.strerror or error}; prepare the folder again") from None
     if hashlib.sha256(content).hexdigest() != record["index_sha256"]:
         raise DataError(f"{root / INDEX} was altered since it was prepared; prepare the folder again")
     table = pq.read_table(pa.BufferReader(content))
@@ -104,21 +121,32 @@ def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIn
     columns = {name: _column(table, name) for name in COLUMNS if name != "pixels"}
     columns |= {"pixels": [None] * len(table), **({} if splits is None else {"split": splits})}
     frame = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in COLUMNS})
-    labels = record["labels"]
-    space = None if labels is None else LabelSpace(tuple(labels["names"]), labels["name"])
+    space = _space(record, root / RECORD)
     return FaceIndex(record["dataset"], root, space, frame, record["left_out"], record["scale"])
 
 
 def _record(root: Path) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads((root / RECORD).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise DataError(f"{root}: its preparation is unfinished; run the same command again") from None
-    if record.get("format") != FORMAT:
-        raise DataError(
-            f"{root / RECORD}: format {record.get('format')}, expected {FORMAT}; prepare the folder again"
-        )
-    return record
+    path = root / RECORD
+    if not path.exists():
+        raise DataError(f"{root}: its preparation is unfinished; run the same command again")
+    record = read_json(path)
+    version = record.get("format") if isinstance(record, dict) else None
+    if version != FORMAT:
+        raise DataError(f"{path}: format {version}, expected {FORMAT}; prepare the folder again")
+    wrong = [key for key, kinds in FIELDS.items() if not isinstance(record.get(key, ...), kinds)]
+    if wrong:
+        raise DataError(f"{path}: damaged ({wrong[0]}); delete it and run affectzoo data prepare again")
+    return dict(record)
+
+
+def _space(record: Mapping[str, Any], path: Path) -> LabelSpace | None:
+    labels = record["labels"]
+    if labels is None:
+        return None
+    names, name = labels.get("names"), labels.get("name")
+    if not isinstance(names, list) or not isinstance(name, str):
+        raise DataError(f"{path}: damaged (labels); delete it and run affectzoo data prepare again")
+    return LabelSpace(tuple(names), name)
 
 
 def _column(table: pa.Table, name: str) -> Sequence[Any]:
@@ -152,4 +180,7 @@ def write_index(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _plain(value: Any) -> Any:
-    return value.ravel() if isinstance(value, np.ndarray) else value
+    """A value as Arrow takes it; bytes of names that are not UTF-8 become visible."""
+    if isinstance(value, np.ndarray):
+        return value.ravel()
+    return visible(value) if isinstance(value, str) else value

@@ -209,7 +209,8 @@ def _unpacked(base: Path, place: str, ending: str) -> Path:
     found = _search(base / place, ending)
     if found is None:
         twice = f"{place}/{Path(place).name}"
-        raise DataNotFoundError("rafdb", base, [f"{place}/*{ending}", f"{twice}/*{ending}"])
+        name = ending if ending == DISTRIBUTIONS else f"*{ending}"
+        raise DataNotFoundError("rafdb", base, [f"{place}/{name}", f"{twice}/{name}"])
     return found
 
 

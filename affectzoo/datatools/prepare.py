@@ -1,15 +1,8 @@
 """``affectzoo data prepare``: cut every face out once, so that training reads small pictures.
 
 A prepared folder takes the original's place: the data module is given it as root. What it holds is said in
-``affectzoo.datasets.prepared``. Three rules:
-
-- Crop: the square that ``Preprocess.region`` cuts for the given margin, shrunk to ``size`` where larger and
-  never enlarged. The face's box moves along, so a model whose margin is at most that one cuts the same
-  square from the crop as from the original: pixel by pixel where nothing was shrunk.
-- Align: the picture is turned first, by the similarity that takes five points nearest to ``FIVE_POINTS``.
-  RAF-DB's aligned faces were made so, but its template was not published; this one is the zoo's own.
-- Files: a picture that needs no change (a ready crop, small enough) is copied byte by byte. Else crops of up
-  to 64 px are PNG, larger ones JPEG, quality 95, full colour resolution; grey faces are grey files.
+``affectzoo.datasets.prepared``, how faces are cut in ``affectzoo.datatools.crops``; a picture that needs no
+change (a ready crop, small enough) is copied byte by byte.
 
 Work goes in steps of ``chunk`` faces. A step's crops are written first, then its record with a digest of each
 crop; every file under another name, then renamed. So a run may be killed at any moment: the next one redoes
@@ -39,41 +32,24 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from affectzoo import __version__
-from affectzoo.errors import AffectZooError, DataError, UnreadableImageError
-from affectzoo.faces.preprocess import Box, Preprocess
+from affectzoo.console import json_text, print_json, stdout
+from affectzoo.datatools.crops import AlignmentError, CropRule, cut, encode
+from affectzoo.errors import AffectZooError, DataError, OptionError, UnreadableImageError
+from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files import images, videos
 from affectzoo.files.remote import RECORD
+from affectzoo.files.text import read_json
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from affectzoo.datamodules.base import FaceDataModule
     from affectzoo.datasets.index import FaceIndex
-    from affectzoo.faces.preprocess import Image, Points
+    from affectzoo.faces.preprocess import Box, Points
 
-Align = Literal["none", "five_points"]
 Form = Literal["loose", "shards"]
 
-PNG_UP_TO = 64
 TEMPORARY = ".tmp"
-
-FIVE_POINTS = np.array([[0.3, 0.36], [0.7, 0.36], [0.5, 0.59], [0.335, 0.82], [0.665, 0.82]])
-"""Eyes' centres, nose tip, mouth corners, in edges of the aligned face's box; the viewer's left first."""
-
-
-@dataclass(frozen=True)
-class CropRule:
-    """How crops are made.
-
-    Attributes:
-        size: Longest edge of a crop, pixels.
-        margin: Share by which the crop is larger than the face box's longer edge.
-        align: Whether faces are turned upright by five points first.
-    """
-
-    size: int = 256
-    margin: float = 0.5
-    align: Align = "none"
 
 
 @dataclass(frozen=True)
@@ -89,10 +65,6 @@ class Step:
     """Index rows, with ``row``; those of one picture or video follow one another."""
 
 
-class AlignmentError(AffectZooError):
-    """A face without the points to align by."""
-
-
 def prepare(
     name: str,
     root: Path,
@@ -103,7 +75,7 @@ def prepare(
     workers: int | None = None,
     chunk: int = 1024,
     progress: bool = False,
-    **options: Any,
+    options: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Write a data set's faces as crops that any data module reads.
 
@@ -119,7 +91,7 @@ def prepare(
         workers: Processes; by default one per core, four at most. 0 and 1 work in this one.
         chunk: Faces per step; frames of one video stay together.
         progress: Show a bar on stderr.
-        **options: Of the data module.
+        options: Of the data module.
 
     Returns:
         What ``prepared.json`` says.
@@ -133,10 +105,10 @@ def prepare(
     rule = rule or CropRule()
     Preprocess(size=rule.size, margin=rule.margin)  # checks both
     if chunk < 1:
-        raise AffectZooError(f"chunk is {chunk}, expected at least 1 face per step")
-    module = _module(name, root, options)
+        raise OptionError(f"chunk is {chunk}, expected at least 1 face per step")
+    module = _module(name, root, options or {})
     index = module.read_index()
-    splits = _fold_splits(module, index, name, root, options)
+    splits = _fold_splits(module, index, name, root, options or {})
     asked = {"format": FORMAT, "name": name, "options": module.reader_options()}
     asked |= {"crop": asdict(rule), "form": form, "chunk": chunk}
     _claim(root, out, asked | {"faces": _fingerprint(index)})
@@ -171,18 +143,16 @@ def prepare(
         "index_sha256": digest,
     }
     with _replacing(out / RECORD, out) as path:
-        path.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+        path.write_text(json_text(result, ascii_only=True) + "\n", encoding="utf-8")
     shutil.rmtree(out / TEMPORARY, ignore_errors=True)
     return result
 
 
 def _module(name: str, root: Path, options: Mapping[str, Any]) -> FaceDataModule:
-    from affectzoo.registry import data_set
+    from affectzoo.evaluation.source import data_module
 
-    try:  # some readers read landmarks only for a model that takes them
-        return data_set(name).load_class()(str(root), **{"landmarks": 68, **options})
-    except TypeError as error:
-        raise AffectZooError(f"{name}: {error}") from None
+    # some readers read landmarks only for a model that takes them
+    return data_module(name, root, {"landmarks": 68, **options})
 
 
 def _fold_splits(
@@ -218,7 +188,9 @@ def _claim(root: Path, out: Path, plan: Mapping[str, Any]) -> None:
             raise AffectZooError(f"{out} holds files of something else: {again}")
         with _replacing(path, out) as temporary:
             temporary.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
-    before = json.loads(path.read_text(encoding="utf-8"))
+    before = read_json(path)
+    if not isinstance(before, dict):
+        raise DataError(f"{path}: damaged: {again}")
     changed = [key for key, value in plan.items() if before.get(key) != value]
     if changed:
         told = "; ".join(f"{key} was {before.get(key)}, is {plan[key]}" for key in changed)
@@ -236,7 +208,7 @@ def _fingerprint(index: FaceIndex) -> str:
 
 def _steps(index: FaceIndex, out: Path, rule: CropRule, form: Form, chunk: int) -> list[Step]:
     """Faces in steps; those of one picture or video stay together, frames in order."""
-    columns = ["path", "frame", "box", "landmarks", "pixels", "source"]
+    columns = ["path", "frame", "box", "landmarks", "pixels", "digest", "source"]
     faces: list[dict[str, Any]] = index.table[columns].to_dict("records")  # type: ignore[assignment]
     together: dict[Any, list[dict[str, Any]]] = {}
     for row, face in enumerate(faces):
@@ -324,7 +296,7 @@ def _finished(record: Path, step: Step) -> list[dict[str, Any]] | None:
         done: list[dict[str, Any]] = json.loads(record.read_text(encoding="utf-8"))
         fit = all(
             face["failed"] is not None
-            or _digest(images.read_bytes(step.out / face["path"])) == face["digest"]
+            or images.digest_of(images.read_bytes(step.out / face["path"])) == face["digest"]
             for face in done
         )
     except (OSError, ValueError):
@@ -373,7 +345,7 @@ def _crops(step: Step) -> Iterator[tuple[dict[str, Any], bytes, str]]:
             # str: the fewest digits that name the same 32-bit number
             marks = None if points is None else [float(str(value)) for value in points.ravel()]
             record |= {"box": box, "landmarks": marks}
-            record |= {"digest": _digest(content), "bytes": len(content)}
+            record |= {"digest": images.digest_of(content), "bytes": len(content)}
             yield record, content, suffix
 
 
@@ -382,149 +354,12 @@ def _crop_file(step: Step, face: Mapping[str, Any]) -> tuple[bytes, str, Box | N
     box, points, picture = face["box"], face["landmarks"], face["pixels"]
     original = step.root / face["path"]
     if picture is None:
-        picture = videos.read_picture(original, face["frame"])
+        picture = videos.read_picture(original, face["frame"], face["digest"])
         film = original.suffix.lower() in videos.SUFFIXES
         if box is None and step.rule.align == "none" and max(picture.shape) <= step.rule.size and not film:
             return images.read_bytes(original), original.suffix.lower(), None, points
     crop, box, points = cut(picture, box, points, step.rule)
     return *encode(crop), box, points
-
-
-def cut(
-    image: Image, box: Box | None, landmarks: Points | None, rule: CropRule
-) -> tuple[Image, Box | None, Points | None]:
-    """Cut one face out.
-
-    Args:
-        image: The picture.
-        box: The face there; ``None`` for a ready crop, which is only shrunk.
-        landmarks: Shape (N, 2), pixels of the picture.
-        rule: How.
-
-    Returns:
-        The crop, and box and landmarks in its pixels.
-
-    Raises:
-        AffectZooError: The box has no area inside the picture, or the face cannot be aligned.
-    """
-    if rule.align == "five_points":
-        image, box, landmarks = turn(image, landmarks, rule.margin)
-    if box is None:
-        return _shrink(image, landmarks, rule.size)
-    x, y, side = Preprocess(size=1, margin=rule.margin).region(image, box)
-    # Python rounds halves to even numbers: an even corner keeps a model's own square on the same pixels.
-    x, y, side = x - x % 2, y - y % 2, side + 1
-    square, area = Preprocess(size=min(side, rule.size)), (x, y, x + side, y + side)
-    scale = square.size / side
-    x0, y0, x1, y1 = box
-    moved = ((x0 - x) * scale, (y0 - y) * scale, (x1 - x) * scale, (y1 - y) * scale)
-    points = None if landmarks is None else square.points(landmarks, image, area)
-    return square.face(image, area), moved, points
-
-
-def _shrink(image: Image, landmarks: Points | None, size: int) -> tuple[Image, None, Points | None]:
-    """A ready crop whose longer edge is at most ``size``."""
-    import cv2
-
-    height, width = image.shape[:2]
-    scale = min(1.0, size / max(height, width))
-    if scale == 1:
-        return image, None, landmarks
-    target = max(1, round(width * scale)), max(1, round(height * scale))
-    shrunk: Image = cv2.resize(image, target, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
-    if landmarks is not None:
-        scales = np.array(target) / (width, height)
-        landmarks = ((landmarks + 0.5) * scales - 0.5).astype(np.float32)
-    return shrunk, None, landmarks
-
-
-def turn(image: Image, landmarks: Points | None, margin: float) -> tuple[Image, Box, Points]:
-    """Turn a picture so that a face's five points come nearest to ``FIVE_POINTS`` of its box.
-
-    Args:
-        image: The picture.
-        landmarks: 5 points (eyes' centres, nose tip, mouth corners) or 68, shape (N, 2).
-        margin: How much beyond the box to keep.
-
-    Returns:
-        A square picture of the same resolution with the face upright, its box there, and all landmarks.
-
-    Raises:
-        AlignmentError: There are neither 5 nor 68 landmarks, or they make no face.
-    """
-    import cv2
-
-    marks = five_points(landmarks)
-    per_pixel = float(np.linalg.norm(similarity(marks, FIVE_POINTS)[:, 0]))
-    edge = 1 / per_pixel if per_pixel > 0 else np.inf
-    if not 1 <= edge <= 4 * max(image.shape[:2]):
-        raise AlignmentError(f"the five points make a face of {edge:.3g} pixels")
-    side = round(edge * (1 + max(0.0, margin))) + 4
-    start = (side - edge) / 2
-    matrix = similarity(marks, FIVE_POINTS * edge + start - 0.5)
-    turned: Image = cv2.warpAffine(  # type: ignore[assignment]
-        image, matrix, (side, side), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-    )
-    assert landmarks is not None  # five_points has seen them
-    moved = (landmarks @ matrix[:, :2].T + matrix[:, 2]).astype(np.float32)
-    return turned, (start, start, start + edge, start + edge), moved
-
-
-def five_points(landmarks: Points | None) -> np.ndarray:
-    """Eyes' centres, nose tip and mouth corners, shape (5, 2), from 5 or 68 landmarks.
-
-    Raises:
-        AlignmentError: There are neither 5 nor 68.
-    """
-    if landmarks is None or len(landmarks) not in (5, 68):
-        count = 0 if landmarks is None else len(landmarks)
-        raise AlignmentError(f"{count} landmarks, alignment takes 5 or 68")
-    points = np.asarray(landmarks, np.float64)
-    if len(points) == 5:
-        return points
-    return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
-
-
-def similarity(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """The rotation, scale and shift that take points nearest to others, in least squares (no mirroring).
-
-    Umeyama, "Least-squares estimation of transformation parameters between two point patterns", PAMI 1991; in
-    two dimensions, where a rotation with scale is a complex factor, one division.
-
-    Args:
-        source: Shape (N, 2).
-        target: Shape (N, 2).
-
-    Returns:
-        Shape (2, 3); zero scale when all source points are the same.
-    """
-    start, end = source.mean(0), target.mean(0)
-    a, b = ((points - middle) @ (1, 1j) for points, middle in ((source, start), (target, end)))
-    spread = np.vdot(a, a).real
-    factor = np.vdot(a, b) / spread if spread > 0 else 0j
-    rotation = np.array([[factor.real, -factor.imag], [factor.imag, factor.real]])
-    return np.column_stack([rotation, end - rotation @ start])
-
-
-def encode(face: Image) -> tuple[bytes, str]:
-    """A crop as a file's content and ending: PNG up to 64 px, else JPEG."""
-    import cv2
-
-    if face.ndim == 3:
-        grey = (face == face[..., :1]).all()
-        face = face[..., 0] if grey else cv2.cvtColor(face, cv2.COLOR_RGB2BGR)  # type: ignore[assignment]
-    if max(face.shape[:2]) <= PNG_UP_TO:
-        suffix, how = ".png", [cv2.IMWRITE_PNG_COMPRESSION, 6]
-    else:
-        full = cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444
-        suffix, how = ".jpg", [cv2.IMWRITE_JPEG_QUALITY, 95, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, full]
-    written, content = cv2.imencode(suffix, np.ascontiguousarray(face), how)
-    assert written
-    return content.tobytes(), suffix
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.blake2b(content, digest_size=8).hexdigest()
 
 
 def _original(face: Mapping[str, Any]) -> str:
@@ -566,17 +401,20 @@ def command(args: argparse.Namespace) -> None:
         workers=args.workers,
         chunk=args.chunk,
         progress=True,
-        **options(args.set),
+        options=options(args.set),
     )
     if args.json:
-        print(json.dumps(result, indent=2))
+        print_json(result)
         return
+    show = stdout().print
     counts = ", ".join(f"{split} {count:,}" for split, count in result["splits"].items())
-    print(f"{result['dataset']}: {counts} faces in {args.out} ({result['bytes'] / 1e6:,.1f} MB)")
+    show(
+        f"{result['dataset']}: {counts} faces in {args.out} ({result['bytes'] / 1e6:,.1f} MB)", soft_wrap=True
+    )
     for reason, count in sorted(result["left_out"].items()):
-        print(f"  left out: {reason}: {count:,}")
+        show(f"  left out: {reason}: {count:,}")
     for failed in result["failed"][:5]:
-        print(f"  {failed['message']}")
+        show(f"  {failed['message']}", soft_wrap=True)
     if len(result["failed"]) > 5:
-        print(f"  all {len(result['failed']):,} that failed: {args.out / 'prepared.json'}")
-    print(f"use it: --data.root {args.out}")
+        show(f"  all {len(result['failed']):,} that failed: {args.out / 'prepared.json'}", soft_wrap=True)
+    show(f"use it: --data.root {args.out}", soft_wrap=True)

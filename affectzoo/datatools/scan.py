@@ -76,7 +76,7 @@ def scan(index: FaceIndex, watch: Watch) -> list[Picture]:
         .groupby(table["path"].to_numpy()[files], sort=False)
         .indices.values()
     ]
-    columns = {name: table[name].to_numpy() for name in ("path", "frame", "pixels")}
+    columns = {name: table[name].to_numpy() for name in ("path", "frame", "pixels", "digest")}
 
     def one(rows: npt.NDArray[np.int64]) -> Picture:
         pixels = columns["pixels"][rows[0]]
@@ -86,7 +86,7 @@ def scan(index: FaceIndex, watch: Watch) -> list[Picture]:
         try:
             if path.suffix.lower() in VIDEO_SUFFIXES:
                 return _video(path, rows, [int(frame) for frame in columns["frame"][rows]])
-            return _seen(rows, read_image(path))
+            return _seen(rows, read_image(path, columns["digest"][rows[0]]))
         except UnreadableImageError as error:
             problem = str(error).removeprefix(f"{path}: ")
             # A shard's member has the shard for a folder.

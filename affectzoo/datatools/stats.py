@@ -6,17 +6,17 @@ Pictures are opened only for their sizes, and only a sample of them, which the r
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from affectzoo.console import stdout
+from affectzoo.console import print_json, stdout
 from affectzoo.datasets.index import SPLITS
 from affectzoo.errors import UnreadableImageError
 from affectzoo.files.videos import read_picture
+from affectzoo.files.writing import write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,8 +41,9 @@ def statistics(index: FaceIndex, sample: int = 500) -> dict[str, Any]:
         sample: How many pictures to open for their sizes, drawn evenly at random, the same each time.
 
     Returns:
-        JSON-ready: ``dataset``, ``faces``, ``left_out``, ``classes`` (names in order), ``splits`` (for each
-        part what ``describe`` says, and under ``all`` for the whole) and ``pictures`` (see ``sizes``).
+        JSON-ready: ``dataset``, ``faces``, ``left_out``, ``unused``, ``classes`` (names in order), ``splits``
+        (for each part what ``describe`` says, and under ``all`` for the whole) and ``pictures`` (see
+        ``sizes``).
     """
     table, names = index.table, () if index.labels is None else index.labels.names
     found = [split for split in SPLITS if (table["split"] == split).any()]
@@ -51,6 +52,7 @@ def statistics(index: FaceIndex, sample: int = 500) -> dict[str, Any]:
         "dataset": index.dataset,
         "faces": len(table),
         "left_out": dict(index.left_out),
+        "unused": dict(index.unused),
         "classes": list(names),
         "splits": parts | {"all": describe(table, names)},
         "pictures": sizes(index, sample),
@@ -131,10 +133,10 @@ def sizes(index: FaceIndex, sample: int) -> dict[str, Any]:
     rows = np.sort(random.permutation(len(index))[:sample])
     seen: dict[tuple[int, int], int] = {}
     unreadable = 0
-    columns = ["path", "frame", "pixels"]
-    for path, frame, pixels in index.table.iloc[rows][columns].itertuples(index=False):
+    columns = ["path", "frame", "digest", "pixels"]
+    for path, frame, digest, pixels in index.table.iloc[rows][columns].itertuples(index=False):
         try:
-            picture = read_picture(index.root / path, frame) if pixels is None else pixels
+            picture = read_picture(index.root / path, frame, digest) if pixels is None else pixels
         except UnreadableImageError:
             unreadable += 1
             continue
@@ -243,14 +245,15 @@ def command(args: argparse.Namespace) -> None:
     if args.out is not None:
         args.out.mkdir(parents=True, exist_ok=True)
         written = [args.out / "stats.json", *figures(index, found, args.out)]
-        written[0].write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        write_json(written[0], found)
     if args.json:
-        print(json.dumps(found, indent=2))
+        print_json(found)
         return
     console = stdout()
     console.print(statistics_table(found))
-    for reason, count in sorted(found["left_out"].items()):
-        console.print(f"left out: {reason}: {count:,}", highlight=False)
+    for kind, reasons in (("left out", found["left_out"]), ("seen and not used", found["unused"])):
+        for reason, count in sorted(reasons.items()):
+            console.print(f"{kind}: {reason}: {count:,}")
     pictures = found["pictures"]
     bad = f", {pictures['unreadable']} unreadable" if pictures["unreadable"] else ""
     spans = (
@@ -258,9 +261,7 @@ def command(args: argparse.Namespace) -> None:
         if pictures["sizes"]
         else ""
     )
-    console.print(
-        f"pictures: {pictures['sampled']:,} of {pictures['of']:,} opened{bad}{spans}", highlight=False
-    )
-    console.print("a / b / c: minimum, median, maximum", highlight=False)
+    console.print(f"pictures: {pictures['sampled']:,} of {pictures['of']:,} opened{bad}{spans}")
+    console.print("a / b / c: minimum, median, maximum")
     if written:
-        console.print(f"written: {', '.join(map(str, written))}", highlight=False, soft_wrap=True)
+        console.print(f"written: {', '.join(map(str, written))}", soft_wrap=True)

@@ -2,48 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from argparse import ArgumentError
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import OptionError
 from affectzoo.registry import data_set
 
 if TYPE_CHECKING:
+    from affectzoo.datamodules.base import FaceDataModule
     from affectzoo.datasets.index import FaceIndex
+
+LINKED = frozenset({"root", "preprocess", "labels"})
+"""Arguments of data modules that are no options: they come from the command or from the model."""
 
 
 def options(pairs: Sequence[str]) -> dict[str, Any]:
     """Options of a data module from ``KEY=VALUE`` texts; values are read as YAML.
 
     Raises:
-        AffectZooError: A text without ``=``.
+        OptionError: A text without ``=``, or a value that is no YAML.
     """
     found = {}
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals:
-            raise AffectZooError(f"--set {pair}: expected KEY=VALUE, such as part=compound")
-        found[key] = yaml.safe_load(value)
+            raise OptionError(f"--set {pair}: expected KEY=VALUE, such as part=compound")
+        try:
+            found[key.strip()] = yaml.safe_load(value)
+        except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: such as a date that is none
+            raise OptionError(f"--set {pair}: the value is no YAML; put it in quotes") from None
     return found
 
 
-def read(name: str, root: Path, **arguments: Any) -> FaceIndex:
-    """A data set's index in its own label space.
+def data_module(name: str, root: Path, options: Mapping[str, Any]) -> FaceDataModule:
+    """Make a data set's data module, its options checked by name and type.
 
     Args:
         name: See ``affectzoo.registry.DATASETS``.
         root: Its folder.
-        **arguments: Of its data module, such as ``fold`` or ``part``.
+        options: Of the data module, such as ``fold`` or ``part``.
 
     Raises:
         UnknownNameError: There is no such data set.
-        AffectZooError: The data module has no such argument, or cannot read the files.
+        OptionError: The data module has no such option, or one has a value of another kind.
     """
+    import jsonargparse
+
+    module = data_set(name).load_class()
+    parser = jsonargparse.ArgumentParser(exit_on_error=False)
+    parser.add_class_arguments(module, skip=set(LINKED))
     try:
-        module = data_set(name).load_class()(str(root), **arguments)
-    except TypeError as error:
-        raise AffectZooError(f"{name}: {error}") from None
-    return module.read()
+        parsed = parser.parse_object(dict(options))
+    except (ArgumentError, TypeError, KeyError) as error:
+        known = ", ".join(sorted(vars(parser.get_defaults())))
+        reason = " ".join(str(error).split())
+        raise OptionError(f"{name}: {reason} (options: {known})") from None
+    return module(str(root), **{key: parsed[key] for key in options})
+
+
+def read(name: str, root: Path, **options: Any) -> FaceIndex:
+    """Read a data set's index in its own label space.
+
+    Args:
+        name: See ``affectzoo.registry.DATASETS``.
+        root: Its folder.
+        **options: Of its data module, such as ``fold`` or ``part``.
+
+    Raises:
+        UnknownNameError: There is no such data set.
+        AffectZooError: The data module has no such option, or cannot read the files.
+    """
+    return data_module(name, root, options).read()

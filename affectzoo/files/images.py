@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tarfile
 from functools import cache
 from pathlib import Path
@@ -60,11 +61,17 @@ def _members(shard: Path, changed: int) -> dict[str, tuple[int, int]]:
         raise OSError(f"{shard.name} is no tar file, or a damaged one ({error})") from None
 
 
-def read_image(path: Path) -> Image:
+def digest_of(content: bytes) -> str:
+    """Compute the digest by which the file of a prepared crop is known again."""
+    return hashlib.blake2b(content, digest_size=8).hexdigest()
+
+
+def read_image(path: Path, digest: str | None = None) -> Image:
     """Read an image as RGB, with its EXIF orientation applied; see ``decoding.decode``.
 
     Args:
         path: The file.
+        digest: What ``digest_of`` its content must be; ``None``: it may be anything.
 
     Returns:
         Shape (H, W, 3), RGB, 0..255.
@@ -79,6 +86,11 @@ def read_image(path: Path) -> Image:
     except (OSError, ValueError, MemoryError) as error:  # ValueError: a NUL byte in the name
         reason = getattr(error, "strerror", None) or str(error) or "not enough memory"
         raise UnreadableImageError(f"{path}: {reason}") from None
+    if digest is not None and digest_of(data) != digest:
+        raise UnreadableImageError(
+            f"{path}: not as it was prepared: damaged or altered; restore the file, or delete the folder's "
+            "prepared.json and run affectzoo data prepare again"
+        )
     return decode(data, str(path))
 
 

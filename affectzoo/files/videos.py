@@ -86,16 +86,17 @@ def open_video(path: Path) -> Video:
     return Video(path)
 
 
-def read_picture(path: Path, frame: int | None = None) -> Image:
+def read_picture(path: Path, frame: int | None = None, digest: str | None = None) -> Image:
     """A picture, or one frame of a video, RGB.
 
     Args:
         path: A picture's file, or a video's, known by its ending.
         frame: Which frame of a video, from 0 on.
+        digest: Of a picture's file, see ``images.read_image``.
 
     Raises:
         UnreadableImageError: It cannot be read.
     """
     if path.suffix.lower() not in SUFFIXES:
-        return read_image(path)
+        return read_image(path, digest)
     return open_video(path).read(frame or 0)

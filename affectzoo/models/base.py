@@ -104,7 +104,7 @@ class AffectModel(pl.LightningModule):
         arguments: dict[str, Any],
         *,
         task: TaskName = "expression",
-        labels: str | list[str] | None = None,
+        labels: str | list[str | int | float | bool | None] | None = None,
         weights: str | None = None,
         new_head: bool = False,
         frozen: Freeze = "none",

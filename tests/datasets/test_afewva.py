@@ -138,13 +138,14 @@ def test_bad_annotation_is_named(
     [
         ('"00002": {', '"00001": {', "'00001' occurs twice"),
         ('"actor":', '"video_id":', "'video_id' occurs twice"),
-        ('{"video_id"', '"video_id"', "no JSON"),
+        ('{"video_id"', '"video_id"', None),
     ],
 )
-def test_repeated_keys_and_broken_json(root: Path, old: str, new: str, message: str) -> None:
+def test_repeated_keys_and_broken_json(root: Path, old: str, new: str, message: str | None) -> None:
     path = root / "004" / "004.json"
     path.write_text(path.read_text(encoding="utf-8").replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(DataError, match=rf"^{re.escape(str(path))}: {message}"):
+    where = f": {message}" if message else ", line 1: no JSON"
+    with pytest.raises(DataError, match=rf"^{re.escape(str(path))}{where}"):
         read_afewva(root)
 
 
@@ -163,7 +164,7 @@ def test_clips_come_by_name_wherever_they_lie(tmp_path: Path) -> None:
 
 def test_nothing_there(tmp_path: Path, root: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r"001/001\.json(.|\n)*01/001/001\.json"):
-        read_afewva(tmp_path)
+        read_afewva(tmp_path / "nothing")
     for path in root.glob("*/*.png"):
         path.unlink()
     with pytest.raises(DataNotFoundError, match="no pictures"):

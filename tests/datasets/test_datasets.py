@@ -148,10 +148,10 @@ def test_ferplus_labels_without_pictures(ferplus: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("a.png,box,1,2,3", "5 fields, expected picture, box and 10 votes"),
-        ("a.png,box,7,3,0,0,0,0,0,0,0,0,0", "13 fields, expected"),
-        ("a.png,box,7,3,0,0,0,x,0,0,0,0", "a vote is not a whole number .*'x'"),
-        ("a.png,box,11,-1,0,0,0,0,0,0,0,0", "a vote count is negative"),
+        ("a.png,box,1,2,3", "5 fields, the first line has 12"),
+        ("a.png,box,7,3,0,0,0,0,0,0,0,0,0", "13 fields, the first line has 12"),
+        ("a.png,box,7,3,0,0,0,x,0,0,0,0", "a vote is 'x', expected a whole number from 0 on"),
+        ("a.png,box,11,-1,0,0,0,0,0,0,0,0", "a vote is '-1', expected a whole number from 0 on"),
     ],
 )
 def test_ferplus_bad_line_is_named(ferplus: Path, line: str, message: str) -> None:
@@ -191,7 +191,7 @@ def test_fer2013_folders_go_by_name_and_prefix(tmp_path: Path) -> None:
         assert row["label"] == classes[folder]
         assert name.startswith(prefixes[row["split"]])
         assert (part == "train") == (row["split"] == "train")
-    assert index.left_out == {"no picture": 1}
+    assert (index.left_out, index.unused) == ({}, {"hidden or system file": 1})
 
 
 def test_fer2013_training_table_has_one_part(tmp_path: Path) -> None:
@@ -215,14 +215,14 @@ PIXELS = " ".join(["0"] + ["255"] * 2303)
     ("line", "error", "message"),
     [
         (f"7,{PIXELS},Training", LabelError, "label 7 is none of fer2013's codes"),
-        (f"happy,{PIXELS},Training", DataError, "not a whole number .*'happy'"),
+        (f"happy,{PIXELS},Training", DataError, "emotion is 'happy', expected a whole number"),
         (f"3,{PIXELS},training", DataError, "Usage is 'training', expected Training, PublicTest"),
         (f"3,{PIXELS} 1,Training", DataError, "2305 pixels, expected 2304 values in 0..255"),
         (f"3,{PIXELS[:-3]}256,Training", DataError, "2304 pixels, expected 2304 values in 0..255"),
         (f"3,{PIXELS[:-3]}-1,Training", DataError, "2304 pixels, expected 2304 values in 0..255"),
         (f"3,{PIXELS[:-3]}2.5,Training", DataError, "not a whole number .*2.5"),
-        (f"3,{PIXELS}", DataError, "2 fields, the header has 3"),
-        (f"3,{PIXELS},Training,", DataError, "4 fields, the header has 3"),
+        (f"3,{PIXELS}", DataError, "2 fields, the first line has 3"),
+        (f"3,{PIXELS},Training,", DataError, "4 fields, the first line has 3"),
     ],
 )
 def test_fer2013_bad_line_is_named(tmp_path: Path, line: str, error: type[Exception], message: str) -> None:
@@ -304,8 +304,8 @@ def test_rafdb_list_may_be_spelled_right_and_begin_with_a_mark(rafdb: Path) -> N
         ("train_00001.jpg 0", LabelError, "label 0 is none of rafdb's codes"),
         ("train_00001.jpg 8", LabelError, "label 8 is none of rafdb's codes"),
         ("train_00001.jpg -1", LabelError, "label -1 is none of rafdb's codes"),
-        ("train_00001.jpg --1", DataError, "'train_00001.jpg --1', expected a line such as"),
-        ("train_00001.jpg ²", DataError, "expected a line such as"),
+        ("train_00001.jpg --1", DataError, "label is '--1', expected a whole number"),
+        ("train_00001.jpg ²", DataError, "label is '²', expected a whole number"),
         ("train_00001.jpg", DataError, "expected a line such as"),
         ("train_00001.jpg 5 5", DataError, "expected a line such as"),
         ("valid_00001.jpg 5", DataError, "expected a line such as"),
@@ -352,7 +352,8 @@ def test_folder_of_own_pictures(tmp_path: Path) -> None:
     assert index.labels.names == ("happiness", "sadness")
     assert index.table["path"].tolist() == ["Sad/b.png", "happy/a.png", "happy/c.JPG"]
     assert index.table["label"].tolist() == ["sadness", "happiness", "happiness"]
-    assert (index.split_counts(), index.left_out) == ({"valid": 3}, {"no picture": 1})
+    assert (index.split_counts(), index.left_out) == ({"valid": 3}, {})
+    assert index.unused == {"file that is no picture: .txt": 1}
 
 
 def test_folder_with_parts(tmp_path: Path) -> None:

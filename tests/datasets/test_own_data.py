@@ -113,12 +113,13 @@ def test_answers_that_are_no_class_are_left_out(tmp_path: Path) -> None:
         ("label,split", "no column path"),
         ("path,split", "neither a column label nor valence and arousal"),
         ("path,emotion", f"unknown column 'emotion'; known: {FULL.replace(',', ', ')}"),
-        ("path;label", "unknown column 'path;label'"),
+        ("path;emotion", "unknown column 'emotion'"),
+        ("path,label,", f"column 3 has no name; known: {FULL.replace(',', ', ')}"),
         ("path,label,label", "column 'label' occurs twice"),
     ],
 )
 def test_bad_header_is_named(tmp_path: Path, header: str, message: str) -> None:
-    path = write(tmp_path, header, ",".join("a" for _ in header.split(",")))
+    path = write(tmp_path, header, re.sub("[a-z]+", "a", header))
     with pytest.raises(DataError, match=rf"^{re.escape(f'{path}, line 1: {message}')}"):
         read_table(tmp_path)
 
@@ -134,7 +135,7 @@ def test_bad_header_is_named(tmp_path: Path, header: str, message: str) -> None:
         ({"valence": "1.01"}, "valence is '1.01', expected a number in -1..1"),
         ({"arousal": "nan"}, "arousal is 'nan', expected a number in -1..1"),
         ({"arousal": "high"}, "arousal is 'high', expected a number in -1..1"),
-        ({"split": "val"}, "split is 'val', expected train, valid, test"),
+        ({"split": "vali"}, "split is 'vali', expected train, valid, test"),
         ({"y1": ""}, "y1 is empty, but x0, y0, x1, y1 go together"),
         ({"x0": "inf"}, "x0 is 'inf', expected a number"),
         ({"x1": "-1"}, "the box has no area"),
@@ -180,7 +181,7 @@ def test_no_faces(tmp_path: Path, lines: list[str]) -> None:
 
 def test_other_encoding(tmp_path: Path) -> None:
     path = write(tmp_path, "path,label", "\u00e9.png,fear", encoding="latin-1")
-    with pytest.raises(DataError, match=rf"^{path}, after line \d: .*expected CSV in UTF-8"):
+    with pytest.raises(DataError, match=rf"^{path}, line 2: byte 0xe9 after 0 others is not UTF-8"):
         read_table(tmp_path)
 
 

@@ -222,7 +222,7 @@ def test_both_dimensions_are_needed(root: Path) -> None:
 
 def test_nothing_there(tmp_path: Path, root: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r"ratings_gold_standard/valence/train_1\.arff"):
-        read_recola(tmp_path)
+        read_recola(tmp_path / "nothing")
     shutil.rmtree(root / "RECOLA-Video-recordings")
     with pytest.raises(DataNotFoundError, match=r"no frames(.|\n)*RECOLA-Video-recordings/P16\.mp4"):
         read_recola(root)

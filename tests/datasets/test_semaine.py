@@ -226,7 +226,7 @@ def test_sessions_may_be_the_root_itself(root: Path) -> None:
 
 def test_nothing_there(tmp_path: Path, root: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r"2/R5S1TUCPoDV\.txt"):
-        read_semaine(tmp_path)
+        read_semaine(tmp_path / "nothing")
     for path in root.glob("Sessions/*/*.avi"):
         path.unlink()
     with pytest.raises(DataNotFoundError, match=r"session without frames 7.*(.|\n)*Sessions/2/\*\.avi"):

@@ -109,7 +109,7 @@ def test_one_run_finds_every_kind_of_fault(faces: Faces, capsys: pytest.CaptureF
                 "valence is '1.5', expected a number in -1..1",
             ),
             (faces.add("fine0.png", write=False), "the same path and box"),
-            (faces.add("split.png", "happiness,0.1,0.2,dev"), "split is 'dev'"),
+            (faces.add("split.png", "happiness,0.1,0.2,half"), "split is 'half'"),
             (faces.add("half.png", "happiness,0.1,,train"), "arousal is empty"),
             (faces.add("area.png", box="9,9,9,20"), "the box has no area"),
             (faces.add("points.png", points="1;2;3;4"), "2 landmarks, expected 5 or 68"),
@@ -119,7 +119,7 @@ def test_one_run_finds_every_kind_of_fault(faces: Faces, capsys: pytest.CaptureF
         "cannot be opened": [
             (faces.add("cut.jpg"), "cut.jpg"),
             (faces.add("empty.png"), "the file is empty"),
-            (faces.add("junk.png"), "no picture"),
+            (faces.add("junk.png"), "no image"),
             (faces.add("junk.avi", rest=",film0,0", write=False), "no video"),
             (faces.add("short.avi", rest=",film,40", write=False), "4 frames, the labels go up to frame 40"),
         ],
@@ -230,9 +230,9 @@ def _fer2013(root: Path) -> list[str]:
 
 def _fer2013_folders(root: Path) -> list[str]:
     write_fer2013_folders(root, per_class=1)
-    write_picture(root / "train" / "angry" / "Other_1.jpg", smooth(1))
+    write_picture(root / "test" / "angry" / "Other_1.jpg", smooth(1))
     write_picture(root / "test" / "bored" / "PublicTest_1.jpg", smooth(2))
-    return [str(root / "train" / "angry" / "Other_1.jpg"), str(root / "test" / "bored")]
+    return [str(root / "test" / "angry" / "Other_1.jpg"), str(root / "test" / "bored")]
 
 
 def _rafdb(root: Path) -> list[str]:
@@ -275,7 +275,7 @@ def _afewva(root: Path) -> list[str]:
     clip["frames"]["00002"]["landmarks"] = [[1, 2]] * 5
     path.write_text(json.dumps(clip))
     (root / "004" / "004.json").write_text("{")
-    return [f"{path}, frame 00001", f"{path}, frame 00002", str(root / "004" / "004.json")]
+    return [f"{path}, frame 00001", f"{path}, frame 00002", f"{root / '004' / '004.json'}, line 1"]
 
 
 def _affwild(root: Path) -> list[str]:
@@ -429,7 +429,7 @@ def test_counts_are_compared_with_the_published_ones(tmp_path: Path) -> None:
     messages = [finding.message for finding in found(report, "another count than published")]
     assert "train: 24 faces, but 27,947 were published" in messages
     assert len(messages) == 3
-    chosen = check("ferplus", tmp_path, pictures=False, rule="majority")
+    chosen = check("ferplus", tmp_path, pictures=False, options={"rule": "majority"})
     assert not found(chosen, "another count than published")
 
 
@@ -444,7 +444,7 @@ def test_only_faulty_rows_leave_no_second_fault(tmp_path: Path) -> None:
     clip = write_afewva(tmp_path, ["Ann"]) / "001" / "001.json"
     clip.write_text("{")
     report = check("afewva", tmp_path)
-    assert [finding.where for finding in report.faults] == [str(clip)]
+    assert [finding.where for finding in report.faults] == [f"{clip}, line 1"]
     assert found(report, "files not found")[0].severity == "note"
 
 

@@ -25,17 +25,17 @@ from affectzoo.datamodules import AFEWVA, RAFDB, AffWild, FERPlus, Folder, Table
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.index import COLUMNS
 from affectzoo.datatools import prepare as tool
-from affectzoo.datatools.prepare import (
+from affectzoo.datatools.crops import (
     FIVE_POINTS,
     AlignmentError,
     CropRule,
     cut,
     encode,
     five_points,
-    prepare,
     similarity,
 )
-from affectzoo.errors import AffectZooError, DataError
+from affectzoo.datatools.prepare import prepare
+from affectzoo.errors import AffectZooError, DataError, OptionError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files import images
 from affectzoo.registry import DATASETS
@@ -223,7 +223,7 @@ def test_small_crops_are_png_and_large_ones_jpeg() -> None:
 
 def test_one_preparation_serves_every_fold(tmp_path: Path) -> None:
     root, out = write_afewva(tmp_path / "afewva"), tmp_path / "out"
-    made = prepare("afewva", root, out, folds=3)
+    made = prepare("afewva", root, out, options={"folds": 3})
     assert (made["folds"], made["options"]) == (3, {"fold": 0, "folds": 3})
     for fold in range(3):
         equal_but_pictures(AFEWVA(str(root), fold=fold, folds=3), AFEWVA(str(out), fold=fold, folds=3))
@@ -238,9 +238,9 @@ def test_videos_are_decoded_once_in_order(tmp_path: Path, monkeypatch: pytest.Mo
     seen: list[tuple[str, int]] = []
     read = tool.videos.read_picture
 
-    def watched(path: Path, frame: int | None = None) -> Any:
+    def watched(path: Path, frame: int | None, digest: str | None) -> Any:
         seen.append((path.name, frame or 0))
-        return read(path, frame)
+        return read(path, frame, digest)
 
     monkeypatch.setattr(tool.videos, "read_picture", watched)
     prepare("affwild", root, tmp_path / "out", chunk=1, workers=0)
@@ -252,7 +252,7 @@ def test_videos_are_decoded_once_in_order(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_options_are_those_of_the_reader(tmp_path: Path) -> None:
     root = write_rafdb(tmp_path / "rafdb")
-    made = prepare("rafdb", root, tmp_path / "out", pictures="original")
+    made = prepare("rafdb", root, tmp_path / "out", options={"pictures": "original"})
     assert made["options"] == {"part": "basic", "pictures": "original", "points": "manual", "target": "label"}
     equal_but_pictures(
         RAFDB(str(root), pictures="original"), RAFDB(str(tmp_path / "out"), pictures="original")
@@ -261,8 +261,9 @@ def test_options_are_those_of_the_reader(tmp_path: Path) -> None:
         RAFDB(str(tmp_path / "out")).read()
     with pytest.raises(DataError, match="prepared from rafdb: choose the data module RAFDB, not Folder"):
         Folder(str(tmp_path / "out")).read()
-    with pytest.raises(AffectZooError, match="unexpected keyword argument 'colour'"):
-        prepare("rafdb", root, tmp_path / "other", colour=1)
+    for name, value in (("colour", 1), ("pictures", "whole"), ("batch_size", "many")):
+        with pytest.raises(OptionError, match=f"{name}(.|\n)*options: "):
+            prepare("rafdb", root, tmp_path / "other", options={name: value})
 
 
 @pytest.mark.parametrize("name", sorted(set(DATASETS) - {"table", "folder"}))
@@ -386,11 +387,11 @@ KILLED = """
 import sys, time
 from pathlib import Path
 from affectzoo.datatools import prepare as tool
-encode = tool._digest
+encode = tool.images.digest_of
 def slowly(content):
     time.sleep(0.02)
     return encode(content)
-tool._digest = slowly
+tool.images.digest_of = slowly
 tool.prepare("table", Path(sys.argv[1]), Path(sys.argv[2]), form=sys.argv[3], chunk=3, workers=0)
 """
 

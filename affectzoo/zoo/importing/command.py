@@ -14,7 +14,6 @@ import yaml
 from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError
 from affectzoo.faces.preprocess import Preprocess
-from affectzoo.labels import SPACES
 from affectzoo.registry import architecture
 from affectzoo.zoo.importing.checkpoint import import_checkpoint
 from affectzoo.zoo.importing.report import ImportReport, check_out
@@ -43,7 +42,7 @@ def command(args: argparse.Namespace) -> None:
         args.checkpoint,
         args.arch,
         task=args.task,
-        labels=_labels(args.labels),
+        labels=args.labels,
         rules=[rule for text in args.map for rule in _rules(text)],
         arguments=values,
         preprocess=_preprocess(args.arch, args.preprocess),
@@ -86,10 +85,6 @@ def _pairs(option: str, texts: Sequence[str], read: Callable[[str], Any]) -> Ite
             yield key, read(value)
         except yaml.YAMLError:
             raise AffectZooError(f"{option} {text}: the value is no YAML") from None
-
-
-def _labels(text: str | None) -> str | list[str] | None:
-    return text if text is None or text in SPACES else [name.strip() for name in text.split(",")]
 
 
 def _rules(text: str) -> list[Rule]:
