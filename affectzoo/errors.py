@@ -58,6 +58,10 @@ class WeightsError(AffectZooError, ValueError):
     """A weights file that is missing, damaged, altered, or made for something else."""
 
 
+class NonFiniteError(AffectZooError, FloatingPointError):
+    """A training whose loss or weights are infinite or no numbers any more."""
+
+
 class DetectorError(AffectZooError, ValueError):
     """A face detector that cannot be used as asked."""
 

@@ -3,22 +3,47 @@
 from __future__ import annotations
 
 import importlib
+import os
 import shlex
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.cli import LightningArgumentParser, LightningCLI
+from lightning.pytorch.callbacks import RichProgressBar
+from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
+from lightning.pytorch.utilities import rank_zero_only
 
+from affectzoo.errors import AffectZooError, OptionError
+from affectzoo.store import entries
+from affectzoo.training.checkpoints import FOLDER, LAST, BestCheckpoint, DurableCheckpointIO, LastCheckpoint
+from affectzoo.training.finite import FiniteTraining
+from affectzoo.training.monitor import check_monitors
 from affectzoo.training.report import RunReport
+from affectzoo.training.runs import CONFIG, Run, claim, claim_numbered
+from affectzoo.training.stopping import stopped
 
 MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy"}
 """By which validation metric a task's best epoch is known; the others': ``valid/ccc``."""
 
+_FOLDER_OF_RANK_0 = "AFFECTZOO_RUN_DIR"
+"""Tells the run's folder to the processes that the first one starts."""
+
 
 class ZooCLI(LightningCLI):
     """LightningCLI that links data to model and gives every run its folder."""
+
+    def __init__(self, command: Sequence[str], **options: Any) -> None:
+        """Parse and run a command.
+
+        Args:
+            command: What the user typed after ``affectzoo``.
+            **options: As for LightningCLI.
+        """
+        self.command = list(command)
+        super().__init__(args=self.command, **options)
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Let data conform to the model; add checkpoints, the report and the run's folder."""
@@ -30,67 +55,159 @@ class ZooCLI(LightningCLI):
             default=None,
             help="Where the run's files go; by default runs/ARCH-DATA, numbered when taken.",
         )
-        parser.add_lightning_class_args(ModelCheckpoint, "checkpoint")
-        parser.add_lightning_class_args(RunReport, "report")
-        parser.set_defaults(
-            {
-                "checkpoint.filename": "best",
-                "checkpoint.mode": "max",
-                "checkpoint.enable_version_counter": False,
-            }
+        parser.add_argument(
+            "--overwrite",
+            type=bool,
+            default=False,
+            help="Replace the run in --run_dir; it is kept until the new one has a checkpoint.",
         )
+        parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
+        parser.add_lightning_class_args(RunReport, "report")
+        parser.set_defaults({"checkpoint.filename": "best", "checkpoint.enable_version_counter": False})
+
+    def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
+        """Parse, then check what the parser's types leave open."""
+        super().parse_arguments(parser, args)
+        seed = self.config[self.config.subcommand].seed_everything
+        if not isinstance(seed, bool) and not 0 <= seed < 2**32:
+            raise OptionError(f"seed_everything is {seed}, expected 0 to {2**32 - 1}")
+
+    def _parse_ckpt_path(self) -> None:
+        """Take a run's folder for its last checkpoint; models have their arguments from the recipe."""
+        config = self.config[self.config.subcommand]
+        given = config.get("ckpt_path")
+        if given is None:
+            return
+        path = Path(given).expanduser().absolute()
+        path = path / FOLDER / LAST if path.is_dir() else path
+        if not path.is_file():
+            raise OptionError(f"ckpt_path: {path}: no such checkpoint; expected a file, or a run's folder")
+        config.ckpt_path = str(path)
 
     def before_instantiate_classes(self) -> None:
-        """Choose the run's folder and point logs and checkpoints there."""
+        """Settle paths, the metric of the best epoch, and what the trainer's switches turn off."""
         config = self.config[self.subcommand]
-        folder = self._run_dir(config).absolute()  # a resumed run compares paths
-        config.trainer.default_root_dir = str(folder)
-        config.checkpoint.dirpath = str(folder / "checkpoints")
+        _settle_paths(config)
+        trainer = config.trainer
+        if trainer.barebones:
+            trainer.enable_checkpointing = trainer.enable_progress_bar = False
         if config.checkpoint.monitor is None:
             task = (config.model.get("init_args") or {}).get("task", "expression")
             config.checkpoint.monitor = MONITORS.get(task, "valid/ccc")
-        if self.subcommand != "fit" or config.trainer.fast_dev_run:
-            config.trainer.logger = False
-        elif config.trainer.logger is None:
-            loggers = ("CSVLogger", "csv"), ("TensorBoardLogger", "tensorboard")
-            config.trainer.logger = [
-                {
-                    "class_path": f"lightning.pytorch.loggers.{kind}",
-                    "init_args": {"save_dir": str(folder), "name": name},
-                }
-                for kind, name in loggers
-            ]
+        bar = trainer.enable_progress_bar is not False
+        callbacks: list[Any] = [RichProgressBar(console_kwargs={"stderr": True})] if bar else []
+        if trainer.enable_checkpointing is False:
+            self._parser(self.subcommand).callback_keys.remove("checkpoint")
+        else:
+            callbacks.append(LastCheckpoint())
+        self.trainer_defaults = {"callbacks": [*callbacks, FiniteTraining()]}
         if self.subcommand != "fit":
             config.verbose = False  # RunReport shows the results
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
-        """Tell the report what was typed."""
-        trainer = super().instantiate_trainer(**kwargs)
-        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        """Make the trainer, once model and data are made and the run's folder is claimed.
+
+        Raises:
+            AffectZooError: Its options contradict each other, or ask for what this machine lacks.
+        """
+        config = self.config[self.subcommand]
+        self.run = self._claim(config)
+        folder = self.run.folder
+        given = self._get(self.config_init, "trainer")["plugins"]
+        plugins = given if isinstance(given, list) else [given] if given is not None else []
+        options: dict[str, Any] = {
+            "default_root_dir": str(folder),
+            "plugins": [*plugins, DurableCheckpointIO()],
+        }
+        if self.subcommand != "fit" or config.trainer.fast_dev_run or config.trainer.barebones:
+            options["logger"] = False
+        elif config.trainer.logger is None or config.trainer.logger is True:
+            options["logger"] = [CSVLogger(folder, "csv"), TensorBoardLogger(folder, "tensorboard")]
+        try:
+            trainer = super().instantiate_trainer(**{**options, **kwargs})
+            callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+            check_monitors(callbacks)
+        except AffectZooError:
+            self.run.tidy()
+            raise
+        except Exception as error:  # Lightning has MisconfigurationException, ValueError, ImportError, ...
+            self.run.tidy()
+            told = " ".join(str(error).split("\n\n")[0].split())
+            raise AffectZooError(f"trainer: {told or type(error).__name__}") from None
+        for callback in callbacks:
             if isinstance(callback, RunReport):
-                callback.command = shlex.join(["affectzoo", *self._typed])
+                callback.command = shlex.join(["affectzoo", *self.command])
         return trainer
 
-    def parse_arguments(self, parser: LightningArgumentParser, args: Any) -> None:
-        """Parse, and keep what was typed."""
-        self._typed = [str(word) for word in args or ()]
-        super().parse_arguments(parser, args)
+    def _claim(self, config: Any) -> Run:
+        """Take the run's folder, or that of a run to go on with."""
+        resumed = None if config.get("ckpt_path") is None else Path(config.ckpt_path).parent
+        own = resumed.parent if resumed is not None and resumed.name == FOLDER else None
+        given = None if config.run_dir is None else Path(config.run_dir).absolute()
+        if own is not None and given in (None, own):
+            return Run(own)
+        if rank_zero_only.rank != 0 or config.trainer.fast_dev_run:
+            return Run(Path(os.environ.get(_FOLDER_OF_RANK_0) or given or self._base(config)).absolute())
+        weights = (config.model.get("init_args") or {}).get("weights")
+        if given is None and self.subcommand != "fit" and weights is not None:
+            given = (
+                Path(weights) if (Path(weights) / CONFIG).is_file() else None
+            )  # results stay with their run
+        if given is None:
+            run = claim_numbered(self._base(config), self.command)
+        elif self.subcommand == "fit":
+            run = claim(given, self.command, overwrite=config.overwrite)
+        else:
+            run = Run(given)
+        os.environ[_FOLDER_OF_RANK_0] = str(run.folder)
+        return run
 
-    def _run_dir(self, config: Any) -> Path:
-        if config.run_dir is not None:
-            return Path(config.run_dir)
-        given = (config.model.get("init_args") or {}).get("weights")
-        if self.subcommand != "fit" and given is not None and (Path(given) / "config.yaml").is_file():
-            return Path(given)  # a run keeps its results; each says which weights it is of
-        resumed = config.get("ckpt_path")
-        if resumed is not None and Path(resumed).parent.name == "checkpoints":
-            return Path(resumed).parent.parent
+    def _base(self, config: Any) -> Path:
         module, _, name = config.model.class_path.rpartition(".")
         arch = getattr(importlib.import_module(module), name).arch
         data = config.data.class_path.rpartition(".")[2].lower()
-        base = Path("runs") / f"{arch}-{data}"
-        number, folder = 1, base
-        while folder.exists():
-            number += 1
-            folder = base.with_name(f"{base.name}-{number}")
-        return folder
+        return Path("runs") / f"{arch}-{data}"
+
+    def fit(self, **arguments: Any) -> None:
+        """Train; a stopped training says how to go on."""
+        last = self.run.last
+        if not self.run.claimed and arguments.get("ckpt_path") is None and last.is_file():
+            arguments["ckpt_path"] = str(last)  # requeued by its cluster
+        self._guarded(self.trainer.fit, arguments)
+
+    def validate(self, **arguments: Any) -> None:
+        """Evaluate on the validation part."""
+        self._guarded(self.trainer.validate, arguments)
+
+    def test(self, **arguments: Any) -> None:
+        """Evaluate on the test part."""
+        self._guarded(self.trainer.test, arguments)
+
+    def _guarded(self, work: Callable[..., Any], arguments: dict[str, Any]) -> None:
+        try:
+            with stopped(self.trainer):
+                work(**arguments)
+        except BaseException as error:
+            if self.subcommand == "fit" and self.trainer.is_global_zero:
+                self._tell_how_to_go_on(isinstance(error, SystemExit))
+            raise
+        finally:
+            if self.trainer.is_global_zero and self.run.folder.is_dir():
+                self.run.tidy()
+
+    def _tell_how_to_go_on(self, interrupted: bool) -> None:
+        if self.run.last.is_file():
+            print(f"to resume from the last finished epoch: {self.run.resume_command()}", file=sys.stderr)
+        elif interrupted:
+            print("stopped before the first epoch's end: nothing to resume; start again", file=sys.stderr)
+
+
+def _settle_paths(config: Any) -> None:
+    """Make paths absolute, so that a run's configuration is good from any folder."""
+    data, model = config.data.get("init_args") or {}, config.model.get("init_args") or {}
+    if data.get("root") is not None and "://" not in data.root:
+        data.root = str(Path(data.root).expanduser().absolute())
+    weights = model.get("weights")
+    names = {part for name in entries() for part in (name, name.partition(".")[2])}
+    if weights is not None and weights not in names and Path(weights).expanduser().exists():
+        model.weights = str(Path(weights).expanduser().absolute())

@@ -18,6 +18,7 @@ from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.errors import DataError
 from affectzoo.evaluation.measurement import Context
+from affectzoo.files.writing import write_text
 from affectzoo.models.base import AffectModel
 
 SCHEDULE = (
@@ -27,7 +28,11 @@ SCHEDULE = (
     "callbacks",
     "accumulate_grad_batches",
     "gradient_clip_val",
+    "gradient_clip_algorithm",
     "limit_train_batches",
+    "sync_batchnorm",
+    "check_val_every_n_epoch",
+    "max_time",
 )
 """Options of the trainer that change the result."""
 
@@ -40,11 +45,13 @@ class SaveRecipe(SaveConfigCallback):
         super().__init__(*args, **{**kwargs, "save_to_log_dir": False})
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Write the file, for trainings only."""
+        """Write the file, for trainings only; where this run is, and what it went on from, is not in it."""
         if stage == "fit":
-            path = Path(trainer.default_root_dir) / self.config_filename
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self.parser.save(self.config, path, skip_unset=False, overwrite=True)
+            config = self.config.clone()
+            config.run_dir = config.ckpt_path = None
+            config.overwrite = False
+            text = self.parser.dump(config, skip_none=False)
+            write_text(Path(trainer.default_root_dir) / self.config_filename, text)
 
 
 def data_facts(trainer: pl.Trainer) -> dict[str, Any]:
@@ -107,7 +114,7 @@ def training_facts(trainer: pl.Trainer) -> dict[str, Any]:
     if saved is not None:
         facts["seed"] = saved.config.get("seed_everything")
         config = yaml.safe_load(saved.parser.dump(saved.config, skip_none=False))
-        facts["recipe_hash"] = recipe_hash(config)
+        facts["recipe_hash"] = recipe_hash(config, trainer.world_size)
         given = config["model"].get("init_args", {})
         if given.get("weights") is not None:
             facts["started_from"] = _public(given["weights"])
@@ -122,19 +129,22 @@ def training_facts(trainer: pl.Trainer) -> dict[str, Any]:
     return facts
 
 
-def recipe_hash(config: Mapping[str, Any]) -> str:
+def recipe_hash(config: Mapping[str, Any], processes: int = 1) -> str:
     """SHA-256 of what a configuration says of the result.
 
     Runs that differ in nothing but seed, fold, place and machine have the same.
 
     Args:
         config: A training's complete configuration, as in a run's ``config.yaml``.
+        processes: How many trained together; the batch size is that of each.
     """
     elsewhere = {"root", "num_workers", "fold"}
     options = {k: v for k, v in config["data"].get("init_args", {}).items() if k not in elsewhere}
     model = dict(config["model"].get("init_args", {}))
     model["weights"] = model.get("weights") is not None  # each fold or seed may start from its own
     trainer = {name: config["trainer"].get(name) for name in SCHEDULE}
+    checkpoint = config.get("checkpoint") or {}
+    chosen = {name: checkpoint.get(name) for name in ("monitor", "mode", "every_n_epochs")}
     told = [config["model"]["class_path"], model, config["data"]["class_path"], options, trainer]
-    told.append(config.get("report"))
+    told += [config.get("report"), processes, chosen]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

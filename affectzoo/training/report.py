@@ -7,8 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import lightning.pytorch as pl
-import torch
-from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 
 from affectzoo import weights
@@ -16,10 +15,13 @@ from affectzoo.console import stdout
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.evaluation.evaluate import evaluation_table, write_evaluation
 from affectzoo.evaluation.measurement import measurement
+from affectzoo.files.writing import writing
 from affectzoo.models.base import AffectModel
-from affectzoo.training.checkpoints import LastCheckpoint
+from affectzoo.training.checkpoints import BestCheckpoint, RunCheckpoint, network_tensors, state_to_export
 from affectzoo.training.provenance import data_facts, licence, origin, training_facts
 from affectzoo.zoo.loading import seal
+
+WORDS = {"min": "lowest", "max": "highest"}
 
 
 class RunReport(Callback):
@@ -43,25 +45,20 @@ class RunReport(Callback):
 
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
-        """Write ``model.safetensors`` from the chosen checkpoint and show the validation metrics."""
+        """Write ``model.safetensors`` from the chosen checkpoint, else from the weights as they are."""
         assert isinstance(pl_module, AffectModel)
-        saved = [c for c in trainer.checkpoint_callbacks if isinstance(c, ModelCheckpoint)]
-        is_last = self.export == "last"
-        checkpoints = next((c for c in saved if isinstance(c, LastCheckpoint) == is_last), None)
-        if checkpoints is None or not checkpoints.best_model_path:
+        if trainer.fast_dev_run:
             return
-        chosen = checkpoints.best_model_path
-        state = torch.load(chosen, map_location="cpu", weights_only=True)
-        tensors = {
-            name.removeprefix("network."): tensor
-            for name, tensor in state["state_dict"].items()
-            if name.startswith("network.")
-        }
-        rule = (
-            f"highest {checkpoints.monitor} of {trainer.current_epoch} epochs"
-            if not is_last
-            else "last epoch of the schedule, none chosen by results"
-        )
+        kept = {type(c): c for c in trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)}
+        best = kept.get(BestCheckpoint)
+        if self.export == "best" and best is not None and best.best_model_path:
+            tensors, epoch = state_to_export(Path(best.best_model_path))
+            rule = f"{WORDS[best.mode]} {best.monitor} of {trainer.current_epoch} epochs"
+        else:
+            tensors, epoch = network_tensors(pl_module.state_dict()), trainer.current_epoch
+            rule = "last epoch of the schedule, none chosen by results"
+            if self.export == "best":
+                rank_zero_info("no validation chose an epoch: the last weights are exported")
         meta = replace(
             pl_module.describe(),
             metrics=(),
@@ -70,14 +67,17 @@ class RunReport(Callback):
                 **data_facts(trainer),
                 **training_facts(trainer),
                 "epochs": trainer.current_epoch,
-                "epoch": state["epoch"] + 1,
+                "epoch": epoch,
                 "epoch_rule": rule,
             },
         )
         path = Path(trainer.default_root_dir) / weights.FILE_NAME
-        weights.write(path, tensors, meta)
-        seal(path)
-        rank_zero_info(f"weights: {path} ({self.export} checkpoint)")
+        with writing(path) as part:
+            weights.write(part, tensors, meta)
+            seal(part)
+        for saved in path.parent.glob("hpc_ckpt_*.ckpt"):  # of a requeued job, which has ended well
+            saved.unlink()
+        rank_zero_info(f"weights: {path} ({rule})")
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

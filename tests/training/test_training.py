@@ -35,7 +35,7 @@ from affectzoo.evaluation.protocol import faces
 from affectzoo.evaluation.protocols import find_protocol
 from affectzoo.evaluation.record import Identity, read_records, records_of
 from affectzoo.registry import DATASETS
-from affectzoo.training.command import usage_fault
+from affectzoo.training.faults import usage_fault
 
 REPOSITORY = Path(__file__).parents[2]
 RECIPES = sorted((REPOSITORY / "recipes").rglob("*.yaml"))
