@@ -8,9 +8,10 @@ Feature Learning Approach for Deep Face Recognition", ECCV 2016).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 import torch
+from torch import distributed as dist
 from torch import nn
 
 from affectzoo.errors import AffectZooError, UnknownNameError
@@ -26,6 +27,7 @@ def locality_preserving(
     k: int,
     memory: torch.Tensor | None = None,
     memory_labels: torch.Tensor | None = None,
+    batch: Gathered | None = None,
 ) -> torch.Tensor:
     """Locality-preserving loss, ``1/(2n) sum_i || x_i - mean of its k nearest of its class ||^2``.
 
@@ -39,48 +41,50 @@ def locality_preserving(
         k: Size of the neighbourhood, at least 1.
         memory: Features of other faces, shape (m, D).
         memory_labels: Their class indices, shape (m,); -1 marks rows that do not count.
+        batch: The faces of all processes, of which ``features`` are this one's; by default those alone.
 
     Returns:
-        A scalar, at least 0.
+        A scalar, at least 0. Its mean over processes is the loss of their batches as one.
     """
     wide = features.to(torch.promote_types(features.dtype, torch.float32))
-    own = wide.detach()
+    if batch is None:
+        batch = Gathered(wide.detach(), labels, labels, slice(0, len(labels)))
     if memory is None or memory_labels is None:
-        memory, memory_labels = own[:0], labels[:0]
+        memory, memory_labels = batch.features[:0], labels[:0]
     with torch.autocast(features.device.type, enabled=False):
-        means = _neighbour_means(own, labels, k, memory, memory_labels)
-    return (wide - means).square().sum() / (2 * len(features))
+        means = _neighbour_means(batch, k, memory, memory_labels)
+    return (wide - means).square().sum() / (2 * batch.share)
 
 
 def _neighbour_means(
-    own: torch.Tensor,
-    labels: torch.Tensor,
-    k: int,
-    memory: torch.Tensor,
-    memory_labels: torch.Tensor,
+    batch: Gathered, k: int, memory: torch.Tensor, memory_labels: torch.Tensor
 ) -> torch.Tensor:
-    """For each face the mean of its nearest of its class, or its own feature where it has none.
+    """For each own face the mean of its nearest of its class, or its own feature where it has none.
 
     Each class is searched for itself, around its own mean: distances by matrix products lose their
     digits where features lie far from the origin. The memory is read in parts that fit a cache.
     """
-    means = own.clone()
-    for label in sorted(set(labels[labels >= 0].tolist())):
-        mine = (labels == label).nonzero().flatten()
+    means = batch.features[batch.own].clone()
+    own_labels = batch.labels[batch.own]
+    for label in sorted(set(own_labels[own_labels >= 0].tolist())):
+        mine = (own_labels == label).nonzero().flatten()
+        peers = (batch.labels == label).nonzero().flatten()
         known = (memory_labels == label).nonzero().flatten()
-        center = own[mine].mean(dim=0)
-        queries = own[mine] - center
-        distances = [_distances(queries, queries).fill_diagonal_(torch.inf)]
+        center = batch.features[peers].mean(dim=0)
+        queries = means[mine] - center
+        to_peers = _distances(queries, batch.features[peers] - center)
+        to_peers[peers == mine[:, None] + batch.own.start] = torch.inf  # itself
+        distances = [to_peers]
         for part in known.split(PART):
-            others = memory[part].to(own.dtype).sub_(center)
+            others = memory[part].to(means.dtype).sub_(center)
             distances.append(_distances(queries, others))
-        candidates = len(mine) - 1 + len(known)
+        candidates = len(peers) - 1 + len(known)
         if candidates == 0:
             continue
         nearest = torch.cat(distances, dim=1).topk(min(k, candidates), largest=False).indices
         used, places = torch.unique(nearest, return_inverse=True)
-        of_batch, of_memory = used[used < len(mine)], used[used >= len(mine)] - len(mine)
-        rows = torch.cat([own[mine[of_batch]], memory[known[of_memory]].to(own.dtype)])
+        of_batch, of_memory = used[used < len(peers)], used[used >= len(peers)] - len(peers)
+        rows = torch.cat([batch.features[peers[of_batch]], memory[known[of_memory]].to(means.dtype)])
         means[mine] = rows[places].mean(dim=1)
     return means
 
@@ -91,16 +95,69 @@ def _distances(queries: torch.Tensor, others: torch.Tensor) -> torch.Tensor:
     return torch.addmm(lengths, queries, others.T, alpha=-2)
 
 
-def center_loss(features: torch.Tensor, labels: torch.Tensor, centers: torch.Tensor) -> torch.Tensor:
+def center_loss(
+    features: torch.Tensor, labels: torch.Tensor, centers: torch.Tensor, share: float | None = None
+) -> torch.Tensor:
     """Center loss, ``1/(2n) sum_i || x_i - c_{y_i} ||^2``.
 
     Args:
         features: Shape (n, D).
         labels: Class indices, shape (n,); faces of class -1 add 0.
         centers: One centre per class, shape (C, D), taken as constants.
+        share: What stands for n: each process's share of a batch over several; by default n.
     """
     pull = (features - centers[labels.clamp_min(0)]) * (labels >= 0)[:, None]
-    return pull.square().sum() / (2 * len(features))
+    return pull.square().sum() / (2 * (len(features) if share is None else share))
+
+
+class Gathered(NamedTuple):
+    """The faces of all processes' batches, without gradients.
+
+    Attributes:
+        features: Shape (N, D), at least float32.
+        labels: Class indices, shape (N,).
+        rows: Which training face each is, shape (N,).
+        own: Which of them are this process's.
+        processes: How many processes there are.
+    """
+
+    features: torch.Tensor
+    labels: torch.Tensor
+    rows: torch.Tensor
+    own: slice
+    processes: int = 1
+
+    @property
+    def share(self) -> float:
+        """Faces per process: what the mean of processes' losses must be divided by in each."""
+        return len(self.labels) / self.processes
+
+
+def gather(features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> Gathered:
+    """Gather the batches of all processes, which may differ in size, in order of rank.
+
+    Args:
+        features: Shape (n, D).
+        labels: Shape (n,).
+        rows: Shape (n,).
+    """
+    wide = features.detach().to(torch.promote_types(features.dtype, torch.float32))
+    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
+        return Gathered(wide, labels, rows, slice(0, len(labels)))
+    sizes = [torch.zeros(1, dtype=torch.long, device=wide.device) for _ in range(dist.get_world_size())]
+    dist.all_gather(sizes, torch.tensor([len(labels)], device=wide.device))
+    counts = [int(size) for size in sizes]
+    start = sum(counts[: dist.get_rank()])
+    features, labels, rows = (_gather(tensor, counts) for tensor in (wide, labels, rows))
+    return Gathered(features, labels, rows, slice(start, start + counts[dist.get_rank()]), len(counts))
+
+
+def _gather(own: torch.Tensor, counts: list[int]) -> torch.Tensor:
+    padded = own.new_zeros(max(counts), *own.shape[1:])
+    padded[: len(own)] = own
+    parts = [torch.empty_like(padded) for _ in counts]
+    dist.all_gather(parts, padded)
+    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
 
 
 @dataclass(frozen=True)
@@ -145,7 +202,8 @@ class LocalityPreservingLoss(nn.Module):
     """``locality_preserving`` with a memory of the training faces' latest features.
 
     A face's place in the memory is its row modulo the memory's size: a memory as large as the training
-    set holds each face once, a smaller one a changing selection.
+    set holds each face once, a smaller one a changing selection. Every process keeps the faces of all,
+    so the memory needs no exchange; checkpoints are without it, and a resumed training fills it anew.
     """
 
     features: torch.Tensor
@@ -162,34 +220,46 @@ class LocalityPreservingLoss(nn.Module):
         """
         super().__init__()
         self.k = k
-        self.register_buffer("features", torch.zeros(memory, dim))
-        self.register_buffer("labels", torch.full((memory,), -1))
-        self.register_buffer("rows", torch.full((memory,), -1))
+        self.register_buffer("features", torch.zeros(memory, dim), persistent=False)
+        self.register_buffer("labels", torch.full((memory,), -1), persistent=False)
+        self.register_buffer("rows", torch.full((memory,), -1), persistent=False)
 
     def forward(self, features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch; afterwards its features take their places in the memory.
+        """The loss of a batch; afterwards the features of all processes take their places in the memory.
 
         Args:
             features: Shape (n, D).
             labels: Class indices, shape (n,).
             rows: Which training face each is, shape (n,): a face's own older feature is no
                 neighbour.
+
+        Returns:
+            A scalar, see ``locality_preserving``.
         """
+        batch = gather(features, labels, rows)
         if len(self.features) == 0:
-            return locality_preserving(features, labels, self.k)
-        others = self.labels.masked_fill(torch.isin(self.rows, rows), -1)
-        loss = locality_preserving(features, labels, self.k, self.features, others)
+            return locality_preserving(features, labels, self.k, batch=batch)
+        others = self.labels.masked_fill(torch.isin(self.rows, batch.rows), -1)
+        loss = locality_preserving(features, labels, self.k, self.features, others, batch)
         if self.training:
-            places = rows % len(self.features)
-            finite = features.detach().isfinite().all(dim=1)
-            self.features[places] = features.detach().to(self.features.dtype)
-            self.labels[places] = labels.masked_fill(~finite, -1)
-            self.rows[places] = rows
+            self._remember(batch)
         return loss
+
+    def _remember(self, batch: Gathered) -> None:
+        """Write each place once: of faces that share one, the last stays, with its own label."""
+        places = batch.rows % len(self.features)
+        used, of = places.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        order = torch.arange(len(places), device=places.device)
+        last = torch.zeros_like(used).scatter_reduce_(0, of, order, "amax", include_self=False)
+        features = batch.features[last]
+        finite = features.isfinite().all(dim=1)
+        self.features[used] = features.to(self.features.dtype)
+        self.labels[used] = batch.labels[last].masked_fill(~finite, -1)
+        self.rows[used] = batch.rows[last]
 
 
 class CenterLoss(nn.Module):
-    """``center_loss`` with centres that follow the batches (Wen et al., eq. 3 and 4)."""
+    """``center_loss`` with centres that follow the batches of all processes (Wen et al., eq. 3 and 4)."""
 
     centers: torch.Tensor
 
@@ -206,19 +276,24 @@ class CenterLoss(nn.Module):
         self.register_buffer("centers", torch.zeros(classes, dim))
 
     def forward(self, features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch; afterwards the centres of its classes move.
+        """The loss of a batch; afterwards the centres of the classes of all processes' batches move.
 
         Args:
             features: Shape (n, D).
             labels: Class indices, shape (n,).
-            rows: Not used.
+            rows: Which training face each is, shape (n,).
+
+        Returns:
+            A scalar; its mean over processes is the loss of their batches as one.
         """
-        loss = center_loss(features, labels, self.centers)
+        batch = gather(features, labels, rows)
+        loss = center_loss(features, labels, self.centers, batch.share)
         if self.training:
             with torch.no_grad():
-                known = labels >= 0
-                count = torch.bincount(labels[known], minlength=len(self.centers))[:, None]
+                known = batch.labels >= 0
+                found = batch.labels[known]
+                count = torch.bincount(found, minlength=len(self.centers))[:, None]
                 away = self.centers * count
-                away.index_add_(0, labels[known], features[known].to(away.dtype), alpha=-1)
+                away.index_add_(0, found, batch.features[known].to(away.dtype), alpha=-1)
                 self.centers -= self.rate * away / (1 + count)
         return loss

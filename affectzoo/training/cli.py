@@ -91,6 +91,7 @@ class ZooCLI(LightningCLI):
         trainer = config.trainer
         if trainer.barebones:
             trainer.enable_checkpointing = trainer.enable_progress_bar = False
+            trainer.log_every_n_steps = 0
         if config.checkpoint.monitor is None:
             task = (config.model.get("init_args") or {}).get("task", "expression")
             config.checkpoint.monitor = MONITORS.get(task, "valid/ccc")

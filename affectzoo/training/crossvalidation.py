@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -15,12 +16,16 @@ import pandas as pd
 from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.record import Identity, records_of
+from affectzoo.files.writing import write_json, write_text
 from affectzoo.weights import FILE_NAME
 
 if TYPE_CHECKING:
     from rich.table import Table
 
 SUMMARY = "cross_validation.json"
+
+STOPPED = {130: 130, 143: 143, -signal.SIGINT: 130, -signal.SIGTERM: 143}
+"""Ends of a process that was told to stop, and this command's own status then."""
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -66,18 +71,23 @@ def cross_validate(config: Path, options: Sequence[str], folds: int = 5, folder:
     _claim(folder / "plan.json", plan)
     records = [_fold(folder / f"fold_{fold}", config, options, folds, fold) for fold in range(folds)]
     table = summary(records)
-    table.to_csv(folder / "cross_validation.csv")
-    written = {**plan, "metrics": table.to_dict("index"), "records": records}
-    (folder / SUMMARY).write_text(json.dumps(written, indent=2) + "\n", encoding="utf-8")
+    write_text(folder / "cross_validation.csv", table.to_csv())
+    write_json(folder / SUMMARY, {**plan, "metrics": table.to_dict("index"), "records": records})
     return folder
 
 
 def _claim(path: Path, plan: Mapping[str, Any]) -> None:
+    """Note what the folder's folds are of, or compare with what was noted."""
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
-    before = json.loads(path.read_text(encoding="utf-8"))
-    changed = [name for name, value in plan.items() if before.get(name) != value]
+        write_json(path, plan)
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+        changed = [name for name, value in plan.items() if before.get(name) != value]
+    except (ValueError, AttributeError):
+        raise AffectZooError(
+            f"{path}: damaged. Delete this file alone to go on: folds that are done are kept. Make sure that "
+            "options and recipe are those of before"
+        ) from None
     if changed:
         raise AffectZooError(
             f"{path.parent} holds a cross-validation with other {' and '.join(changed)}: were {path.name} "
@@ -93,8 +103,7 @@ def _fold(run: Path, config: Path, options: Sequence[str], folds: int, fold: int
         common = ["--config", str(config), *given, "--data.folds", str(folds), "--data.fold", str(fold)]
         common += ["--run_dir", str(run)]
         if not (run / FILE_NAME).is_file():
-            last = run / "checkpoints" / "last.ckpt"
-            _affectzoo("fit", *common, *(["--ckpt_path", str(last)] if last.is_file() else []))
+            _affectzoo("fit", *common, *_where_it_stopped(run))
         _affectzoo("test", *common, "--model.weights", str(run), "--model.new_head", "false")
         record = _tested(run)
     if record is None:
@@ -109,10 +118,45 @@ def _tested(run: Path) -> dict[str, Any] | None:
     return next((r for r in found if r.get("options", {}).get("stage") == "test"), None)
 
 
+def _where_it_stopped(run: Path) -> list[str]:
+    """Options that let a fold's training go on from its last good checkpoint, or start again."""
+    from affectzoo.training.checkpoints import FOLDER, LAST, readable
+
+    if not run.exists():
+        return []
+    good = readable(run / FOLDER)
+    damaged = sorted(path for path in (run / FOLDER).glob("*.ckpt") if path not in good)
+    for path in damaged:
+        print(f"{path}: damaged, passed over", file=sys.stderr)
+    if not good:
+        return ["--overwrite", "true"]
+    if good[0].name != LAST:
+        print(f"{run.name} goes on from {good[0]}", file=sys.stderr)
+    return ["--ckpt_path", str(good[0])]
+
+
 def _affectzoo(*arguments: str) -> None:
-    """Run a command in a process of its own, so that one fold leaves nothing to the next."""
-    done = subprocess.run([sys.executable, "-m", "affectzoo", *arguments], check=False)
-    if done.returncode:
+    """Run a command in a process of its own, so that one fold leaves nothing to the next.
+
+    Raises:
+        AffectZooError: It failed.
+        SystemExit: It was interrupted or terminated, or this process was: with the same status.
+    """
+    process = subprocess.Popen([sys.executable, "-m", "affectzoo", *arguments])
+
+    def pass_on(number: int, frame: object) -> None:
+        process.send_signal(number)
+
+    before = {number: signal.signal(number, pass_on) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        status = process.wait()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if status in STOPPED:
+        print("affectzoo: stopped; the same cross-validation goes on where it was", file=sys.stderr)
+        raise SystemExit(STOPPED[status])
+    if status:
         raise AffectZooError(
             f"affectzoo {' '.join(arguments)} failed; once that is mended, the same cross-validation goes on"
         )

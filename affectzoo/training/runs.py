@@ -82,7 +82,7 @@ def claim(folder: Path, command: Sequence[str], *, overwrite: bool = False) -> R
     if overwrite and folder.is_dir() and any(folder.iterdir()):
         if not any((folder / name).exists() for name in (CLAIM, CONFIG, FILE_NAME)):
             raise RunExistsError(f"{folder}: not overwritten: it holds files, but no run")
-        replaced = folder.with_name(f".{folder.name}.replaced-{os.getpid()}")
+        replaced = folder.with_name(f"{folder.name}.replaced-{os.getpid()}")
         folder.rename(replaced)
     try:
         folder.mkdir(parents=True, exist_ok=True)
