@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import lightning.pytorch as pl
@@ -75,9 +76,9 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # torch has no error of its own for damage
-        told = str(error).partition("\n")[0][:120]
+        told = "" if isinstance(error, UnpicklingError) else f": {str(error).partition(chr(10))[0][:120]}"
         raise WeightsError(
-            f"{path}: damaged, or no checkpoint of a training ({type(error).__name__}: {told})"
+            f"{path}: damaged, or no checkpoint of a training ({type(error).__name__}{told})"
         ) from None
     if not isinstance(content, dict) or not {"affectzoo", "state_dict", "epoch"} <= set(content):
         raise WeightsError(f"{path}: no checkpoint of an affectzoo training")

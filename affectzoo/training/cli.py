@@ -68,9 +68,13 @@ class ZooCLI(LightningCLI):
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, then check what the parser's types leave open."""
         super().parse_arguments(parser, args)
-        seed = self.config[self.config.subcommand].seed_everything
+        config = self.config[self.config.subcommand]
+        seed = config.seed_everything
         if not isinstance(seed, bool) and not 0 <= seed < 2**32:
             raise OptionError(f"seed_everything is {seed}, expected 0 to {2**32 - 1}")
+        for name in ("max_epochs", "max_steps", "limit_train_batches"):
+            if self.config.subcommand == "fit" and config.trainer.get(name) == 0:
+                raise OptionError(f"trainer.{name} is 0: nothing would be trained")
 
     def _parse_ckpt_path(self) -> None:
         """Take a run's folder for its last checkpoint; models have their arguments from the recipe."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import dropwhile
 
 import torch
 from lightning.pytorch.utilities.exceptions import MisconfigurationException
@@ -41,12 +42,13 @@ def readable_fault(error: BaseException) -> BaseException:
 
 def _of_worker(error: BaseException) -> BaseException | None:
     """Cut a loading worker's traceback off its message; None where there is none."""
-    text = str(error)
-    if "Original Traceback (most recent call last)" not in text:
+    _, found, last = str(error).rpartition("Traceback (most recent call last):\n")
+    if not found:
         return None
-    last = [line for line in text.rstrip().splitlines() if line and not line.startswith(" ")][-1]
-    kind, _, told = last.partition(": ")
-    return AffectZooError(told) if "affectzoo." in kind else AffectZooError(f"while loading a batch: {last}")
+    lines = last.rstrip().splitlines()
+    told = "\n".join(dropwhile(lambda line: line.startswith(" "), lines))
+    kind, _, message = told.partition(": ")
+    return AffectZooError(message if kind.startswith("affectzoo.") else f"while loading a batch: {told}")
 
 
 def _first(text: str) -> str:

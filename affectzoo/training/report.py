@@ -15,7 +15,6 @@ from affectzoo.console import stdout
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.evaluation.evaluate import evaluation_table, write_evaluation
 from affectzoo.evaluation.measurement import measurement
-from affectzoo.files.writing import writing
 from affectzoo.models.base import AffectModel
 from affectzoo.training.checkpoints import BestCheckpoint, RunCheckpoint, network_tensors, state_to_export
 from affectzoo.training.provenance import data_facts, licence, origin, training_facts
@@ -72,9 +71,10 @@ class RunReport(Callback):
             },
         )
         path = Path(trainer.default_root_dir) / weights.FILE_NAME
-        with writing(path) as part:
-            weights.write(part, tensors, meta)
-            seal(part)
+        unsealed = path.with_name("unsealed.safetensors")  # a run's weights are complete or not there
+        weights.write(unsealed, tensors, meta)
+        seal(unsealed)
+        unsealed.replace(path)
         for saved in path.parent.glob("hpc_ckpt_*.ckpt"):  # of a requeued job, which has ended well
             saved.unlink()
         rank_zero_info(f"weights: {path} ({rule})")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
 import pytest
+import torch
 import yaml
 from fakes import write_afewva
 from fakes.records import make_value_record
@@ -93,13 +96,60 @@ def test_an_interrupted_fold_is_resumed_from_its_last_epoch(
 ) -> None:
     last = tmp_path / "cv" / "fold_0" / "checkpoints" / "last.ckpt"
     last.parent.mkdir(parents=True)
-    last.touch()
+    torch.save({"affectzoo": {}, "state_dict": {}, "epoch": 0, "global_step": 3}, last)
     calls: list[tuple[str, ...]] = []
     monkeypatch.setattr(crossvalidation, "_affectzoo", lambda *arguments: calls.append(arguments))
     with pytest.raises(AffectZooError, match="fold_0"):  # nothing was really run
         cross_validate(recipe, [], 2, tmp_path / "cv")
     assert calls[0][0] == "fit" and calls[0][-2:] == ("--ckpt_path", str(last))
     assert calls[1][0] == "test" and "--ckpt_path" not in calls[1]
+
+
+def test_a_damaged_checkpoint_is_passed_over(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "cv" / "fold_0" / "checkpoints"
+    folder.mkdir(parents=True)
+    for name, step in (("best", 3), ("last", 6)):
+        facts = {"affectzoo": {}, "state_dict": {}, "epoch": 0, "global_step": step}
+        torch.save(facts, folder / f"{name}.ckpt")
+    last = folder / "last.ckpt"
+    last.write_bytes(last.read_bytes()[:-40])
+    calls: list[tuple[str, ...]] = []
+    monkeypatch.setattr(crossvalidation, "_affectzoo", lambda *arguments: calls.append(arguments))
+    for way in (["--ckpt_path", str(folder / "best.ckpt")], ["--overwrite", "true"]):
+        with pytest.raises(AffectZooError, match="fold_0"):  # nothing was really run
+            cross_validate(recipe, [], 2, tmp_path / "cv")
+        assert list(calls[-2][-2:]) == way
+        assert str(last) in capsys.readouterr().err
+        (folder / "best.ckpt").unlink(missing_ok=True)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "\x00"])
+def test_a_damaged_plan_is_named(recipe: Path, tmp_path: Path, content: str) -> None:
+    plan = tmp_path / "cv" / "plan.json"
+    plan.parent.mkdir()
+    plan.write_text(content)
+    with pytest.raises(AffectZooError, match="plan"):
+        cross_validate(recipe, [], 2, tmp_path / "cv")
+
+
+@pytest.mark.parametrize(("status", "code"), [(130, 130), (143, 143), (-2, 130), (-15, 143)])
+def test_stops_at_an_interrupted_fold(
+    recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: int
+) -> None:
+    ended = "import os, sys; s = int(sys.argv[1]); os.kill(os.getpid(), -s) if s < 0 else sys.exit(s)"
+    popen = subprocess.Popen
+    started: list[list[str]] = []
+
+    def start(command: list[str]) -> subprocess.Popen[bytes]:
+        started.append(command)
+        return popen([sys.executable, "-c", ended, str(status)])
+
+    monkeypatch.setattr(crossvalidation.subprocess, "Popen", start)
+    with pytest.raises(SystemExit) as stopped:
+        cross_validate(recipe, [], 3, tmp_path / "cv")
+    assert stopped.value.code == code and len(started) == 1
 
 
 def test_each_fold_gets_its_number_and_is_tested_with_its_own_weights(

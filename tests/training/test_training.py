@@ -133,7 +133,7 @@ def test_training_on_pictures_in_one_table_leaves_weights(tmp_path: Path) -> Non
 def test_run_folder_holds_all_of_a_run(trained: tuple[Path, Path]) -> None:
     run, _ = trained
     assert {p.name for p in run.iterdir()} == {
-        *("checkpoints", "config.yaml", "csv", "tensorboard", "model.safetensors"),
+        *("checkpoints", "config.yaml", "csv", "tensorboard", "model.safetensors", "run.json"),
     }
     assert {p.name for p in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
     log = (run / "csv" / "version_0" / "metrics.csv").read_text()
