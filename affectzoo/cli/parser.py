@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 
 from affectzoo import __version__
-from affectzoo.cli import benchmark, data, training, weights, zoo
+from affectzoo.cli import benchmark, data, recipes, training, weights, zoo
 
 COMMANDS = (
     zoo.add_models,
     zoo.add_predict,
+    recipes.add_recipes,
     data.add_data,
     benchmark.add_benchmark,
     benchmark.add_leaderboard,
@@ -31,8 +32,8 @@ examples:
   affectzoo models --pretrained
   affectzoo predict photo.jpg --render out
   affectzoo predict faces/ --detector none --out faces.csv
-  affectzoo fit --config recipes/dlp_cnn_s/ferplus.yaml --data.root DIR
-  affectzoo test --config recipes/dlp_cnn_s/ferplus.yaml --data.root DIR --model.weights ferplus
+  affectzoo fit --recipe dlp_cnn_s/ferplus --data.root DIR
+  affectzoo test --recipe dlp_cnn_s/ferplus --data.root DIR --model.weights ferplus
   affectzoo benchmark --data ferplus=DIR --protocol ferplus_valid --models dlp_cnn_s.ferplus hog+svm
   affectzoo publish runs/mine --repo OWNER/NAME --dry-run --out mine
 """

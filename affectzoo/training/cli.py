@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
+from jsonargparse import ActionConfigFile
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -21,6 +22,7 @@ from affectzoo.store import entries
 from affectzoo.training.checkpoints import FOLDER, LAST, BestCheckpoint, DurableCheckpointIO, LastCheckpoint
 from affectzoo.training.finite import FiniteTraining
 from affectzoo.training.monitor import check_monitors
+from affectzoo.training.recipes import check_recipe, recipe_path
 from affectzoo.training.report import RunReport
 from affectzoo.training.runs import CONFIG, Run, claim, claim_numbered
 from affectzoo.training.stopping import stopped
@@ -30,6 +32,17 @@ MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy"}
 
 _FOLDER_OF_RANK_0 = "AFFECTZOO_RUN_DIR"
 """Tells the run's folder to the processes that the first one starts."""
+
+
+class RecipeAction(ActionConfigFile):  # type: ignore[misc]
+    """Takes a recipe by its file or its name."""
+
+    def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
+        """Apply its settings."""
+        if option_string == "--recipe":
+            values = str(recipe_path(values))
+        check_recipe(Path(values))
+        super().__call__(parser, cfg, values, option_string)
 
 
 class ZooCLI(LightningCLI):
@@ -44,6 +57,14 @@ class ZooCLI(LightningCLI):
         """
         self.command = list(command)
         super().__init__(args=self.command, **options)
+
+    def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
+        """Make a parser that takes recipes by file and by name."""
+        parser = self.parser_class(**kwargs)
+        told = "A recipe: --config takes its YAML file, --recipe the name of one of the package, such as "
+        told += "dlp_cnn_s/folder (affectzoo recipes lists them)."
+        parser.add_argument("-c", "--config", "--recipe", action=RecipeAction, help=told)
+        return parser
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Let data conform to the model; add checkpoints, the report and the run's folder."""

@@ -17,6 +17,7 @@ from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.record import Identity, records_of
 from affectzoo.files.writing import write_json, write_text
+from affectzoo.training.recipes import check_recipe, recipe_path
 from affectzoo.weights import FILE_NAME
 
 if TYPE_CHECKING:
@@ -39,7 +40,9 @@ def build_parser() -> argparse.ArgumentParser:
         "--config recipes/resnet18/afewva.yaml --data.root DIR",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--config", type=Path, required=True, metavar="YAML", help="the recipe")
+    recipe = parser.add_mutually_exclusive_group(required=True)
+    recipe.add_argument("--config", type=Path, metavar="YAML", help="the recipe's file")
+    recipe.add_argument("--recipe", metavar="ARCH/DATASET", help="a recipe of the package")
     parser.add_argument("--folds", type=int, default=5, help="how many (default: %(default)s)")
     parser.add_argument(
         "--run_dir", type=Path, help="a folder for all folds (default: runs/ARCH-RECIPE-folds)"
@@ -212,9 +215,9 @@ def run(arguments: Sequence[str]) -> None:
         SystemExit: With 2 when the arguments are wrong.
     """
     args, options = build_parser().parse_known_args(list(arguments))
-    if not args.config.is_file():
-        raise AffectZooError(f"{args.config}: no such recipe")
-    folder = cross_validate(args.config, options, args.folds, args.run_dir)
+    config = args.config or recipe_path(args.recipe)
+    check_recipe(config)
+    folder = cross_validate(config, options, args.folds, args.run_dir)
     metrics = pd.read_csv(folder / "cross_validation.csv", index_col="metric")
     console = stdout()
     console.print(summary_table(metrics, f"{folder.name}: {args.folds} folds"))
