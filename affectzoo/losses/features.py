@@ -7,8 +7,9 @@ Feature Learning Approach for Deep Face Recognition", ECCV 2016).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, NamedTuple, get_args
+from typing import Literal, NamedTuple, Self, get_args
 
 import torch
 from torch import distributed as dist
@@ -202,13 +203,10 @@ class LocalityPreservingLoss(nn.Module):
     """``locality_preserving`` with a memory of the training faces' latest features.
 
     A face's place in the memory is its row modulo the memory's size: a memory as large as the training
-    set holds each face once, a smaller one a changing selection. Every process keeps the faces of all,
-    so the memory needs no exchange; checkpoints are without it, and a resumed training fills it anew.
+    set holds each face once, a smaller one a changing selection. Every process keeps the faces of all:
+    the memory is no buffer, which would be sent to all processes at each step, averaged and stored in
+    checkpoints. A resumed training fills it anew.
     """
-
-    features: torch.Tensor
-    labels: torch.Tensor
-    rows: torch.Tensor
 
     def __init__(self, k: int, memory: int, dim: int) -> None:
         """Reserve the memory.
@@ -220,9 +218,15 @@ class LocalityPreservingLoss(nn.Module):
         """
         super().__init__()
         self.k = k
-        self.register_buffer("features", torch.zeros(memory, dim), persistent=False)
-        self.register_buffer("labels", torch.full((memory,), -1), persistent=False)
-        self.register_buffer("rows", torch.full((memory,), -1), persistent=False)
+        self.features = torch.zeros(memory, dim)
+        self.labels = torch.full((memory,), -1)
+        self.rows = torch.full((memory,), -1)
+
+    def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
+        """Move the memory with the module, from device to device."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.features, self.labels, self.rows = fn(self.features), fn(self.labels), fn(self.rows)
+        return self
 
     def forward(self, features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
         """The loss of a batch; afterwards the features of all processes take their places in the memory.

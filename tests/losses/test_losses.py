@@ -172,6 +172,12 @@ def test_locality_prefers_duplicates_to_far_faces() -> None:
     assert locality_preserving(features, torch.zeros(10, dtype=torch.long), k=4).item() == 0
 
 
+def memory(term: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """What a loss keeps from step to step."""
+    names = ("features", "labels", "rows", "centers")
+    return {name: getattr(term, name) for name in names if hasattr(term, name)}
+
+
 @pytest.mark.parametrize("loss", ["locality", "center"])
 def test_bf16_autocast_searches_and_sums_in_float32(loss: str) -> None:
     term = FeatureLoss(loss, k=3, memory=16).build(classes=2, dim=64)  # type: ignore[arg-type]
@@ -186,8 +192,8 @@ def test_bf16_autocast_searches_and_sums_in_float32(loss: str) -> None:
         torch.testing.assert_close(value, expected)
         value.backward()
         assert features.grad is not None and features.grad.isfinite().all() and features.grad.any()
-    for name, state in exact.state_dict().items():
-        torch.testing.assert_close(term.state_dict()[name], state)
+    for name, state in memory(exact).items():
+        torch.testing.assert_close(memory(term)[name], state)
 
 
 # Memory of the locality-preserving loss
@@ -241,10 +247,10 @@ def test_memory_serves_only_its_class() -> None:
 def test_evaluation_leaves_the_memory_alone() -> None:
     term = LocalityPreservingLoss(k=1, memory=4, dim=1)
     remember(term, (1, 1.0), (2, 5.0))
-    before = {name: state.clone() for name, state in term.state_dict().items()}
+    before = {name: state.clone() for name, state in memory(term).items()}
     term.eval()
     assert remember(term, (1, 2.0)) == (5 - 2) ** 2 / 2
-    torch.testing.assert_close(term.state_dict(), before, rtol=0, atol=0)
+    torch.testing.assert_close(memory(term), before, rtol=0, atol=0)
 
 
 def test_memory_takes_no_part_in_the_gradient() -> None:
@@ -263,13 +269,19 @@ def test_memory_forgets_features_that_are_not_finite() -> None:
     assert remember(term, (3, 1.0)) == (5 - 1) ** 2 / 2
 
 
-def test_memory_survives_a_checkpoint() -> None:
-    term, other = (LocalityPreservingLoss(k=2, memory=3, dim=1) for _ in range(2))
-    remember(term, (1, 1.0), (2, 2.5), (3, 3.0), (4, 4.0))
-    other.load_state_dict(term.state_dict())
-    for face in ((5, 5.0), (6, 7.0)):
-        assert remember(term, face) == remember(other, face) > 0
-    assert remembered(term) == remembered(other) == [(4, 4.0), (5, 5.0), (6, 7.0)]
+def test_checkpoints_are_without_the_memory_and_with_the_centers() -> None:
+    term = LocalityPreservingLoss(k=2, memory=3, dim=1)
+    assert not term.state_dict() and not list(term.buffers())  # buffers are sent to all processes
+    assert all(state.device.type == "meta" for state in memory(term.to("meta")).values())  # but it moves
+    assert set(CenterLoss(classes=3, dim=1, rate=0.5).state_dict()) == {"centers"}
+
+
+def test_faces_that_share_a_place_are_written_once_and_whole() -> None:
+    term = LocalityPreservingLoss(k=1, memory=2, dim=1)
+    features = torch.tensor([[1.0], [2.0], [3.0], [4.0]])
+    term(features, torch.tensor([0, 1, 2, -1]), torch.tensor([0, 2, 4, 1]))
+    assert term.features.flatten().tolist() == [3.0, 4.0]  # the last of each place
+    assert term.rows.tolist() == [4, 1] and term.labels.tolist() == [2, -1]
 
 
 def test_without_memory_only_the_batch_counts() -> None:
