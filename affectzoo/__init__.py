@@ -12,17 +12,18 @@ __version__ = "0.1.0"
 
 _PUBLIC = {
     "AffectZooError": "affectzoo.errors",
+    "Predictor": "affectzoo.inference.prediction",
     "create_model": "affectzoo.zoo.loading",
     "list_models": "affectzoo.zoo.loading",
     "load": "affectzoo.zoo.loading",
     "predict": "affectzoo.inference.prediction",
 }
 
-__all__ = ["AffectZooError", "create_model", "list_models", "load", "predict"]
+__all__ = ["AffectZooError", "Predictor", "create_model", "list_models", "load", "predict"]
 
 if TYPE_CHECKING:
     from affectzoo.errors import AffectZooError
-    from affectzoo.inference.prediction import predict
+    from affectzoo.inference.prediction import Predictor, predict
     from affectzoo.zoo.loading import create_model, list_models, load
 
 

@@ -19,9 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Column, Table
 
 WIDTH = 200
 """Columns where the output goes into a file or a pipe: tables stay whole."""
+
+NARROW = 12
+"""Columns that a table's column of text keeps at least; the last ones are dropped before."""
 
 # Control characters, line separators, marks that turn the direction of text, and surrogates (bytes of names
 # that are not UTF-8).
@@ -49,6 +53,7 @@ _PLAIN: dict[str, Any] = {"highlight": False, "markup": False, "emoji": False}
 def _console_class() -> type[Console]:
     """Load rich when something is printed, not before."""
     from rich.console import Console
+    from rich.table import Table
     from rich.text import Text
 
     class VisibleConsole(Console):
@@ -57,7 +62,30 @@ def _console_class() -> type[Console]:
         def render_str(self, text: str, **options: Any) -> Text:
             return super().render_str(visible(text, keep="\n\t"), **(options | {"markup": False}))
 
+        def print(self, *objects: Any, **options: Any) -> None:
+            for table in objects:
+                if isinstance(table, Table):
+                    _fit(table, self.width)
+            super().print(*objects, **options)
+
     return VisibleConsole
+
+
+def _fit(table: Table, width: int) -> None:
+    """Drop the last columns of a table that would leave the others no room, and say so below it."""
+
+    def least(column: Column) -> int:
+        lines = [line for cell in (column.header, *column.cells) for line in str(cell).split("\n")]
+        widest = max(map(len, lines), default=1)
+        return 3 + (widest if column.no_wrap else min(widest, column.min_width or NARROW))
+
+    shown = list(table.columns)
+    while len(shown) > 1 and 1 + sum(map(least, shown)) > width:
+        shown.pop()
+    if len(shown) < len(table.columns):
+        left_out = ", ".join(str(column.header) for column in table.columns[len(shown) :])
+        table.caption = f"not shown: {left_out}; widen the terminal, or use --json"
+        table.columns[:] = shown
 
 
 def visible(text: str, keep: str = "") -> str:

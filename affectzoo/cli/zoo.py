@@ -3,18 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
-from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from affectzoo.cli.options import COUNT, Commands
-from affectzoo.console import stdout
+from affectzoo.cli.options import COUNT, Commands, lazily
+from affectzoo.console import print_json, stdout
 from affectzoo.errors import AffectZooError
-
-if TYPE_CHECKING:
-    from affectzoo.inference.prediction import Picture
 
 
 def add_models(commands: Commands) -> None:
@@ -51,7 +44,7 @@ def _models(args: argparse.Namespace) -> None:
     else:
         rows, table = listing.architectures(args.task), listing.architectures_table
     if args.json:
-        print(json.dumps(rows, indent=2))
+        print_json(rows)
     else:
         stdout().print(
             table(rows) if rows else "no weights are as asked for; all: affectzoo models --pretrained"
@@ -62,10 +55,13 @@ def add_predict(commands: Commands) -> None:
     """Add ``affectzoo predict``."""
     predict = commands.add_parser(
         "predict",
-        help="predict for every face of pictures",
-        description="Find the faces of pictures and predict each one's expression.",
+        help="predict for every face of images",
+        description="Find the faces of images and predict each one's expression. Every image gets a row, an\n"
+        "unreadable one too; then the exit status is 1. With --out, rows are kept in FILE.part as they\n"
+        "come, and FILE is written at once at the end: a run that was stopped goes on with --resume.",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="picture, folder or glob pattern")
+    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="image, folder or glob pattern")
     predict.add_argument(
         "--model",
         help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file (default: dlp_cnn_s.ferplus)",
@@ -75,65 +71,39 @@ def add_predict(commands: Commands) -> None:
         "--detector",
         choices=("auto", "yunet", "haar", "none"),
         default="auto",
-        help="auto: yunet when its file is at hand, else haar; none: each picture is a ready crop",
+        help="auto: yunet when its file is at hand, else haar; none: each image is a ready crop",
     )
     predict.add_argument("--detector-file", type=Path, metavar="ONNX", help="YuNet's file")
+    predict.add_argument(
+        "--min-score", type=float, metavar="S", help="least score of a face: YuNet's is 0..1, Haar's open"
+    )
+    predict.add_argument("--device", metavar="D", help="where the model runs, such as cuda (default: cpu)")
     predict.add_argument("--batch-size", **COUNT, default=64, help="(default: %(default)s)")
-    predict.add_argument("--out", type=Path, metavar="FILE", help="results as .csv, .json or .parquet")
-    predict.add_argument("--render", type=Path, metavar="DIR", help="write annotated pictures here")
+    predict.add_argument(
+        "--out", type=_results_file, metavar="FILE", help="results as .csv, .json, .jsonl or .parquet"
+    )
+    predict.add_argument(
+        "--resume", action="store_true", help="go on with what a stopped run left in FILE.part"
+    )
+    predict.add_argument("--render", type=Path, metavar="DIR", help="write annotated images here")
     predict.add_argument("--json", action="store_true", help="print JSON instead of a table")
-    predict.set_defaults(run=_predict)
+    predict.set_defaults(run=_predict, wrong=predict.error)
 
 
 def _predict(args: argparse.Namespace) -> None:
-    from affectzoo.faces.detect import make_detector
-    from affectzoo.inference import prediction
-    from affectzoo.inference.render import render_results, results_table
-    from affectzoo.zoo.loading import load
-
-    if args.out is not None:
-        prediction.check_ending(args.out)
-    pictures = prediction.expand(args.inputs)
-    if args.model is None:
-        model = load(args.weights or prediction.DEFAULT_MODEL)
-    else:
-        model = load(args.model, weights=args.weights)
-    detector = make_detector(args.detector, args.detector_file)
-    watched = _with_progress(pictures, f"{model.arch}, {detector.name}")
-    results = list(prediction.predict_stream(watched, model, detector, args.batch_size))
-    table = prediction.to_table(results, model.labels)
-    if args.out is not None:
-        prediction.write_table(table, args.out)
-    if args.render is not None:
-        render_results(results, args.render)
-    if args.json:
-        print(prediction.to_json(table), end="")
-    elif args.out is None:
-        stdout().print(results_table(results))
-    unreadable = sum(r.error is not None and r.error.startswith("unreadable") for r in results)
-    faces = sum(r.error is None for r in results)
-    written = ", ".join(str(path) for path in (args.out, args.render) if path is not None)
-    print(
-        f"{faces} faces in {len(pictures)} pictures, {unreadable} unreadable"
-        + (f"; written: {written}" if written else ""),
-        file=sys.stderr,
-    )
-    if unreadable == len(pictures):
-        raise AffectZooError("no picture could be read; see the error column")
+    if args.resume and args.out is None:
+        args.wrong("--resume needs the --out FILE of the run to go on with")
+    lazily("affectzoo.inference.command")(args)
 
 
-def _with_progress(pictures: Sequence[Picture], description: str) -> Iterable[Picture]:
-    """Pictures, with a bar on screen that says how far one is."""
-    from rich.console import Console
-    from rich.progress import track
+def _results_file(text: str) -> Path:
+    from affectzoo.inference.results import check_ending
 
-    return track(
-        pictures,
-        description=description,
-        console=Console(stderr=True),
-        transient=True,
-        disable=not sys.stderr.isatty(),
-    )
+    try:
+        check_ending(Path(text))
+    except AffectZooError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return Path(text)
 
 
 def add_demo(commands: Commands) -> None:

@@ -123,7 +123,8 @@ def as_image(value: object, name: str) -> Image:
     """
     import numpy as np
 
-    kind = check_image(value, name)
+    check_image(value, name)
+    kind = kind_of(value)
     if kind == "image":
         try:
             return to_rgb(cast("PillowImage", value))
@@ -141,15 +142,8 @@ def as_image(value: object, name: str) -> Image:
     return np.ascontiguousarray(array)
 
 
-def check_image(value: object, name: str) -> str:
-    """Refuse what ``as_image`` cannot take, without decoding anything.
-
-    Returns:
-        What it is: ``image`` (Pillow's), ``bytes``, ``file``, ``array`` or ``tensor``.
-
-    Raises:
-        OptionError: None of these, or of another shape or kind of number.
-    """
+def kind_of(value: object) -> str | None:
+    """Name what may hold an image: ``image`` (Pillow's), ``bytes``, ``file``, ``array``, ``tensor``."""
     import PIL.Image
 
     if isinstance(value, PIL.Image.Image):
@@ -158,18 +152,29 @@ def check_image(value: object, name: str) -> str:
         return "bytes"
     if hasattr(value, "read"):
         return "file"
-    if not (hasattr(value, "dtype") and hasattr(value, "ndim")):
+    if hasattr(value, "dtype") and hasattr(value, "ndim"):
+        return "tensor" if hasattr(value, "detach") else "array"
+    return None
+
+
+def check_image(value: object, name: str) -> None:
+    """Refuse what ``as_image`` cannot take, without decoding anything.
+
+    Raises:
+        OptionError: It is nothing that ``kind_of`` names, or of another shape or kind of number.
+    """
+    kind = kind_of(value)
+    if kind is None:
         hint = "; cv2.imread gives None for a file that it cannot read" if value is None else ""
-        raise OptionError(
-            f"{name} is {'None' if value is None else f'a {type(value).__name__}'}; expected a path, {_TAKEN}"
-            + hint
-        )
+        what = "None" if value is None else f"a {type(value).__name__}"
+        raise OptionError(f"{name} is {what}; expected a path, {_TAKEN}{hint}")
+    if kind not in ("array", "tensor"):
+        return
     array: Any = value
     number, shape = str(array.dtype).removeprefix("torch."), tuple(array.shape)
-    kind = "tensor" if hasattr(array, "detach") else "array"
     colors = {shape[0], shape[-1]} if kind == "tensor" else {shape[-1]} if shape else set()
     if number == "uint8" and len(shape) == 3 and 3 in colors and 0 not in shape:
-        return kind
+        return
     hint = ""
     if "float" in number:
         hint = "; for values in 0..1: (255 * x).round(), as uint8"

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING
 from affectzoo.datasets.folder import read_folder
 from affectzoo.evaluation.evaluate import evaluation_table, measure, write_evaluation
 from affectzoo.faces.detect import make_detector
-from affectzoo.inference.prediction import DEFAULT_MODEL, predict, to_table, write_table
-from affectzoo.inference.render import render_results, results_table
+from affectzoo.inference.inputs import Source
+from affectzoo.inference.prediction import DEFAULT_MODEL, predict
+from affectzoo.inference.render import draw, results_table
+from affectzoo.inference.results import columns, write_rows
 from affectzoo.store import ASSETS
 from affectzoo.zoo.loading import load
 
@@ -32,10 +34,10 @@ def demo(folder: Path, console: Console) -> None:
     model = load(DEFAULT_MODEL)
     detector = make_detector("auto")
     results = predict(PHOTOGRAPH, model, detector)
-    table = to_table(results, model.labels)
     for name in ("predictions.csv", "predictions.json"):
-        write_table(table, folder / name)
-    (drawn,) = render_results(results, folder)
+        write_rows((result.to_row() for result in results), columns(model.labels), folder / name)
+    drawn = folder / f"{PHOTOGRAPH.stem}.png"
+    draw(Source(PHOTOGRAPH.name, PHOTOGRAPH), results, drawn)
     console.print(
         "1. A photograph (E. Collins, NASA, public domain), detector " + detector.name, style="bold"
     )

@@ -1,22 +1,21 @@
-"""From pictures to one result per face."""
+"""Predict for every face of images: faces of several images share batches, the order is kept."""
 
 from __future__ import annotations
 
-import glob
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import cv2
 import numpy as np
-import pandas as pd
 import torch
 
-from affectzoo.errors import AffectZooError, UnreadableImageError
+from affectzoo.errors import AffectZooError, OptionError, UnreadableImageError
 from affectzoo.faces.detect import Detection, Detector, DetectorName, make_detector
-from affectzoo.faces.preprocess import Box
-from affectzoo.files.images import SUFFIXES, read_image
-from affectzoo.labels import LabelSpace
+from affectzoo.inference.inputs import Source, find, listed
+from affectzoo.inference.results import NO_FACE, UNREADABLE, FaceResult
 from affectzoo.models.inference import inference
 from affectzoo.sample import AffectOutput
 from affectzoo.tasks.va import VATask
@@ -26,105 +25,144 @@ if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
 
 DEFAULT_MODEL = "dlp_cnn_s.ferplus"
-NO_FACE = "no face found"
+
+LARGEST_BOX = 4
+"""How many times larger than its image's longer edge a given box may be."""
+
+Entry = tuple[FaceResult, torch.Tensor | None]
 
 
-@dataclass(frozen=True)
-class FaceResult:
-    """What a model says of one face; also the row for a picture without one.
+class Predictor:
+    """A model, a face detector and their options, ready for images.
 
     Attributes:
-        file: The picture, as it was given; for arrays ``array 0``, ``array 1`` and so on.
-        box: x0, y0, x1, y1 in pixels; ``None`` for a ready crop or without a face.
-        score: The detector's confidence.
-        label: The likeliest class.
-        probabilities: Of each class by name, summing to 1.
-        valence: In [-1, 1], for models that predict it.
-        arousal: In [-1, 1], for models that predict it.
-        error: Why there is no prediction: no face found, or the picture is unreadable.
+        model: The loaded model, in whatever mode it is, which it keeps.
+        detector: What finds the faces.
+        batch_size: Faces per forward pass.
+        min_score: Faces that the detector is less sure of do not count.
     """
 
-    file: str
-    box: Box | None = None
-    score: float | None = None
-    label: str | None = None
-    probabilities: Mapping[str, float] = field(default_factory=dict)
-    valence: float | None = None
-    arousal: float | None = None
-    error: str | None = None
+    def __init__(
+        self,
+        model: str | Path | AffectModel = DEFAULT_MODEL,
+        detector: DetectorName | Detector = "auto",
+        *,
+        device: str | torch.device | None = None,
+        batch_size: int = 64,
+        min_score: float | None = None,
+    ) -> None:
+        """Load what is needed.
+
+        Args:
+            model: A loaded model, or a name that ``affectzoo.load`` takes.
+            detector: ``auto``, ``yunet``, ``haar``, a detector of your own, or ``none`` when each image is a
+                ready crop.
+            device: Where the model runs, such as ``cuda``; it is moved there.
+            batch_size: Faces per forward pass, from 1.
+            min_score: The least detector score of a face: YuNet's is in 0..1, Haar's an open scale.
+
+        Raises:
+            AffectZooError: An unknown model, detector or device, a wrong option, or a model that does not
+                predict on single images.
+        """
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise OptionError(f"batch_size is {batch_size!r}; expected a whole number from 1")
+        if min_score is not None and not math.isfinite(min_score):
+            raise OptionError(f"min_score is {min_score!r}; expected a number")
+        if isinstance(model, str | Path):
+            from affectzoo.zoo.loading import load
+
+            model = load(model)
+        check_usable(model)
+        self.model = model
+        self.detector = make_detector(detector)
+        self.batch_size = batch_size
+        self.min_score = min_score
+        if device is not None:
+            _move(model, device)
+
+    def __call__(self, inputs: Any, boxes: Any = None) -> list[FaceResult]:
+        """Predict for every face of one or many images; see ``affectzoo.predict``."""
+        several = listed(inputs)
+        if boxes is not None and len(several) == 1 and several[0] is inputs:
+            boxes = [boxes]
+        sources = find(several).images
+        for source in sources:
+            if source.problem is not None and source.named:
+                raise OptionError(f"{source.name}: {source.problem}")
+        return [result for image in self.stream(sources, boxes) for result in image]
+
+    def stream(
+        self, sources: Iterable[Source], boxes: Iterable[Any] | None = None
+    ) -> Iterator[list[FaceResult]]:
+        """Predict image by image, faces gathered into batches; order is kept.
+
+        Args:
+            sources: The images.
+            boxes: For each image its face boxes, see ``affectzoo.predict``.
+
+        Yields:
+            Each image's results; one with ``error`` set for an image without a face, or an unreadable one.
+
+        Raises:
+            OptionError: Boxes that are none, or not as many as images.
+        """
+        waiting: list[list[Entry]] = []
+        faces = 0
+        for source, given in _paired(sources, boxes):
+            waiting.append(self._faces(source, given))
+            faces += sum(tensor is not None for _, tensor in waiting[-1])
+            if faces >= self.batch_size or len(waiting) >= self.batch_size:
+                yield from self._classify(waiting)
+                waiting, faces = [], 0
+        yield from self._classify(waiting)
+
+    def _faces(self, source: Source, boxes: list[Detection] | None) -> list[Entry]:
+        """Read an image and cut its faces out."""
+        try:
+            image = source.read()
+        except UnreadableImageError as error:
+            return [(FaceResult(source.name, error=f"{UNREADABLE}{error}"), None)]
+        if boxes is not None:
+            return [self._given(source.name, image, face) for face in boxes] or [_without_face(source)]
+        try:
+            found = self.detector(image)
+        except cv2.error as error:
+            return [(FaceResult(source.name, error=f"{self.detector.name} failed: {error.err}"), None)]
+        least = -math.inf if self.min_score is None else self.min_score
+        seen = [f for f in found if _visible(f, image) and (f.score is None or f.score >= least)]
+        return [
+            (FaceResult(source.name, face.box, face.score), self.model.preprocess(image, face.box))
+            for face in seen
+        ] or [_without_face(source)]
+
+    def _given(self, name: str, image: Image, face: Detection) -> Entry:
+        x0, y0, x1, y1 = face.box or (0, 0, 0, 0)
+        result = FaceResult(name, face.box)
+        if not _visible(face, image):
+            return replace(result, error="the box has no area inside the image"), None
+        if max(x1 - x0, y1 - y0) > LARGEST_BOX * max(image.shape[:2]):
+            return replace(result, error="the box is many times larger than the image"), None
+        return result, self.model.preprocess(image, face.box)
+
+    def _classify(self, waiting: list[list[Entry]]) -> Iterator[list[FaceResult]]:
+        tensors = [tensor for entries in waiting for _, tensor in entries if tensor is not None]
+        first = next(p for p in self.model.parameters() if p.is_floating_point())
+        predictions: list[dict[str, Any]] = []
+        with inference(self.model):
+            for start in range(0, len(tensors), self.batch_size):
+                batch = torch.stack(tensors[start : start + self.batch_size])
+                predictions += _predictions(self.model, self.model(batch.to(first.device, first.dtype)))
+        following = iter(predictions)
+        for entries in waiting:
+            yield [r if tensor is None else replace(r, **next(following)) for r, tensor in entries]
 
 
-Picture = str | Path | np.ndarray
-
-
-def predict(
-    inputs: Picture | Sequence[Picture],
-    model: str | Path | AffectModel = DEFAULT_MODEL,
-    detector: DetectorName | Detector = "auto",
-    batch_size: int = 64,
-) -> list[FaceResult]:
-    """Predict for every face of one or many pictures.
-
-    Args:
-        inputs: Files, folders, glob patterns, or arrays of shape (H, W, 3), RGB uint8; one or a sequence.
-        model: A loaded model, or a name that ``affectzoo.load`` takes.
-        detector: ``auto``, ``yunet``, ``haar``, a detector of your own, or ``none`` when each picture is a
-            ready crop: then there is one result per picture, in order.
-        batch_size: Faces per forward pass.
-
-    Returns:
-        One result per face, pictures in the order given, faces the largest first. A picture without a face
-        and one that cannot be read have one result with ``error`` set.
+def check_usable(model: AffectModel) -> None:
+    """Refuse a model that does not predict on single images.
 
     Raises:
-        AffectZooError: An input that does not exist, holds no pictures or is no RGB array; an unknown model.
-    """
-    if isinstance(model, str | Path):
-        from affectzoo.zoo.loading import load
-
-        model = load(model)
-    listed = [inputs] if isinstance(inputs, str | Path | np.ndarray) else list(inputs)
-    found = make_detector(detector)
-    return list(predict_stream(expand(listed), model, found, batch_size))
-
-
-def expand(inputs: Iterable[Picture]) -> list[Picture]:
-    """Files behind files, folders (recursively) and glob patterns; arrays stay as they are.
-
-    Raises:
-        AffectZooError: An input that does not exist or holds no pictures.
-    """
-    pictures: list[Picture] = []
-    for item in inputs:
-        if isinstance(item, np.ndarray):
-            pictures.append(item)
-            continue
-        path = Path(item).expanduser()
-        if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES)
-            if not inside:
-                raise AffectZooError(f"{path}: the folder holds no pictures ({_endings()})")
-            pictures += inside
-        elif path.is_file():
-            pictures.append(path)
-        else:
-            matches = sorted(Path(m) for m in glob.glob(str(path), recursive=True))  # noqa: PTH207
-            if not matches:
-                raise AffectZooError(f"{item}: no such file, folder or match of a pattern")
-            pictures += [p for p in matches if p.is_file()]
-    return pictures
-
-
-def predict_stream(
-    pictures: Iterable[Picture], model: AffectModel, detector: Detector, batch_size: int = 64
-) -> Iterator[FaceResult]:
-    """Predict picture by picture, faces gathered into batches; order is kept.
-
-    Args:
-        pictures: Files and arrays.
-        model: In any mode, which it keeps.
-        detector: Finds the faces.
-        batch_size: Faces per forward pass.
+        AffectZooError: It is to be trained first, or takes clips or landmarks.
     """
     fresh = () if model.meta is None else model.meta.training.get("fresh", ())
     if fresh:
@@ -134,41 +172,56 @@ def predict_stream(
         )
     if model.meta is not None and model.meta.training.get("window"):
         raise AffectZooError(
-            f"this {model.arch} was trained on windows of {model.meta.training['window']} frames and knows "
-            "nothing from a single picture; evaluate it on clips (affectzoo test), or take one for pictures"
+            f"this {model.arch} needs clips: it was trained on windows of {model.meta.training['window']} "
+            "frames; evaluate it on clips (affectzoo test), or take a model of single images"
         )
     if model.landmarks:
         raise AffectZooError(
             f"this {model.arch} takes {model.landmarks} landmarks with each face, which no detector here "
             "finds; evaluate it on data that have them, or take a model without landmarks"
         )
-    waiting: list[tuple[FaceResult, torch.Tensor | None]] = []
-    faces = 0
-    for number, picture in enumerate(pictures):
-        for entry in _faces(picture, number, model, detector):
-            waiting.append(entry)
-            faces += entry[1] is not None
-        if faces >= batch_size:
-            yield from _classify(waiting, model, batch_size)
-            waiting, faces = [], 0
-    yield from _classify(waiting, model, batch_size)
 
 
-def _faces(
-    picture: Picture, number: int, model: AffectModel, detector: Detector
-) -> list[tuple[FaceResult, torch.Tensor | None]]:
-    if isinstance(picture, np.ndarray):
-        file, image = f"array {number}", _checked(picture, number)
-    else:
-        file = str(picture)
-        try:
-            image = read_image(Path(picture))
-        except UnreadableImageError as error:
-            return [(FaceResult(file, error=f"unreadable: {error}"), None)]
-    found = [face for face in detector(image) if _visible(face, image)]
-    if not found:
-        return [(FaceResult(file, error=NO_FACE), None)]
-    return [(FaceResult(file, face.box, face.score), model.preprocess(image, face.box)) for face in found]
+def _move(model: AffectModel, device: str | torch.device) -> None:
+    try:
+        model.to(torch.device(device))
+    except Exception as error:  # torch raises several kinds for devices that are not there
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise OptionError(f"device {str(device)!r} cannot be used: {first}") from None
+
+
+def _paired(
+    sources: Iterable[Source], boxes: Iterable[Any] | None
+) -> Iterator[tuple[Source, list[Detection] | None]]:
+    if boxes is None:
+        yield from ((source, None) for source in sources)
+        return
+    images, given = list(sources), list(boxes)
+    if len(images) != len(given):
+        raise OptionError(
+            f"boxes are given for {len(given)} images, but there are {len(images)}; give one entry per image "
+            "(a box, several, or None for the detector), and no folders or patterns"
+        )
+    pairs = [(s, None if b is None else _boxes(b, s.name)) for s, b in zip(images, given, strict=True)]
+    yield from pairs
+
+
+def _boxes(given: Any, name: str) -> list[Detection]:
+    """Check an image's boxes: one, or several, each x0, y0, x1, y1 in pixels."""
+    try:
+        array = np.asarray(given, dtype=np.float64)
+    except (TypeError, ValueError):
+        array = np.empty(3)
+    array = array.reshape(-1, 4) if array.shape == (4,) or array.size == 0 else array
+    if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():
+        raise OptionError(
+            f"boxes of {name}: {given!r}; expected x0, y0, x1, y1 in pixels, or a list of these"
+        )
+    return [Detection((x0, y0, x1, y1)) for x0, y0, x1, y1 in array.tolist()]
+
+
+def _without_face(source: Source) -> Entry:
+    return FaceResult(source.name, error=NO_FACE), None
 
 
 def _visible(face: Detection, image: Image) -> bool:
@@ -178,102 +231,58 @@ def _visible(face: Detection, image: Image) -> bool:
     return x0 < x1 and y0 < y1 and x1 > 0 and y1 > 0 and x0 < image.shape[1] and y0 < image.shape[0]
 
 
-def _checked(array: np.ndarray, number: int) -> Image:
-    if array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or array.size == 0:
-        raise AffectZooError(
-            f"array {number} is {array.dtype} of shape {array.shape}; expected uint8 RGB of shape (H, W, 3)"
-        )
-    return array
-
-
-def _classify(
-    waiting: list[tuple[FaceResult, torch.Tensor | None]], model: AffectModel, batch_size: int
-) -> Iterator[FaceResult]:
-    tensors = [tensor for _, tensor in waiting if tensor is not None]
-    answers: list[dict[str, Any]] = []
-    with inference(model):
-        for start in range(0, len(tensors), batch_size):
-            batch = torch.stack(tensors[start : start + batch_size]).to(model.device)
-            answers += _answers(model, model(batch))
-    following = iter(answers)
-    for result, tensor in waiting:
-        yield result if tensor is None else replace(result, **next(following))
-
-
-def _answers(model: AffectModel, output: AffectOutput) -> list[dict[str, Any]]:
+def _predictions(model: AffectModel, output: AffectOutput) -> list[dict[str, Any]]:
     """For each face of a batch the fields of ``FaceResult`` that the model's tasks fill."""
-    answers: list[dict[str, Any]] = [{} for _ in output.features]
+    predictions: list[dict[str, Any]] = [{} for _ in output.features]
     if output.expression is not None and model.labels is not None:
-        for answer, shares in zip(answers, output.expression.float().softmax(dim=1).tolist(), strict=True):
+        for prediction, shares in zip(
+            predictions, output.expression.float().softmax(dim=1).tolist(), strict=True
+        ):
             probabilities = dict(zip(model.labels.names, shares, strict=True))
             label = max(probabilities, key=probabilities.__getitem__)
-            answer |= {"label": label, "probabilities": probabilities}
+            prediction |= {"label": label, "probabilities": probabilities}
     for task in model.tasks:
         if isinstance(task, VATask):
             values = getattr(output, task.head).float().clamp(-1, 1).tolist()
-            for answer, row in zip(answers, values, strict=True):
-                answer |= dict(zip(task.dimensions, row, strict=True))
-    return answers
+            for prediction, row in zip(predictions, values, strict=True):
+                prediction |= dict(zip(task.dimensions, row, strict=True))
+    return predictions
 
 
-def to_table(results: Sequence[FaceResult], labels: LabelSpace | None) -> pd.DataFrame:
-    """Results as a table with one row each.
-
-    Columns: ``file``, ``x0``, ``y0``, ``x1``, ``y1``, ``score``, ``label``, one ``p_<class>`` per class,
-    ``valence``, ``arousal``, ``error``. What a row lacks is missing (empty in CSV, null in JSON).
+def predict(
+    inputs: Any,
+    model: str | Path | AffectModel = DEFAULT_MODEL,
+    detector: DetectorName | Detector = "auto",
+    batch_size: int = 64,
+    *,
+    boxes: Sequence[Any] | None = None,
+    min_score: float | None = None,
+    device: str | torch.device | None = None,
+) -> list[FaceResult]:
+    """Predict for every face of one or many images.
 
     Args:
-        results: What ``predict`` returned.
-        labels: The model's classes.
-    """
-    names = () if labels is None else labels.names
-    rows: list[dict[str, Any]] = []
-    for result in results:
-        box = dict(zip(("x0", "y0", "x1", "y1"), result.box or (None,) * 4, strict=True))
-        shares = {f"p_{name}": result.probabilities.get(name) for name in names}
-        rows.append(
-            {"file": result.file, **box, "score": result.score, "label": result.label, **shares}
-            | {"valence": result.valence, "arousal": result.arousal, "error": result.error}
-        )
-    columns = ["file", "x0", "y0", "x1", "y1", "score", "label"]
-    columns += [*(f"p_{name}" for name in names), "valence", "arousal", "error"]
-    table = pd.DataFrame(rows, columns=columns)
-    texts = ["file", "label", "error"]
-    return table.astype({name: "string" if name in texts else "float64" for name in columns})
+        inputs: Files, folders, glob patterns; arrays of shape (H, W, 3) or tensors of shape (3, H, W) or
+            (H, W, 3), RGB uint8; Pillow images; contents of files as bytes; open binary files. One, or a
+            list of these, mixed as you like.
+        model: A loaded model, or a name that ``affectzoo.load`` takes. It keeps its mode, and no tensor of it
+            changes.
+        detector: ``auto``, ``yunet``, ``haar``, a detector of your own, or ``none`` when each image is a
+            ready crop: then there is one result per image, in order.
+        batch_size: Faces per forward pass.
+        boxes: Faces that are known: for each image a box (x0, y0, x1, y1 in pixels), a list of boxes, or
+            ``None`` for the detector. Such an image has one result per box, in order.
+        min_score: The least detector score of a face; see ``Predictor``.
+        device: Where the model runs, such as ``cuda``; it is moved there.
 
-
-def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write results as CSV, JSON (a list of objects) or Parquet, by the file's ending.
+    Returns:
+        One result per face, images in the order given, faces the largest first. An image without a face
+        and one that cannot be read have one result with ``error`` set.
 
     Raises:
-        AffectZooError: Another ending.
+        AffectZooError: An input that does not exist, holds no images or is no image, with its place; an
+            unknown model; a wrong option.
     """
-    kind = check_ending(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    if kind == ".csv":
-        table.to_csv(path, index=False)
-    elif kind == ".json":
-        path.write_text(to_json(table), encoding="utf-8")
-    else:
-        table.to_parquet(path, index=False)
-
-
-def to_json(table: pd.DataFrame) -> str:
-    """Results as one JSON document, a list of objects."""
-    return table.to_json(orient="records", indent=2, double_precision=6) + "\n"
-
-
-def check_ending(path: Path) -> str:
-    """The file's ending, if it is one that results can be written as.
-
-    Raises:
-        AffectZooError: It is not.
-    """
-    kind = path.suffix.lower()
-    if kind not in (".csv", ".json", ".parquet"):
-        raise AffectZooError(f"{path}: results are written as .csv, .json or .parquet")
-    return kind
-
-
-def _endings() -> str:
-    return ", ".join(sorted(SUFFIXES))
+    return Predictor(model, detector, device=device, batch_size=batch_size, min_score=min_score)(
+        inputs, boxes
+    )

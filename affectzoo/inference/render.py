@@ -1,9 +1,9 @@
-"""Predictions drawn into pictures, and as a table for people."""
+"""Draw predictions into images, and show them as a table."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,10 @@ import cv2
 import numpy as np
 
 from affectzoo.console import visible
-from affectzoo.files.images import read_image
-from affectzoo.inference.prediction import FaceResult
+from affectzoo.errors import OptionError
+from affectzoo.files.writing import write_bytes
+from affectzoo.inference.inputs import Source
+from affectzoo.inference.results import FaceResult
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -28,10 +30,10 @@ def annotate(image: Image, results: Sequence[FaceResult]) -> Image:
 
     Args:
         image: Shape (H, W, 3), RGB; it is not changed.
-        results: Of this picture.
+        results: Of this image.
 
     Returns:
-        Shape (H, W, 3), RGB; small pictures are enlarged so that the text can be read.
+        Shape (H, W, 3), RGB; small images are enlarged so that the text can be read.
     """
     scale = max(1.0, 320 / max(image.shape[:2]))
     drawn = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
@@ -55,39 +57,52 @@ def annotate(image: Image, results: Sequence[FaceResult]) -> Image:
 
 
 def _says(result: FaceResult) -> list[str]:
-    says = [] if result.label is None else [f"{result.label} {result.probabilities[result.label]:.2f}"]
+    says = []
+    if result.label is not None:
+        says.append(f"{visible(result.label)} {result.probabilities[result.label]:.2f}")
     values = {"valence": result.valence, "arousal": result.arousal}
     return says + [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]
 
 
-def render_results(results: Sequence[FaceResult], folder: Path) -> list[Path]:
-    """Write each readable picture with its predictions drawn in.
+def drawing_paths(names: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Say where the drawing of each image goes: ``<name>.png``, numbered where several have one name.
 
     Args:
-        results: Of files, pictures in a row.
-        folder: Where to; pictures of the same name get a number.
+        names: The images' names, each once.
+        folder: Where drawings go.
 
-    Returns:
-        The files written, ``<name>.png`` each.
+    Raises:
+        OptionError: A drawing would overwrite one of the images.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    written: list[Path] = []
-    for file, group in groupby(results, key=lambda result: result.file):
-        of_file = list(group)
-        if (of_file[0].error or "").startswith("unreadable"):
-            continue
-        path = folder / f"{Path(file).stem}.png"
-        number = 1
-        while path in written:
+    paths: dict[str, Path] = {}
+    taken: set[str] = set()
+    originals = {os.path.realpath(name) for name in names}
+    for name in names:
+        stem, number = Path(name).stem, 1
+        while (key := f"{stem}-{number}" if number > 1 else stem).casefold() in taken:
             number += 1
-            path = folder / f"{Path(file).stem}-{number}.png"
-        image = annotate(read_image(Path(file)), of_file)
-        done, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
-        if not done:
-            raise OSError(f"{path}: the picture cannot be encoded")
-        path.write_bytes(data.tobytes())
-        written.append(path)
-    return written
+        taken.add(key.casefold())
+        paths[name] = folder / f"{key}.png"
+        if os.path.realpath(paths[name]) in originals:
+            raise OptionError(f"{paths[name]} is one of the images; drawings need a folder of their own")
+    return paths
+
+
+def draw(source: Source, results: Sequence[FaceResult], path: Path) -> None:
+    """Write an image with its predictions drawn in; nothing for one that cannot be read.
+
+    Args:
+        source: The image.
+        results: Its results.
+        path: A ``.png`` file.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    if results[0].unreadable:
+        return
+    drawn = cv2.cvtColor(annotate(source.read(), results), cv2.COLOR_RGB2BGR)
+    write_bytes(path, cv2.imencode(".png", drawn)[1].tobytes())
 
 
 def results_table(results: Sequence[FaceResult]) -> Table:
@@ -97,15 +112,15 @@ def results_table(results: Sequence[FaceResult]) -> Table:
 
     table = Table(show_lines=False)
     table.add_column("file", overflow="fold")
-    for column in ("face (x0 y0 x1 y1)", "score", "prediction", "next"):
-        table.add_column(column, no_wrap=True)
+    for column in ("prediction", "face (x0 y0 x1 y1)", "score", "next"):
+        table.add_column(column, no_wrap=column != "prediction")
     for result in results:
         if result.error is not None:
-            table.add_row(result.file, "-", "-", Text(visible(result.error), style="red"), "")
+            table.add_row(result.file, Text(visible(result.error), style="red"), "-", "-", "")
             continue
         ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
-        box = "whole picture" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
+        box = "whole image" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
         score = "-" if result.score is None else f"{result.score:.2f}"
         others = ", ".join(f"{name} {share:.2f}" for name, share in ranked[1:3])
-        table.add_row(result.file, box, score, ", ".join(_says(result)), others)
+        table.add_row(result.file, ", ".join(_says(result)), box, score, others)
     return table

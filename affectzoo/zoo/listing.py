@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from affectzoo import store
 from affectzoo.errors import UnknownNameError
@@ -207,7 +207,8 @@ def _table(title: str, *columns: str) -> Table:
 
     table = Table(title=title, title_justify="left")
     for column in ("name", "task", "parameters", "input"):
-        table.add_column(column, justify="right" if column == "parameters" else "left", no_wrap=True)
+        justify: Literal["left", "right"] = "right" if column == "parameters" else "left"
+        table.add_column(column, justify=justify, no_wrap=column != "task")
     for column in columns:
         table.add_column(column)
     return table

@@ -12,7 +12,7 @@ from affectzoo.benchmark.external import read_predictions
 from affectzoo.datasets.ids import ids
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, DataError, LabelError
-from affectzoo.inference.prediction import FaceResult, to_table, write_table
+from affectzoo.inference.results import FaceResult, columns, write_rows
 from affectzoo.labels import LabelSpace
 
 LABELS = ("anger", "happiness", "neutral")
@@ -114,7 +114,7 @@ def test_the_file_of_affectzoo_predict(tmp_path: Path, ending: str) -> None:
         FaceResult("/elsewhere/copy/Test/c.png", None, None, "happiness", shares),
     ]
     path = tmp_path / f"faces{ending}"
-    write_table(to_table(results, LabelSpace(LABELS)), path)
+    write_rows([result.to_row() for result in results], columns(LabelSpace(LABELS)), path)
     found = read_predictions(path, STILLS, LABELS)
     np.testing.assert_array_equal(found.scores, [[0.25, 0.5, 0.25], [NAN] * 3, [0.25, 0.5, 0.25]])  # type: ignore[arg-type]
     assert found.va is None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import io
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,16 +19,19 @@ import pytest
 import skimage.data
 import torch
 from fakes import picture, write_picture
+from PIL import Image
 
 import affectzoo
 from affectzoo.cli import main
-from affectzoo.errors import AffectZooError, DetectorError, WeightsError
+from affectzoo.errors import AffectZooError, DetectorError, OptionError
 from affectzoo.evaluation.record import read_records
 from affectzoo.faces.detect import Detection, Haar, ReadyCrop, YuNet, make_detector
 from affectzoo.files.images import read_image
 from affectzoo.inference.demo import PHOTOGRAPH, RENDERED
-from affectzoo.inference.prediction import NO_FACE, FaceResult, predict, to_table, write_table
-from affectzoo.inference.render import annotate, render_results
+from affectzoo.inference.inputs import Source, find
+from affectzoo.inference.prediction import predict
+from affectzoo.inference.render import annotate, drawing_paths
+from affectzoo.inference.results import NO_FACE, FaceResult, columns, write_rows
 from affectzoo.labels import LabelSpace
 from affectzoo.models.base import AffectModel
 from affectzoo.store import locate
@@ -86,7 +92,7 @@ def test_auto_takes_haar_unless_yunets_file_is_at_hand(
     assert make_detector("auto").name == "haar"
     YuNet.kept().parent.mkdir(parents=True)
     YuNet.kept().write_bytes(b"no network")
-    with pytest.raises(WeightsError, match=r"sha256 is .* expected 8f2383e4"):
+    with pytest.raises(DetectorError, match=r"sha256 is .*8f2383e4"):
         make_detector("auto")
 
 
@@ -129,7 +135,7 @@ def test_yunet_is_fetched_once_and_verified(tmp_path: Path, monkeypatch: pytest.
         huggingface_hub, "get_hf_file_metadata", lambda *_, **__: SimpleNamespace(size=19, etag="e")
     )
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: str(fetched))
-    with pytest.raises(WeightsError, match="sha256"):
+    with pytest.raises(DetectorError, match="sha256"):
         make_detector("yunet")
     assert not YuNet.kept().exists()  # what failed the check is not kept
 
@@ -230,7 +236,7 @@ def test_faces_outside_the_picture_do_not_count(
 def test_wrong_inputs_are_named(model: AffectModel, tmp_path: Path) -> None:
     with pytest.raises(AffectZooError, match=r"nowhere\.jpg: no such file"):
         predict("nowhere.jpg", model)
-    with pytest.raises(AffectZooError, match="holds no pictures"):
+    with pytest.raises(AffectZooError, match="holds no images"):
         predict(tmp_path, model)
     for array in (np.zeros((9, 9), np.uint8), np.zeros((9, 9, 3)), np.zeros((0, 9, 3), np.uint8)):
         with pytest.raises(AffectZooError, match=r"array 1 is .*expected uint8 RGB"):
@@ -238,8 +244,6 @@ def test_wrong_inputs_are_named(model: AffectModel, tmp_path: Path) -> None:
 
 
 def test_exif_orientation_is_applied(tmp_path: Path) -> None:
-    from PIL import Image
-
     upright = np.zeros((20, 40, 3), np.uint8)
     upright[:, :20] = (255, 0, 0)
     turned = Image.fromarray(np.rot90(upright))
@@ -261,15 +265,21 @@ def results() -> list[FaceResult]:
     ]
 
 
-@pytest.mark.parametrize("kind", ["csv", "json", "parquet"])
+def read_back(path: Path) -> pd.DataFrame:
+    if path.suffix == ".json":
+        return pd.DataFrame(json.loads(path.read_text()))
+    if path.suffix == ".jsonl":
+        return pd.DataFrame([json.loads(line) for line in path.read_text().splitlines()])
+    return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet"])
 def test_tables_read_back_the_same(kind: str, results: list[FaceResult], tmp_path: Path) -> None:
     path = tmp_path / "new" / f"faces.{kind}"
-    table = to_table(results, LabelSpace(("calm", "tense")))
-    write_table(table, path)
-    back = pd.DataFrame(json.loads(path.read_text())) if kind == "json" else None
-    if back is None:
-        back = pd.read_csv(path) if kind == "csv" else pd.read_parquet(path)
-    assert list(back.columns) == list(table.columns)
+    names = columns(LabelSpace(("calm", "tense")))
+    write_rows((result.to_row() for result in results), names, path)
+    back = read_back(path)
+    assert list(back.columns) == names and list(path.parent.iterdir()) == [path]
     assert back["label"][0] == "tense" and pd.isna(back["label"][1])
     assert back["p_tense"][0] == 0.75 and back["x1"][0] == 30.0
     assert pd.isna(back["error"][0]) and back["error"][1] == NO_FACE
@@ -286,14 +296,12 @@ def test_drawing_marks_the_face_and_nothing_else(results: list[FaceResult]) -> N
     assert (annotate(image, results[1:]) == image).all()
 
 
-def test_rendered_pictures_of_one_name_do_not_overwrite(tmp_path: Path) -> None:
-    files = [tmp_path / folder / "face.png" for folder in "ab"]
-    for file in files:
-        write_picture(file, np.full((50, 50, 3), 90, np.uint8))
-    rows = [FaceResult(str(file), error=NO_FACE) for file in files]
-    rows.append(FaceResult("gone.png", error="unreadable: gone"))
-    written = render_results(rows, tmp_path / "out")
-    assert [path.name for path in written] == ["face.png", "face-2.png"]
+def test_drawings_of_one_name_do_not_overwrite_each_other_or_images(tmp_path: Path) -> None:
+    files = [str(tmp_path / name) for name in ("a/face.png", "b/face.jpg", "c/Face.png", "d/face-2.png")]
+    paths = drawing_paths(files, tmp_path / "out")
+    assert [path.name for path in paths.values()] == ["face.png", "face-2.png", "Face-3.png", "face-2-2.png"]
+    with pytest.raises(OptionError, match="folder of their own"):
+        drawing_paths(files, tmp_path / "a")
 
 
 @pytest.fixture
@@ -313,7 +321,7 @@ def test_predict_command(two_pictures: Path, tmp_path: Path, capsys: pytest.Capt
     assert rows[1]["error"] == NO_FACE
     assert pd.read_csv(tmp_path / "f.csv")["label"].tolist()[0] == "happiness"
     assert {p.name for p in (tmp_path / "out").iterdir()} == {"astronaut.png", "blank.png"}
-    assert "1 faces in 2 pictures, 0 unreadable" in captured.err
+    assert "1 faces in 2 images, 0 unreadable" in captured.err
     assert main(["predict", str(two_pictures), "--detector", "haar"]) == 0
     assert "happiness" in capsys.readouterr().out
 
@@ -321,7 +329,6 @@ def test_predict_command(two_pictures: Path, tmp_path: Path, capsys: pytest.Capt
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["--out", "faces.xlsx"], "written as .csv, .json or .parquet"),
         (["--model", "dlp_cnn_s"], "pretrained weights: dlp_cnn_s.ferplus"),
         (["--model", "nope"], "unknown model 'nope'"),
         (["--model", "dlp_cnn_s", "--weights", "ferplsu"], "did you mean"),
@@ -340,7 +347,7 @@ def test_only_unreadable_pictures_fail(tmp_path: Path, capsys: pytest.CaptureFix
     assert main(["predict", str(tmp_path), "--detector", "none", "--json"]) == 1
     captured = capsys.readouterr()
     assert "broken.png" in json.loads(captured.out)[0]["error"]
-    assert "no picture could be read" in captured.err
+    assert re.match(r"affectzoo: .*broken\.png", captured.err.splitlines()[-1])
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
@@ -349,23 +356,18 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
         ["nope"],
         ["predict", "x", "--detector", "dlib"],
         ["predict", "x", "--batch-size", "0"],
+        ["predict", "x", "--out", "faces.xlsx"],
+        ["predict", "x", "--resume"],
+        ["predict", ""],
+        ["predict", "x", "--out", ""],
+        ["data", "check", "folder", "--root="],
+        ["fit", "--data.root", ""],
     ):
         with pytest.raises(SystemExit) as stop:
             main(wrong)
         assert stop.value.code == 2
     assert main([]) == 0
     assert "affectzoo demo" in capsys.readouterr().out
-
-
-def test_full_disk_is_reported(
-    two_pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def full(*_: object, **__: object) -> None:
-        raise OSError(28, "No space left on device", "faces.csv")
-
-    monkeypatch.setattr(pd.DataFrame, "to_csv", full)
-    assert main(["predict", str(two_pictures), "--detector", "none", "--out", "faces.csv"]) == 1
-    assert capsys.readouterr().err.splitlines()[0] == "affectzoo: faces.csv: No space left on device"
 
 
 def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -404,7 +406,7 @@ def test_weights_for_clips_do_not_predict_on_pictures() -> None:
     model = affectzoo.load("dlp_cnn_s.ferplus")
     assert model.meta is not None
     model.meta = replace(model.meta, training={"window": 40})
-    with pytest.raises(AffectZooError, match=r"trained on windows of 40 frames .*affectzoo test"):
+    with pytest.raises(AffectZooError, match=r"windows of 40 frames.*affectzoo test"):
         affectzoo.predict([picture(np.random.default_rng(0), 48, 48, 3)], model=model, detector="none")
 
 
@@ -414,3 +416,108 @@ def test_weights_with_untrained_layers_do_not_predict() -> None:
     model.meta = replace(model.meta, training={"fresh": ["fc.3", "heads.va"]})
     with pytest.raises(AffectZooError, match=r"fc\.3, heads\.va are random\. Train them first"):
         affectzoo.predict([picture(np.random.default_rng(0), 48, 48, 3)], model=model, detector="none")
+
+
+# What Python programs hand over
+
+
+def test_every_holder_is_predicted_alike(model: AffectModel, tmp_path: Path) -> None:
+    image = Image.fromarray(ASTRONAUT)
+    file = tmp_path / "astronaut.png"
+    image.save(file)
+    mixed = [
+        *(ASTRONAUT, image, torch.from_numpy(ASTRONAUT.transpose(2, 0, 1).copy()), file.read_bytes()),
+        *(io.BytesIO(file.read_bytes()), file, str(file)),
+    ]
+    found = predict(mixed, model, "none", batch_size=1)
+    names = ["array 0", "image 1", "tensor 2", "bytes 3", "file 4", str(file), str(file)]
+    assert [face.file for face in found] == names
+    assert len({tuple(face.probabilities.values()) for face in found}) == 1
+    for single in mixed:
+        (face,) = predict(single, model, "none")
+        assert face.probabilities == found[0].probabilities
+    assert len(predict(np.stack([ASTRONAUT] * 2), model, "none")) == 2
+    assert predict([], model, "none") == []
+
+
+@pytest.mark.parametrize("wrong", [None, 3, {"a": 1}, np.zeros((9, 9)), torch.zeros(3, 9, 9)])
+def test_the_place_of_a_wrong_input_is_told_before_the_work(model: AffectModel, wrong: object) -> None:
+    def never(image: np.ndarray) -> list[Detection]:
+        pytest.fail("work was begun")
+
+    with pytest.raises(OptionError, match=r"^\w+ 1 is "):
+        predict([ASTRONAUT, wrong], model, SimpleNamespace(name="never", __call__=never))
+
+
+def test_damaged_bytes_have_a_row(model: AffectModel) -> None:
+    bad, good = predict([b"no image", ASTRONAUT], model, "none")
+    assert bad.unreadable and "bytes 0" in str(bad.error) and good.label is not None
+
+
+@pytest.mark.parametrize("options", [{"batch_size": 0}, {"batch_size": 2.5}, {"min_score": float("nan")}])
+def test_wrong_options_are_refused(model: AffectModel, options: dict[str, float]) -> None:
+    (name,) = options
+    with pytest.raises(OptionError, match=name):
+        predict([ASTRONAUT], model, "none", **options)
+
+
+@pytest.mark.parametrize("device", ["cuda:99", "nowhere", "meta:x"])
+def test_devices_that_are_not_there_are_named(device: str) -> None:
+    with pytest.raises(OptionError, match=f"device '{device}'"):
+        predict([ASTRONAUT], detector="none", device=device)
+
+
+def test_half_precision_predicts(model: AffectModel) -> None:
+    (expected,) = predict([ASTRONAUT], model, "none")
+    for kind in (torch.float16, torch.bfloat16, torch.float64):
+        (face,) = predict([ASTRONAUT], copy.deepcopy(model).to(kind), "none", device="cpu")
+        assert face.probabilities == pytest.approx(dict(expected.probabilities), abs=0.02)
+
+
+def test_training_mode_changes_nothing(model: AffectModel) -> None:
+    training = copy.deepcopy(model).train()
+    before = {name: tensor.clone() for name, tensor in training.state_dict().items()}
+    assert predict([ASTRONAUT], training, "none") == predict([ASTRONAUT], model, "none")
+    assert training.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in training.state_dict().items())
+
+
+def test_given_boxes_have_one_result_each_in_order(model: AffectModel) -> None:
+    small, large = (100.0, 80.0, 120.0, 110.0), (100.0, 80.0, 160.0, 200.0)
+    found = predict([ASTRONAUT, ASTRONAUT, ASTRONAUT], model, Boxes(large), boxes=[[small, large], None, []])
+    assert [face.box for face in found] == [small, large, large, None]
+    assert found[1].probabilities == pytest.approx(dict(found[2].probabilities), abs=1e-6)
+    assert found[3].error == NO_FACE
+    for one in (small, [small], np.array(small), torch.tensor([small])):
+        assert [face.box for face in predict(ASTRONAUT, model, boxes=one)] == [small]
+    outside, huge = predict(ASTRONAUT, model, boxes=[(600, 0, 700, 90), (0, 0, 1e7, 1e7)])
+    assert "no area" in str(outside.error) and "larger" in str(huge.error)
+    for wrong in ([small], [small, (1, 2, 3)], [small, "x"], [small, (0, 0, float("nan"), 1)]):
+        with pytest.raises(OptionError, match="boxes"):
+            predict([ASTRONAUT, ASTRONAUT], model, boxes=wrong)
+
+
+def test_faces_of_a_low_score_do_not_count(model: AffectModel) -> None:
+    detector = Boxes((100, 80, 160, 200))
+    assert predict(ASTRONAUT, model, detector, min_score=0.5)[0].label is not None
+    assert predict(ASTRONAUT, model, detector, min_score=0.6)[0].error == NO_FACE
+
+
+def test_a_predictor_is_ready_for_more(model: AffectModel) -> None:
+    predictor = affectzoo.Predictor(model, "none", batch_size=2)
+    assert predictor([ASTRONAUT] * 3) == predictor([ASTRONAUT] * 3)
+    assert [len(faces) for faces in predictor.stream(find([ASTRONAUT, b"x", ASTRONAUT]).images)] == [1, 1, 1]
+
+
+def test_results_come_while_images_are_read(model: AffectModel) -> None:
+    """No more images than a batch are held, whatever is in them."""
+    read: list[int] = []
+
+    class Blank(Source):
+        def read(self) -> np.ndarray:
+            read.append(1)
+            return np.zeros((8, 8, 3), np.uint8)
+
+    predictor = affectzoo.Predictor(model, "haar", batch_size=4)
+    stream = predictor.stream(Blank(f"{n}") for n in range(100))
+    assert len(next(stream)) == 1 and len(read) == 4

@@ -17,7 +17,7 @@ from affectzoo.datamodules import FERPlus
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import AffectZooError, LabelError, UnknownNameError, WeightsError
 from affectzoo.evaluation.evaluate import evaluate, evaluation_table
-from affectzoo.inference.prediction import predict, to_table
+from affectzoo.inference.prediction import predict
 from affectzoo.labels import SPACES
 from affectzoo.losses.va import ccc, ccc_loss, mse_loss
 from affectzoo.metrics.va import VAMetrics
@@ -236,11 +236,12 @@ def test_predictions_carry_valence_and_arousal() -> None:
     random = np.random.default_rng(0)
     crops = [picture(random, 48, 48, 3) for _ in range(3)]
     results = predict(crops, model, "none")
-    table = to_table(results, model.labels)
     with torch.no_grad():
         expected = model(torch.stack([model.preprocess(c) for c in crops])).va.clamp(-1, 1)
-    np.testing.assert_allclose(table[["valence", "arousal"]], expected, atol=1e-5)
-    assert [r.label for r in results] == table["label"].tolist()
+    rows = [result.to_row() for result in results]
+    found = [[row["valence"], row["arousal"]] for row in rows]
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert [r.label for r in results] == [row["label"] for row in rows]
     single = predict(crops[:1], affectzoo.create_model("dlp_cnn_s", task="valence").eval(), "none")[0]
     assert single.valence is not None and single.arousal is None and single.label is None
 

@@ -1,0 +1,164 @@
+"""Find the images behind what people name or hand over: files, folders, patterns, arrays, Pillow images."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from affectzoo.errors import OptionError, UnreadableImageError
+from affectzoo.files import videos
+from affectzoo.files.decoding import READ
+from affectzoo.files.folders import obstacle, walk
+from affectzoo.files.images import SUFFIXES, as_image, check_image, kind_of, peek, read_image
+
+if TYPE_CHECKING:
+    from affectzoo.files.decoding import Image
+
+
+@dataclass(frozen=True)
+class Source:
+    """One image to predict on.
+
+    Attributes:
+        name: The file as it was given; else ``array 0``, ``image 1`` and so on, by its place.
+        value: A path, or what ``files.images.as_image`` takes.
+        problem: Why there is no image, where that is known before it is read.
+        named: Whether it was given, not found in a folder.
+    """
+
+    name: str
+    value: Any = None
+    problem: str | None = None
+    named: bool = True
+
+    def read(self) -> Image:
+        """Decode it.
+
+        Returns:
+            Shape (H, W, 3), RGB, 0..255.
+
+        Raises:
+            UnreadableImageError: It cannot be read.
+        """
+        if self.problem is not None:
+            raise UnreadableImageError(f"{self.name}: {self.problem}")
+        return read_image(self.value) if isinstance(self.value, Path) else as_image(self.value, self.name)
+
+
+@dataclass
+class Sources:
+    """What was found.
+
+    Attributes:
+        images: In the order of the inputs.
+        unused: What was seen in folders and not taken, by kind.
+    """
+
+    images: list[Source] = field(default_factory=list)
+    unused: Counter[str] = field(default_factory=Counter)
+
+
+def listed(inputs: Any) -> list[Any]:
+    """Make a list of one input or several; arrays and tensors of four dimensions are several."""
+    if hasattr(inputs, "ndim"):
+        one = inputs.ndim != 4
+    else:
+        texts = isinstance(inputs, str | os.PathLike | bytes | bytearray)
+        one = texts or hasattr(inputs, "read") or not isinstance(inputs, Iterable)
+    return [inputs] if one else list(inputs)
+
+
+def find(inputs: Iterable[Any]) -> Sources:
+    """Find the images behind the inputs; nothing is decoded.
+
+    Files are taken as they are named. Of folders, everything below is looked at: files with an image's ending
+    or beginning are taken, hidden ones and the litter of systems are not. What is no regular file, or not
+    there, has a ``problem``.
+
+    Args:
+        inputs: Paths, folders, glob patterns, and what ``files.images.as_image`` takes.
+
+    Raises:
+        OptionError: An empty name, or something that is no image; names its place.
+    """
+    found = Sources()
+    for place, item in enumerate(inputs):
+        if isinstance(item, str | os.PathLike):
+            found.images += _named(os.fspath(item), place, found.unused)
+            continue
+        name = f"{kind_of(item) or 'input'} {place}"
+        check_image(item, name)
+        found.images.append(Source(name, item))
+    return found
+
+
+def _named(given: str | bytes, place: int, unused: Counter[str]) -> Iterator[Source]:
+    text = os.fsdecode(given)
+    if not text:
+        raise OptionError(f"input {place} is an empty name; expected a file, folder or pattern")
+    path = Path(text)
+    if text.startswith("~") and not os.path.lexists(path):
+        path = Path(os.path.expanduser(text))  # noqa: PTH111  # leaves names of no user as they are
+    problem = obstacle(path)
+    if problem is None:
+        yield from _inside(path, unused) if path.is_dir() else [Source(str(path), path)]
+        return
+    matches = [] if os.path.lexists(path) else sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
+    files = [Path(match) for match in matches if not Path(match).is_dir()]
+    if files:
+        for match in files:
+            yield Source(str(match), match, obstacle(match), named=False)
+    else:
+        none = problem if os.path.lexists(path) else "no such file, folder or match of a pattern"
+        yield Source(str(path), path, none)
+
+
+def _inside(folder: Path, unused: Counter[str]) -> Iterator[Source]:
+    """List the images below a folder; what must not be opened has a problem, the rest is counted."""
+    own: Counter[str] = Counter()
+    empty = True
+    for listing in walk(folder):
+        own["hidden or system file"] += listing.litter
+        for name in listing.files:
+            path = listing.path / name
+            kind = _kind(path)
+            if kind is None:
+                empty = False
+                yield Source(str(path), path, named=False)
+            else:
+                own[kind] += 1
+        for path, reason in listing.special:
+            empty = False
+            yield Source(str(path), path, f"no regular file ({reason})", named=False)
+    if empty:
+        told = f" ({told_unused(own)})" if any(own.values()) else ""
+        yield Source(str(folder), folder, f"the folder holds no images{told}")
+    unused.update(own)
+
+
+def _kind(path: Path) -> str | None:
+    """Say what a file in a folder is, if it is no image to be read."""
+    suffix = path.suffix.lower()
+    if suffix in SUFFIXES:
+        return None
+    try:
+        kind = peek(path)
+    except OSError:
+        kind = None
+    if kind in READ:
+        return None
+    if suffix in videos.SUFFIXES:
+        return "video"
+    return f"{kind} file" if kind is not None and kind != "video" else kind or "other file"
+
+
+def told_unused(unused: Counter[str]) -> str:
+    """Tell what was not read, such as ``not read: 2 HEIC files, 1 video``."""
+    plural = {kind: f"{kind}s" for kind in unused if kind.endswith(("file", "video"))}
+    parts = [f"{n:,} {plural.get(kind, kind) if n > 1 else kind}" for kind, n in sorted(unused.items()) if n]
+    return f"not read: {', '.join(parts)}" if parts else ""

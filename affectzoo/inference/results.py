@@ -1,0 +1,142 @@
+"""What a model says of one face, and files of it: CSV, JSON, JSON Lines, Parquet."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from affectzoo.console import csv_cell, json_text, visible
+from affectzoo.errors import OptionError
+from affectzoo.files.writing import writing
+
+if TYPE_CHECKING:
+    from affectzoo.faces.preprocess import Box
+    from affectzoo.labels import LabelSpace
+
+NO_FACE = "no face found"
+UNREADABLE = "unreadable: "
+"""How the errors of images begin that could not be read."""
+
+ENDINGS = (".csv", ".json", ".jsonl", ".parquet")
+
+Row = dict[str, Any]
+"""A result as the files have it: columns by name, text that can be shown, numbers, ``None``."""
+
+
+@dataclass(frozen=True)
+class FaceResult:
+    """What a model says of one face; also the row for an image without one.
+
+    Attributes:
+        file: The image, as it was given; for others ``array 0``, ``image 1`` and so on.
+        box: x0, y0, x1, y1 in pixels; ``None`` for a ready crop or without a face.
+        score: The detector's confidence.
+        label: The likeliest class.
+        probabilities: Of each class by name, summing to 1.
+        valence: In [-1, 1], for models that predict it.
+        arousal: In [-1, 1], for models that predict it.
+        error: Why there is no prediction: no face found, or the image is unreadable.
+    """
+
+    file: str
+    box: Box | None = None
+    score: float | None = None
+    label: str | None = None
+    probabilities: Mapping[str, float] = field(default_factory=dict)
+    valence: float | None = None
+    arousal: float | None = None
+    error: str | None = None
+
+    @property
+    def unreadable(self) -> bool:
+        """Whether there is no prediction because the image could not be read."""
+        return self.error is not None and self.error.startswith(UNREADABLE)
+
+    def to_row(self) -> Row:
+        r"""Return it as the files have it; bytes of names that are not UTF-8 are shown as ``\xe9``."""
+        box = dict(zip(("x0", "y0", "x1", "y1"), self.box or (None,) * 4, strict=True))
+        shares = {f"p_{visible(name)}": share for name, share in self.probabilities.items()}
+        return {
+            "file": visible(self.file),
+            **box,
+            "score": self.score,
+            "label": None if self.label is None else visible(self.label),
+            **shares,
+            "valence": self.valence,
+            "arousal": self.arousal,
+            "error": None if self.error is None else visible(self.error),
+        }
+
+
+def columns(labels: LabelSpace | None) -> list[str]:
+    """Name the columns of results: ``file``, box, ``score``, ``label``, ``p_<class>``, values, ``error``."""
+    names = () if labels is None else labels.names
+    shares = [f"p_{visible(name)}" for name in names]
+    return ["file", "x0", "y0", "x1", "y1", "score", "label", *shares, "valence", "arousal", "error"]
+
+
+def check_ending(path: Path) -> str:
+    """Return the file's ending, if results can be written as that.
+
+    Raises:
+        OptionError: They cannot.
+    """
+    kind = path.suffix.lower()
+    if kind not in ENDINGS:
+        raise OptionError(f"{path}: results are written as {', '.join(ENDINGS[:-1])} or {ENDINGS[-1]}")
+    return kind
+
+
+def write_rows(rows: Iterable[Row], names: Sequence[str], path: Path) -> None:
+    """Write results by the file's ending, whole or not at all; rows are taken one by one.
+
+    What a row lacks is empty in CSV and null in the other forms.
+
+    Args:
+        rows: Of ``FaceResult.to_row``.
+        names: The columns.
+        path: Where to; its folder is made.
+
+    Raises:
+        OptionError: Another ending.
+        OutputError: It cannot be written; an older file is as it was.
+    """
+    kind = check_ending(path)
+    ordered = ({name: row.get(name) for name in names} for row in rows)
+    with writing(path) as part:
+        if kind == ".parquet":
+            _write_parquet(ordered, names, part)
+            return
+        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+            if kind == ".csv":
+                table = csv.writer(file, lineterminator="\n")
+                table.writerow(map(csv_cell, names))
+                table.writerows([csv_cell(value) for value in row.values()] for row in ordered)
+            elif kind == ".jsonl":
+                file.writelines(f"{json_text(row, None)}\n" for row in ordered)
+            else:
+                file.writelines(json_list(ordered))
+
+
+def json_list(rows: Iterable[Row], ascii_only: bool = False) -> Iterator[str]:
+    """Write rows as one JSON document, a list of objects, piece by piece."""
+    start = "[\n"
+    for row in rows:
+        yield start + json_text(row, None, ascii_only)
+        start = ",\n"
+    yield "[]\n" if start == "[\n" else "\n]\n"
+
+
+def _write_parquet(rows: Iterator[Row], names: Sequence[str], path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts = ("file", "label", "error")
+    schema = pa.schema([(name, pa.string() if name in texts else pa.float64()) for name in names])
+    with pq.ParquetWriter(path, schema) as file:
+        while some := list(islice(rows, 4096)):
+            file.write_table(pa.Table.from_pylist(some, schema))

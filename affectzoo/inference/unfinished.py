@@ -1,0 +1,161 @@
+"""Rows of a run that is not finished, on disk as they come, so that a killed run goes on where it was."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from affectzoo.console import json_text
+from affectzoo.errors import OptionError, OutputError
+from affectzoo.inference.results import Row, write_rows
+
+
+class UnfinishedRun:
+    """Rows kept in a file beside the target until the run is complete.
+
+    ``faces.csv.part`` holds JSON Lines: what the rows depend on, then one line per image. A line that was cut
+    off by a kill is dropped when the run goes on.
+    """
+
+    def __init__(self, target: Path, facts: Mapping[str, Any], resume: bool) -> None:
+        """Begin a run, or go on with one.
+
+        Args:
+            target: The file of results that the run is for.
+            facts: What the rows depend on, such as the model and the options; JSON-ready.
+            resume: Whether to go on with what an earlier run left.
+
+        Raises:
+            OptionError: An earlier run left rows and is not to be resumed, or had other ``facts``.
+            OutputError: The file cannot be written, or another run is writing it.
+        """
+        self.target = target
+        self.path = target.with_name(f"{target.name}.part")
+        self.done: set[str] = set()
+        try:
+            self._file = self.path.open("a+b")
+            _lock(self._file)
+            self._go_on(dict(facts), resume)
+        except BlockingIOError:
+            raise OutputError(f"{self.path}: another run is writing it") from None
+        except OSError as error:
+            raise self._failure(error) from None
+
+    def _go_on(self, facts: dict[str, Any], resume: bool) -> None:
+        """Read what is there; cut off what is not whole."""
+        self._file.seek(0)
+        before: dict[str, Any] = {}
+        end = 0
+        for number, line in enumerate(self._file, 1):
+            if not line.endswith(b"\n"):
+                break
+            try:
+                entry = json.loads(line)
+                if number == 1:
+                    before = dict(entry)
+                else:
+                    self.done.add(entry["input"])
+            except (ValueError, KeyError, TypeError):
+                raise OptionError(
+                    f"{self.path}, line {number}: damaged; delete the file to start over"
+                ) from None
+            end += len(line)
+        if self.done:
+            self._compare(before, json.loads(json_text(facts, None)))
+        if self.done and not resume:
+            raise OptionError(
+                f"{self.path} holds {len(self.done):,} images of a run that did not finish: "
+                "add --resume to go on with it, or delete the file to start over"
+            )
+        if not self.done:
+            end = 0
+        self._file.truncate(end)
+        if end == 0:
+            self._append(facts)
+
+    def _compare(self, before: dict[str, Any], facts: dict[str, Any]) -> None:
+        other = sorted(name for name in {*before, *facts} if before.get(name) != facts.get(name))
+        if other:
+            was = ", ".join(f"{name} was {before.get(name)}, is {facts.get(name)}" for name in other)
+            raise OptionError(
+                f"{self.path} is of a run with other options: {was}; use these again, or delete the file"
+            )
+
+    def add(self, name: str, rows: Sequence[Row]) -> None:
+        """Keep an image's rows.
+
+        Raises:
+            OutputError: They cannot be written, such as on a full disk; what was kept before stays.
+        """
+        try:
+            self._append({"input": name, "rows": rows})
+        except OSError as error:
+            raise self._failure(error) from None
+        self.done.add(name)
+
+    def _append(self, value: Any) -> None:
+        self._file.write(json_text(value, None).encode() + b"\n")
+        self._file.flush()
+
+    def rows(self) -> Iterator[Row]:
+        """Read all rows kept so far, one by one."""
+        with self.path.open("rb") as file:
+            next(file, None)
+            for line in file:
+                yield from json.loads(line)["rows"]
+
+    def finish(self, names: Sequence[str]) -> None:
+        """Write the target at once, and remove the file of the unfinished run.
+
+        Args:
+            names: The target's columns.
+
+        Raises:
+            OutputError: It cannot be written; the rows are kept.
+        """
+        try:
+            write_rows(self.rows(), names, self.target)
+        except OutputError as error:
+            raise OutputError(f"{error}. {self.kept()}") from None
+        self.close()
+        self.path.unlink()
+
+    def kept(self) -> str:
+        """Say where the rows are, and how to go on."""
+        return f"{len(self.done):,} images are kept in {self.path}: the same command with --resume goes on"
+
+    def close(self) -> None:
+        """Release the file; without any image in it, remove it."""
+        with contextlib.suppress(OSError):  # what could not be written is written no better now
+            self._file.close()
+
+    def __enter__(self) -> UnfinishedRun:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        if not self.done:
+            self.path.unlink(missing_ok=True)
+
+    def _failure(self, error: OSError) -> OutputError:
+        kept = f". {self.kept()}" if self.done else ""
+        return OutputError(f"{self.target}: cannot be written: {error.strerror or error}{kept}")
+
+
+def _lock(file: Any) -> None:
+    """Keep other runs from writing it, where the system can.
+
+    Raises:
+        BlockingIOError: One does.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

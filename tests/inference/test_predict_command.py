@@ -1,0 +1,351 @@
+"""``affectzoo predict`` on what folders hold: no result is lost, nothing hangs, nothing is hidden."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from fakes import picture, write_picture
+
+import affectzoo
+from affectzoo.cli import main
+from affectzoo.errors import OptionError, OutputError
+from affectzoo.inference.results import FaceResult, columns, write_rows
+from affectzoo.inference.unfinished import UnfinishedRun
+from affectzoo.labels import LabelSpace
+
+Screen = pytest.CaptureFixture[str]
+
+
+def crop(seed: int = 0) -> np.ndarray:
+    return picture(np.random.default_rng(seed), 48, 48, 3)
+
+
+def predict(*arguments: object) -> int:
+    return main(["predict", *map(str, arguments), "--detector", "none"])
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "faces"
+    for name in ("a.png", "sub/b.png"):
+        write_picture(path / name, crop())
+    return path
+
+
+def odd_names(folder: Path) -> None:
+    names = [b"caf\xe9.png", b"take[/b].png", b"[red]x.png", b"\x1b]0;owned\x07.png", b"-x.png", b"=1+1.png"]
+    data = (folder / "a.png").read_bytes()
+    for name in names:
+        path = folder / os.fsdecode(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet"])
+def test_no_name_loses_results(kind: str, folder: Path, capsys: Screen) -> None:
+    odd_names(folder)
+    os.chdir(folder)
+    assert predict(".", "--out", f"../f.{kind}", "--json") == 0
+    captured = capsys.readouterr()
+    shown = json.loads(captured.out)
+    path = folder.parent / f"f.{kind}"
+    if kind == "csv":
+        with path.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
+    elif kind == "parquet":
+        rows = pd.read_parquet(path).to_dict("records")
+    else:
+        text = path.read_text(encoding="utf-8")
+        rows = json.loads(text) if kind == "json" else [json.loads(line) for line in text.splitlines()]
+    names = {row["file"] for row in rows}
+    quoted = "'" if kind == "csv" else ""
+    assert names == {row["file"] for row in shown} - {"-x.png", "=1+1.png"} | {
+        f"{quoted}-x.png",
+        f"{quoted}=1+1.png",
+    }
+    assert {r"caf\xe9.png", "take[/b].png", "[red]x.png", r"\x1b]0;owned\x07.png", "a.png"} <= names
+    assert len(rows) == len(shown) == 8 and all(row["label"] for row in rows)
+    assert not set(captured.out + captured.err) & {"\x1b", "\x07"}
+
+
+def test_names_are_shown_as_they_are(folder: Path, capsys: Screen) -> None:
+    odd_names(folder)
+    assert predict(folder) == 0
+    shown = capsys.readouterr().out
+    for name in ("[red]x.png", "take[/b].png", r"caf\xe9.png", r"\x1b]0;owned\x07.png"):
+        assert name in shown
+    assert "\x1b" not in shown
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_tables_fit_the_screen(
+    width: int, folder: Path, capsys: Screen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("affectzoo.console.WIDTH", width)
+    for arguments, wanted in (
+        (["predict", str(folder), "--detector", "none"], "prediction"),
+        (["models"], "weights"),
+        (["models", "--pretrained"], "dlp_cnn_s.ferplus"),
+    ):
+        assert main(arguments) == 0
+        shown = capsys.readouterr().out
+        assert max(map(len, shown.splitlines())) <= width and wanted in shown
+        head = next(line for line in shown.splitlines() if "┏" in line)
+        assert all(len(part) >= 5 for part in head.strip("┏┓").split("┳"))
+
+
+def test_what_is_no_file_gets_a_row(folder: Path, capsys: Screen) -> None:
+    os.mkfifo(folder / "pipe.jpg")
+    (folder / "gone.jpg").symlink_to("nowhere.jpg")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("s.sock")
+        Path("s.sock").rename(folder / "s.jpg")
+        assert predict(folder, "--json") == 1
+    captured = capsys.readouterr()
+    errors = {Path(row["file"]).name: row["error"] for row in json.loads(captured.out)}
+    assert errors["a.png"] is None and errors["b.png"] is None
+    assert "no regular file" in errors["pipe.jpg"] and "pipe" in errors["pipe.jpg"]
+    assert "socket" in errors["s.jpg"] and "nowhere.jpg" in errors["gone.jpg"]
+    assert "2 faces in 5 images, 3 unreadable" in captured.err
+    assert captured.err.splitlines()[-1].startswith("affectzoo: ")
+    for name in ("pipe.jpg", "gone.jpg", "not_there.jpg"):
+        assert predict(folder / name, folder / "a.png", "--json") == 1
+        captured = capsys.readouterr()
+        rows = json.loads(captured.out)
+        assert [row["label"] is None for row in rows] == [True, False]
+        assert name in captured.err.splitlines()[-1]
+
+
+def test_names_that_look_like_something_else(folder: Path, capsys: Screen) -> None:
+    for name in ("~x.png", "~", "portrait [final].png", "*.png"):
+        Path(name).write_bytes((folder / "a.png").read_bytes())
+        assert predict(name, "--json") == 0
+        assert [row["file"] for row in json.loads(capsys.readouterr().out)] == [name]
+
+
+def test_folders_given_twice_count_once(folder: Path, capsys: Screen) -> None:
+    assert predict(folder, folder, folder / "a.png") == 0
+    assert "2 faces in 2 images, 0 unreadable; not read: 3 named twice" in capsys.readouterr().err
+
+
+def test_litter_and_other_files_are_counted(folder: Path, capsys: Screen) -> None:
+    for name in ("@eaDir/1.png", ".ipynb_checkpoints/1.png", "._a.png", "__MACOSX/a.png"):
+        write_picture(folder / name, crop())
+    (folder / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + bytes(99))
+    (folder / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom" + bytes(99))
+    (folder / "notes.txt").write_text("notes")
+    (folder / "without_ending").write_bytes((folder / "a.png").read_bytes())
+    assert predict(folder, "--json") == 0
+    captured = capsys.readouterr()
+    assert {Path(row["file"]).name for row in json.loads(captured.out)} == {
+        "a.png",
+        "b.png",
+        "without_ending",
+    }
+    for part in ("1 HEIC file", "1 video", "1 other file", "4 hidden or system files"):
+        assert part in captured.err
+    assert predict(folder / "phone.heic", folder / "film.mp4") == 1
+    assert "convert it to JPEG" in capsys.readouterr().err
+
+
+def test_a_folder_without_images_says_what_it_holds(tmp_path: Path, capsys: Screen) -> None:
+    (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom")
+    assert predict(tmp_path) == 1
+    assert "holds no images (not read: 1 video)" in capsys.readouterr().err
+    with pytest.raises(OptionError, match="holds no images"):
+        affectzoo.predict(tmp_path, detector="none")
+
+
+def test_an_empty_name_is_wrong_usage(folder: Path, capsys: Screen) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        predict("")
+    assert "empty" in capsys.readouterr().err
+    for empty in ("", ["", "a.png"]):
+        with pytest.raises(OptionError, match="input 0 is an empty name"):
+            affectzoo.predict(empty, detector="none")
+
+
+def test_drawings(folder: Path, capsys: Screen) -> None:
+    write_picture(folder / "other" / "a.png", crop(3))
+    (folder / "broken.png").write_bytes(b"x")
+    assert predict(folder, "--render", "out") == 1
+    assert sorted(p.name for p in Path("out").iterdir()) == ["a-2.png", "a.png", "b.png"]
+    assert predict(folder, "--render", folder) == 1
+    assert "folder of their own" in capsys.readouterr().err
+
+
+# Results on disk
+
+
+class Boom(KeyboardInterrupt):
+    """Stops a run as Ctrl-C does."""
+
+
+@pytest.fixture
+def many(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for n in range(12):
+        write_picture(tmp_path / "many" / f"{n:02}.png", crop(n))
+    return tmp_path / "many"
+
+
+def interrupted(monkeypatch: pytest.MonkeyPatch, after: int, *arguments: object) -> int:
+    from affectzoo.inference import inputs
+
+    seen: list[object] = []
+
+    def read(self: inputs.Source) -> np.ndarray:
+        seen.append(self)
+        if len(seen) > after:
+            raise Boom
+        return crop(int(Path(self.name).stem))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(inputs.Source, "read", read)
+        return predict(*arguments, "--batch-size", "2")
+
+
+@pytest.mark.parametrize("kind", ["csv", "json", "jsonl", "parquet"])
+def test_a_stopped_run_goes_on(
+    kind: str, many: Path, monkeypatch: pytest.MonkeyPatch, capsys: Screen
+) -> None:
+    out = Path(f"f.{kind}")
+    assert predict(many, "--out", f"whole.{kind}", "--batch-size", "2") == 0
+    out.write_text("older")
+    assert interrupted(monkeypatch, 7, many, "--out", out) == 130
+    assert "6 images are kept" in capsys.readouterr().err
+    assert out.read_text() == "older"
+    with Path(f"f.{kind}.part").open("ab") as file:
+        file.write(b'{"input": "many/05.png", "ro')  # as a kill in the middle of a line leaves it
+    assert predict(many, "--out", out) == 1
+    assert "--resume" in capsys.readouterr().err
+    assert interrupted(monkeypatch, 3, many, "--out", out, "--resume") == 130
+    assert predict(many, "--out", out, "--resume", "--batch-size", "2") == 0
+    assert out.read_bytes() == Path(f"whole.{kind}").read_bytes()
+    assert not Path(f"f.{kind}.part").exists()
+
+
+def test_only_the_same_run_goes_on(many: Path, monkeypatch: pytest.MonkeyPatch, capsys: Screen) -> None:
+    assert interrupted(monkeypatch, 7, many, "--out", "f.csv") == 130
+    capsys.readouterr()
+    assert main(["predict", str(many), "--out", "f.csv", "--resume", "--detector", "haar"]) == 1
+    assert "detector was none, is haar" in capsys.readouterr().err
+    assert predict(many, "--out", "f.csv", "--resume", "--min-score", "0.5") == 1
+    assert "min_score" in capsys.readouterr().err
+    text = Path("f.csv.part").read_text().splitlines()
+    Path("f.csv.part").write_text("\n".join([*text[:2], "{}", *text[2:]]) + "\n")
+    assert predict(many, "--out", "f.csv", "--resume") == 1
+    assert "f.csv.part, line 3" in capsys.readouterr().err
+
+
+def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
+    pytest.importorskip("fcntl")
+    with UnfinishedRun(tmp_path / "f.csv", {}, False):
+        with pytest.raises(OutputError, match="another run"):
+            UnfinishedRun(tmp_path / "f.csv", {}, True)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_unwritable_target_is_found_before_the_work(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Screen
+) -> None:
+    monkeypatch.setattr("affectzoo.inference.command.load", lambda *_, **__: pytest.fail("work was begun"))
+    (folder / "file").write_text("x")
+    for option in ("--out", "--render"):
+        assert predict(folder, option, folder / "file" / "f.csv") == 1
+        assert str(folder / "file") in capsys.readouterr().err
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2500, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_full_disk_keeps_the_older_file(many: Path, small_disk: None, capsys: Screen) -> None:
+    Path("f.csv").write_text("older")
+    assert predict(many, "--out", "f.csv", "--batch-size", "1") == 1
+    told = capsys.readouterr().err
+    assert "f.csv: cannot be written: File too large" in told and "--resume" in told
+    assert Path("f.csv").read_text() == "older"
+    assert predict(many, "--render", "out") == 1
+    assert re.search(r"out/00\.png: cannot be written", capsys.readouterr().err)
+
+
+def test_files_of_no_rows(tmp_path: Path) -> None:
+    for kind in ("csv", "json", "jsonl", "parquet"):
+        write_rows([], columns(LabelSpace(("a", "b"))), tmp_path / f"f.{kind}")
+    assert json.loads((tmp_path / "f.json").read_text()) == []
+    assert len(pd.read_parquet(tmp_path / "f.parquet")) == len(pd.read_csv(tmp_path / "f.csv")) == 0
+
+
+def test_labels_run_nothing(tmp_path: Path) -> None:
+    label = "=cmd|'/c calc'!A0"
+    rows = [FaceResult("x", label=label, probabilities={label: 1.0}, error="\x1b[2J").to_row()]
+    write_rows(rows, columns(LabelSpace((label, "b"))), tmp_path / "f.csv")
+    text = (tmp_path / "f.csv").read_text()
+    assert f"'{label}" in text and r"\x1b[2J" in text and "\x1b" not in text
+
+
+def start(*arguments: object) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "affectzoo", "predict", *map(str, arguments), "--detector", "none"]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def lines(path: Path) -> int:
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+@pytest.mark.slow
+def test_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for n in range(600):
+        write_picture(tmp_path / "many" / f"{n:03}.png", crop(n))
+    assert predict("many", "--out", "whole.csv") == 0
+    part, kept = Path("f.csv.part"), 0
+    for _ in range(10):
+        running = start("many", "--out", "f.csv", "--resume", "--batch-size", "4")
+        deadline = time.monotonic() + 120
+        while lines(part) <= kept + 9 and running.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.002)
+        running.kill()
+        running.communicate()
+        assert lines(part) > kept + 9 or Path("f.csv").exists()
+        kept = lines(part)
+    assert predict("many", "--out", "f.csv", "--resume", "--batch-size", "4") == 0
+    one, other = pd.read_csv("whole.csv"), pd.read_csv("f.csv")
+    assert one["file"].tolist() == other["file"].tolist() and one["label"].tolist() == other["label"].tolist()
+    assert np.allclose(one.filter(like="p_"), other.filter(like="p_"), atol=1e-5)
+    assert not part.exists()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signals_end_in_order(number: int, code: int, many: Path) -> None:
+    for n in range(12, 3000):
+        (many / f"{n:04}.png").symlink_to("00.png")
+    running = start(many, "--out", "f.csv", "--batch-size", "1")
+    while lines(Path("f.csv.part")) < 3 and running.poll() is None:
+        time.sleep(0.01)
+    running.send_signal(number)
+    told = running.communicate(timeout=60)[1].decode()
+    assert running.returncode == code and "--resume" in told and "Traceback" not in told
+    assert not Path("f.csv").exists() and lines(Path("f.csv.part")) >= 3
