@@ -7,18 +7,10 @@ import numpy as np
 import pytest
 import torch
 from fakes import Picture, picture, write_ferplus, write_rafdb
-from hypothesis import HealthCheck, settings
 
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.labels import SPACES
-
-_SLOW = (HealthCheck.too_slow, HealthCheck.data_too_large)
-settings.register_profile(
-    "quick", max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=_SLOW
-)
-settings.register_profile("long", max_examples=5000, deadline=None, suppress_health_check=_SLOW)
-settings.load_profile("quick")
 
 
 @pytest.fixture(autouse=True)

@@ -22,27 +22,15 @@ from affectzoo.errors import DataError, UnknownNameError
 from affectzoo.evaluation.scoring import Drawn, groups_of
 from affectzoo.metrics.bootstrap import McNemar, Metric, bootstrap_difference, mcnemar
 from affectzoo.metrics.classification import accuracy, class_metrics, confusion
+from affectzoo.metrics.columns import LABEL, TRUE, score_columns
+from affectzoo.metrics.names import CLASS_METRICS, COMPARED, METRICS, family
 from affectzoo.metrics.regression import regression_metrics
 from affectzoo.tasks.va import DIMENSIONS
 
 Floats = npt.NDArray[np.float64]
 
-RANKING = ("f1_top2", "auc", "auc_pr")
-CLASS_METRICS = (
-    "accuracy",
-    "mean_diagonal",
-    "f1",
-    "kappa",
-    "alpha",
-    "multiclass_kappa",
-    "multiclass_alpha",
-    *RANKING,
-)
-VALUE_METRICS = (
-    "ccc",
-    *(f"{m}_{d}" for m in ("ccc", "pcc", "icc", "rmse", "mse", "sagr") for d in DIMENSIONS),
-)
 KEY = ["fold", "id"]
+TRUE_LABEL = f"{TRUE}{LABEL}"
 
 
 @dataclass(frozen=True)
@@ -84,7 +72,8 @@ class Comparison:
     @property
     def lower_is_better(self) -> bool:
         """Whether the metric is an error."""
-        return self.metric.startswith(("rmse", "mse"))
+        known = METRICS.get(family(self.metric))
+        return known is not None and known.lower_is_better
 
     @property
     def better(self) -> str | None:
@@ -172,9 +161,9 @@ def compare(
     """Compare two systems on the same faces.
 
     Args:
-        one: One system's table of predictions, see ``records.read_table``, or one for each of its runs.
+        one: One system's table of predictions, see ``predictions.read_table``, or one for each of its runs.
         other: The other's.
-        metric: One of ``CLASS_METRICS`` or ``VALUE_METRICS``; by default accuracy where there are classes,
+        metric: One of ``affectzoo.metrics.names.COMPARED``; by default accuracy where there are classes,
             else ``ccc``, the mean of both dimensions.
         first: What to call the one system.
         second: What to call the other.
@@ -188,9 +177,9 @@ def compare(
     """
     some, others = ([given] if isinstance(given, pd.DataFrame) else list(given) for given in (one, other))
     if metric is None:
-        metric = "accuracy" if "predicted_label" in some[0] else "ccc"
-    if metric not in (*CLASS_METRICS, *VALUE_METRICS):
-        raise UnknownNameError("metric", metric, (*CLASS_METRICS, *VALUE_METRICS))
+        metric = "accuracy" if LABEL in some[0] else "ccc"
+    if metric not in COMPARED:
+        raise UnknownNameError("metric", metric, COMPARED)
     names = [*_run_names(first, len(some)), *_run_names(second, len(others))]
     tables = _joined([*some, *others], names)
     prepare = _classes if metric in CLASS_METRICS else _values
@@ -287,13 +276,14 @@ def _check_same(one: pd.DataFrame, other: pd.DataFrame, names: tuple[str, str]) 
             f"{names[0]} and {names[1]} are not on the same faces: {len(apart)} are only of one, first "
             f"{face} (fold {fold}), only of {holder}. Compare systems under one protocol"
         )
-    for column in ("label", *DIMENSIONS):
+    for column in (f"{TRUE}{name}" for name in (LABEL, *DIMENSIONS)):
         if column in one and column in other:
             differs = (one[column] != other[column]) & ~(one[column].isna() & other[column].isna())
             for row in np.flatnonzero(differs)[:1]:
+                what = f"{column.removeprefix(TRUE)} of {one['id'][row]}"
                 raise DataError(
-                    f"{names[0]} and {names[1]} disagree on the truth: {column} of {one['id'][row]} is "
-                    f"{one[column][row]} and {other[column][row]}"
+                    f"{names[0]} and {names[1]} disagree on the truth: {what} is {one[column][row]} and "
+                    f"{other[column][row]}"
                 )
 
 
@@ -304,20 +294,20 @@ Prepared = tuple[npt.NDArray[Any], list[Floats], list[npt.NDArray[np.bool_]]]
 def _classes(tables: Sequence[pd.DataFrame], metric: str, names: Sequence[str]) -> Prepared:
     """Class indices (N,) and scores (N, C + 1)."""
     for table, name in zip(tables, names, strict=True):
-        if not {"label", "predicted_label"} <= set(table):
-            raise DataError(f"{name}: {metric} needs columns label and predicted_label")
+        if not {LABEL, TRUE_LABEL} <= set(table):
+            raise DataError(f"{name}: {metric} needs columns {LABEL} and {TRUE_LABEL}")
     classes = _class_names(tables, names)
-    truth = _places(tables[0]["label"], classes)
+    truth = _places(tables[0][TRUE_LABEL], classes)
     answers, missing = [], []
     for table, name in zip(tables, names, strict=True):
-        columns = _score_columns(table)
-        if not columns and metric in RANKING:
+        columns = score_columns(map(str, table))
+        if not columns and CLASS_METRICS[metric].needs_scores:
             raise DataError(f"{name} names classes only: {metric} needs scores; take accuracy or f1")
-        silent = table["predicted_label"].isna().to_numpy(bool)
+        silent = table[LABEL].isna().to_numpy(bool)
         if columns:
             scores = table[[columns[c] for c in classes]].to_numpy(np.float64)
         else:
-            said = _places(table["predicted_label"], classes)
+            said = _places(table[LABEL], classes)
             scores = (said[:, None] == np.arange(len(classes))).astype(np.float64)
         answers.append(missing_as_wrong(np.where(silent[:, None], np.nan, scores), truth))
         missing.append(silent)
@@ -330,12 +320,14 @@ def _places(names: pd.Series[Any], classes: Sequence[str]) -> npt.NDArray[np.int
 
 
 def _class_names(tables: Sequence[pd.DataFrame], names: Sequence[str]) -> list[str]:
-    scored = [(n, list(cols)) for n, t in zip(names, tables, strict=True) if (cols := _score_columns(t))]
+    scored = [
+        (n, list(cols)) for n, t in zip(names, tables, strict=True) if (cols := score_columns(map(str, t)))
+    ]
     for name, columns in scored[1:]:
         first, known = scored[0]
         if set(columns) != set(known):
             raise DataError(f"{first} has the classes {', '.join(known)}, {name} has {', '.join(columns)}")
-    used = {name for t in tables for c in ("label", "predicted_label") for name in t[c].dropna()}
+    used = {name for t in tables for c in (LABEL, TRUE_LABEL) for name in t[c].dropna()}
     classes = scored[0][1] if scored else sorted(used)
     if not used <= set(classes):
         unknown = ", ".join(sorted(used - set(classes)))
@@ -343,20 +335,15 @@ def _class_names(tables: Sequence[pd.DataFrame], names: Sequence[str]) -> list[s
     return classes
 
 
-def _score_columns(table: pd.DataFrame) -> dict[str, str]:
-    """Columns of scores by class, in order."""
-    return {name[2:]: name for name in map(str, table) if name.startswith(("p_", "s_"))}
-
-
 def _values(tables: Sequence[pd.DataFrame], metric: str, names: Sequence[str]) -> Prepared:
     """Annotated and predicted values, shape (N, D)."""
     wanted = DIMENSIONS if metric == "ccc" else (metric.partition("_")[2],)
     for table, name in zip(tables, names, strict=True):
-        lacking = {*wanted, *(f"predicted_{d}" for d in wanted)} - set(table)
+        lacking = {*wanted, *(f"{TRUE}{d}" for d in wanted)} - set(table)
         if lacking:
             raise DataError(f"{name}: {metric} needs columns {', '.join(sorted(lacking))}")
-    truth = tables[0][list(wanted)].to_numpy(np.float64)
-    answers = [table[[f"predicted_{d}" for d in wanted]].to_numpy(np.float64) for table in tables]
+    truth = tables[0][[f"{TRUE}{d}" for d in wanted]].to_numpy(np.float64)
+    answers = [table[list(wanted)].to_numpy(np.float64) for table in tables]
     missing = [np.isnan(answer).any(axis=1) for answer in answers]
     return truth, [np.where(m[:, None], 0.0, a) for a, m in zip(answers, missing, strict=True)], missing
 

@@ -4,19 +4,20 @@ A file is CSV, JSON (a list of objects) or Parquet, with one row per face:
 
 ====================================  ========================================================================
 ``id``                                the face, as ``affectzoo data protocol --out`` writes it; or, instead,
-``path`` or ``file``                  its picture: the index's path, a path that ends with it, or an end of it
+``file`` or ``path``                  its picture: the index's path, a path that ends with it, or an end of it
                                       that no other picture has
 ``frame``                             beside a path: which frame of a video
 ``x0``, ``y0``, ``x1``, ``y1``        beside a path: the face's box, to choose by where a picture has several
 ``p_<class>``                         probabilities of the classes; or, instead,
 ``s_<class>``                         decision values of any scale; or, instead,
-``predicted_label``                   the class that was chosen
-``predicted_valence``, ``_arousal``   for [-1, 1]; regressors overshoot: up to 2 is taken
+``label``                             the class that was chosen
+``valence``, ``arousal``              for [-1, 1]; regressors overshoot: up to 2 is taken
 ``error``                             where not empty, the row says nothing: no face was found
 ====================================  ========================================================================
 
-A file that has no column ``predicted_...`` at all, such as those of ``affectzoo predict``, may call its
-predictions ``label``, ``valence`` and ``arousal``. Empty cells and NaN are missing predictions.
+These are the columns of ``affectzoo predict``, ``test`` and ``benchmark``, see ``affectzoo.metrics.columns``.
+In a file with columns ``predicted_label``, ``predicted_valence`` or ``predicted_arousal``, plain names are
+the ground truth. Empty cells and NaN are missing predictions.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from affectzoo.tasks.va import DIMENSIONS
 
 if TYPE_CHECKING:
     from affectzoo.datasets.index import FaceIndex
-    from affectzoo.evaluation.scoring import ScoreKind
+    from affectzoo.evaluation.predictions import ScoreKind
     from affectzoo.faces.preprocess import Box
 
 Floats = npt.NDArray[np.float64]
@@ -132,8 +133,8 @@ def read_predictions(
     scores, va = (_aligned(table, rows) for table in (found, _values(file) if values else None))
     if scores is None and va is None:
         raise DataError(
-            f"{path}: no predictions of the faces to report on. Looked for p_<class>, s_<class> or "
-            "predicted_label, and for predicted_valence and predicted_arousal; there are columns "
+            f"{path}: no predictions of the faces to report on. Looked for p_<class>, s_<class> or label, "
+            "and for valence and arousal; there are columns "
             f"{', '.join(file.columns)}"
         )
     needed = [] if scores is None else [scores]
@@ -254,8 +255,8 @@ def _refuse_truth(file: _File, va: Floats, index: FaceIndex) -> None:
     known = np.isfinite(va) & np.isfinite(truth)
     if not _prefix(file) and known.any() and (va == truth)[known].all():
         raise DataError(
-            f"{file.path}: the columns valence and arousal are the annotation itself; call predictions "
-            "predicted_valence and predicted_arousal"
+            f"{file.path}: valence and arousal are the annotation itself; they are for predictions, "
+            "the annotation is true_valence and true_arousal"
         )
 
 

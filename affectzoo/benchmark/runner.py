@@ -27,10 +27,10 @@ from affectzoo.evaluation import protocol as protocol_faces
 from affectzoo.evaluation import source
 from affectzoo.evaluation.evaluate import Progress, span
 from affectzoo.evaluation.machine import hardware, versions
-from affectzoo.evaluation.measurement import clip_table, face_facts, predictions_table
+from affectzoo.evaluation.measurement import face_facts
 from affectzoo.evaluation.protocols import Protocol, Source
 from affectzoo.evaluation.record import FORMAT, read_record, record_key, write_record
-from affectzoo.evaluation.scoring import Part, score
+from affectzoo.evaluation.scoring import Part, clip_table, score
 from affectzoo.faces.detect import Detector
 
 
@@ -213,11 +213,11 @@ def _measure(
         compute = compute or measured.cost
         fits += [measured.fit] if measured.fit is not None else []
         remarks |= dict.fromkeys(measured.remarks)
-        parts.append(Part(fold.test, measured.answers, fold.labels, task.protocol.unit))
-    numbers = [fold.number for fold in folds]
-    tables = {".csv": pd.concat(map(predictions_table, parts, numbers), ignore_index=True)}
+        parts.append(Part.of(fold.test, measured.answers, fold.labels, task.protocol.unit, fold.number))
+    tables = {".csv": pd.concat([part.table for part in parts], ignore_index=True)}
     if task.protocol.unit == "clip":
-        tables[".clips.csv"] = pd.concat(map(clip_table, parts, numbers), ignore_index=True)
+        clips = [clip_table(part, fold.number) for part, fold in zip(parts, folds, strict=True)]
+        tables[".clips.csv"] = pd.concat(clips, ignore_index=True)
     scored = score(parts)
     facts = one.facts(folds[0])
     sums = facts.get("model", {}).get("sha256") or [None]
@@ -237,7 +237,7 @@ def _measure(
         "kind": one.kind,
         **facts,
         "protocol": _protocol_facts(task, one),
-        "faces": face_facts(parts),
+        "faces": face_facts(parts, folds[0].test.left_out),
         "labels": None if folds[0].labels is None else list(folds[0].labels.names),
         **scored,
         "fit": fits or None,

@@ -32,13 +32,13 @@ from affectzoo.benchmark.features.deep import Layer
 from affectzoo.benchmark.features.extraction import Extractor
 from affectzoo.benchmark.features.scaling import PCA_FACES, WIDE, WIDE_SHARE, Reduction, learn_scaling, scaled
 from affectzoo.benchmark.folds import Fold
-from affectzoo.datasets.ids import ids, split_hash
+from affectzoo.datasets.ids import ids, shared, split_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.evaluation import protocols
 from affectzoo.evaluation.evaluate import Progress, predict_index, span
 from affectzoo.evaluation.measurement import epoch_facts, model_answers, weights_facts
-from affectzoo.evaluation.scoring import Answers
+from affectzoo.evaluation.predictions import Answers
 from affectzoo.files import fetch
 from affectzoo.labels import LabelSpace, unmapped
 from affectzoo.tasks.va import DIMENSIONS
@@ -161,6 +161,11 @@ class Weights:
             return
         if training.get("train_hash") == fold.hash:
             raise WeightsError(f"{name} was trained on the very faces that {fold.protocol.name} tests on")
+        if seen := shared(str(training.get("train_sketch", "")), ids(fold.test)):
+            raise WeightsError(
+                f"{name} was trained on faces that {fold.protocol.name} tests on: {len(seen)} or more of "
+                f"{len(fold.test)}, such as {seen[0]}"
+            )
         own, asked = (training.get("fold"), training.get("folds")), fold.place
         if None not in own and None not in asked and own != asked:
             raise WeightsError(

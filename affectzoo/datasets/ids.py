@@ -22,6 +22,10 @@ PREFIXES = {
 """Folders that copies of a data set spell differently; a picture's id leaves them out."""
 
 
+_SUM = 6
+"""Bytes of an id's sum in a sketch: that two of a million ids share one has a chance of 0.2 %."""
+
+
 SEVERAL = frozenset({"expw", "table"})
 """Data sets whose pictures may show several faces, which their boxes tell apart."""
 
@@ -47,6 +51,35 @@ def ids(index: FaceIndex) -> list[str]:
 def split_hash(names: Iterable[str]) -> str:
     """SHA-256 of ids, whatever their order: equal hashes mean equal faces."""
     return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+
+
+def sketch(names: Iterable[str], most: int = 2048) -> str:
+    """Sum up a set of ids in some kilobytes, so that ids that it shares with another set can be found.
+
+    The ``most`` smallest of the ids' sums (six bytes of SHA-256 each) in hexadecimal: all of a set that is
+    not larger, else a share of it that depends on the ids alone.
+
+    Args:
+        names: The ids.
+        most: How many sums to keep.
+    """
+    sums = sorted({hashlib.sha256(name.encode()).digest()[:_SUM] for name in names})
+    return b"".join(sums[:most]).hex()
+
+
+def shared(told: str, names: Iterable[str]) -> list[str]:
+    """Ids that are surely in the set behind a sketch; of a large set, only a share of those that are.
+
+    Args:
+        told: What ``sketch`` returned; anything else has no ids.
+        names: The ids to look for.
+    """
+    try:
+        raw = bytes.fromhex(told)
+    except ValueError:
+        return []
+    kept = {raw[start : start + _SUM] for start in range(0, len(raw), _SUM)}
+    return [name for name in names if hashlib.sha256(name.encode()).digest()[:_SUM] in kept]
 
 
 def truth_hash(index: FaceIndex) -> str:

@@ -17,6 +17,7 @@ from affectzoo.datamodules.transforms import FaceTransform
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.evaluation.measurement import Context, Tables, measurement
 from affectzoo.evaluation.record import write_record
+from affectzoo.metrics.columns import TRUE
 from affectzoo.models.inference import inference
 from affectzoo.plots import agreement_figure, confusion_figure, traces_figure
 from affectzoo.sample import AffectOutput, Batch
@@ -181,7 +182,8 @@ def evaluation_table(record: Mapping[str, Any], title: str) -> Table:
     """A record as a table for people."""
     from rich.table import Table
 
-    table = Table(title=title, title_justify="left", min_width=len(title))
+    remarks = "\n".join(record.get("remarks", ()))
+    table = Table(title=title, caption=remarks or None, title_justify="left", min_width=len(title))
     table.add_column("metric")
     table.add_column("value", justify="right")
     table.add_column("interval", justify="right")
@@ -239,18 +241,19 @@ def write_evaluation(
 
 
 def _affect_figures(table: pd.DataFrame, folder: Path, title: str) -> None:
-    known = [name for name in DIMENSIONS if f"predicted_{name}" in table and table[name].notna().any()]
-    table = table.dropna(subset=[*known, *(f"predicted_{name}" for name in known)])
+    truth = {name: f"{TRUE}{name}" for name in DIMENSIONS}
+    known = [name for name in DIMENSIONS if name in table and table[truth[name]].notna().any()]
+    table = table.dropna(subset=[*known, *(truth[name] for name in known)])
     if not known or table.empty:
         return
-    pairs = {name: (table[name].to_numpy(), table[f"predicted_{name}"].to_numpy()) for name in known}
+    pairs = {name: (table[truth[name]].to_numpy(), table[name].to_numpy()) for name in known}
     agreement_figure(pairs, folder / "valence_arousal.png", title)
     clips: dict[str, dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]] = {}
     for clip in table["clip"].value_counts().index[:TRACES].sort_values():
         frames = table[table["clip"] == clip].sort_values("frame")
         numbers = frames["frame"].to_numpy(float)
         clips[clip] = {
-            name: (numbers, frames[name].to_numpy(), frames[f"predicted_{name}"].to_numpy()) for name in known
+            name: (numbers, frames[truth[name]].to_numpy(), frames[name].to_numpy()) for name in known
         }
     if clips:
         traces_figure(clips, folder / "traces.png", f"{title}: the longest clips")

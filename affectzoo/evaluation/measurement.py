@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from affectzoo.datasets.ids import ids, split_hash, truth_hash
+from affectzoo.datasets.ids import ids, shared, split_hash, truth_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import DataError
 from affectzoo.evaluation.machine import hardware, versions
+from affectzoo.evaluation.predictions import Answers
 from affectzoo.evaluation.record import record_key
-from affectzoo.evaluation.schema import Model
-from affectzoo.evaluation.scoring import Answers, Part, clip_figures, score, units
+from affectzoo.evaluation.schema import Model, Training
+from affectzoo.evaluation.scoring import Part, clip_figures, score
+from affectzoo.metrics.columns import LABEL, TRUE
 from affectzoo.tasks.va import DIMENSIONS, VATask
 from affectzoo.weights import fingerprint
 
@@ -86,10 +88,11 @@ def measurement(
     if not known.all():
         left_out[f"{context.split}: without a label for {model.task_name}"] = int((~known).sum())
     counted = replace(index.rows(known), left_out=left_out)
-    part = Part(counted, answers.rows(known), model.labels)
-    whole = Part(index, answers, part.labels)
+    whole = Part.of(index, answers, model.labels)
+    part = whole.rows(known)
     facts = model_facts(model, context.meta, context.file_sum)
-    faces_hash = split_hash(ids(counted))
+    names = ids(counted)
+    faces_hash = split_hash(names)
     protocol = {
         "name": None,
         "title": f"{index.dataset}, {context.split} split",
@@ -102,10 +105,16 @@ def measurement(
         "truth": split_hash([truth_hash(counted)]),
         "metrics": "CCC, PCC, RMSE" if model.labels is None else "accuracy, mean diagonal",
     }
-    options = {"window": context.window, "stride": context.stride, "clip_rule": model.clip_rule}
+    options: dict[str, Any] = {
+        "window": context.window,
+        "stride": context.stride,
+        "clip_rule": model.clip_rule,
+    }
+    options["scale"] = index.scale
     spec = context.spec or model.arch
     name = context.name or spec
     told = [facts["tensors_sha256"], facts["preprocess"], protocol["truth"], protocol["task"], options]
+    seen = [] if context.meta is None else shared(str(context.meta.training.get("train_sketch", "")), names)
     record = {
         "key": record_key(f"{index.dataset}_{context.split}_split", name, told),
         "system": name,
@@ -115,16 +124,17 @@ def measurement(
         "epoch": epoch_facts(facts["training"], index.dataset, faces_hash, context.split == "test"),
         "protocol": protocol,
         "options": {"stage": context.stage, **options},
-        "faces": face_facts([part]),
+        "faces": face_facts([part], left_out),
         "labels": None if model.labels is None else list(model.labels.names),
         **score([part]),
         "clips": clip_figures(part),
+        "remarks": [f"{len(seen):,} or more of the faces were trained on"] if seen else [],
         "hardware": hardware(),
         "versions": versions(),
         "seconds": 0.0 if context.start is None else round(time.perf_counter() - context.start, 1),
         "command": context.command,
     }
-    return record, {".csv": predictions_table(whole)}
+    return record, {".csv": whole.table}
 
 
 def has_truth(model: AffectModel, index: FaceIndex) -> np.ndarray:
@@ -180,7 +190,7 @@ def model_facts(model: AffectModel, meta: WeightsMeta | None, file_sum: str | No
         "sha256": [] if file_sum is None else [file_sum],
         "tensors_sha256": fingerprint(model.network.state_dict()),
         "preprocess": model.preprocess.to_dict(),
-        "training": {} if meta is None else dict(meta.training),  # type: ignore[typeddict-item]
+        "training": {} if meta is None else _training(meta),
         "licence": {} if meta is None else dict(meta.licence),
     }
 
@@ -194,9 +204,16 @@ def weights_facts(meta: WeightsMeta, sums: Sequence[str], tensors: str | None) -
         "sha256": list(sums),
         "tensors_sha256": tensors,
         "preprocess": meta.preprocess.to_dict(),
-        "training": dict(meta.training),  # type: ignore[typeddict-item]
+        "training": _training(meta),
         "licence": dict(meta.licence),
     }
+
+
+def _training(meta: WeightsMeta) -> Training:
+    """Training facts for a record, which needs no list of faces."""
+    facts: Any = {name: value for name, value in meta.training.items() if name != "train_sketch"}
+    told: Training = facts
+    return told
 
 
 def epoch_facts(
@@ -222,66 +239,21 @@ def epoch_facts(
     return {"rule": rule, "on_test": on_test}
 
 
-def face_facts(parts: Sequence[Part]) -> dict[str, Any]:
+def face_facts(parts: Sequence[Part], left_out: Mapping[str, int]) -> dict[str, Any]:
     """How many faces there are, how many have a prediction, and how many of those the figures are over."""
-    table = pd.concat([part.index.table[["subject", "clip", "label", *DIMENSIONS]] for part in parts])
-    answered = np.concatenate([part.answers.answered for part in parts])
+    table = pd.concat([part.table for part in parts], ignore_index=True)
+    answered = np.concatenate([part.answered for part in parts])
     missing = int((~answered).sum())
-    first = parts[0].answers
-    columns = [] if first.scores is None else ["label"]
-    columns += [] if first.va is None else list(first.dimensions)
+    truth = {name: f"{TRUE}{name}" for name in (LABEL, *DIMENSIONS)}
     subjects, clips = (table[name] for name in ("subject", "clip"))
     return {
         "total": len(table),
         "predicted": len(table) - missing,
         "missing": missing,
-        "annotated": {name: int(table[name].notna()[answered].sum()) for name in columns},
+        "annotated": {
+            k: int(table[name].notna()[answered].sum()) for k, name in truth.items() if name in table
+        },
         "subjects": int(subjects.nunique()) if subjects.notna().all() else None,
         "clips": int(clips.nunique()) if clips.notna().any() else None,
-        "left_out": dict(parts[0].index.left_out),
+        "left_out": dict(left_out),
     }
-
-
-def predictions_table(part: Part, fold: int | None = None) -> pd.DataFrame:
-    """Predictions beside the ground truth, a row per face."""
-    faces = part.index.table
-    where = {name: faces[name].to_numpy() for name in ("path", "subject", "clip", "frame")}
-    truth = {"label": faces["label"].to_numpy(), **{name: faces[name].to_numpy() for name in DIMENSIONS}}
-    answers = part.answers
-    return _told({"id": ids(part.index), "fold": fold, **where}, truth, part, answers.scores, answers.va)
-
-
-def clip_table(part: Part, fold: int | None = None) -> pd.DataFrame:
-    """The same, a row per clip."""
-    rows, _ = units(part)
-    names = np.unique(part.index.table["clip"].to_numpy(str))
-    classes = np.array([*_classes(part), None], dtype=object)
-    truth = {"label": classes[rows.truth], **dict(zip(part.answers.dimensions, rows.target.T, strict=True))}
-    clips = {"id": [f"{part.index.dataset}/{name}" for name in names], "fold": fold, "subject": rows.groups}
-    return _told(clips, truth, part, rows.scores, rows.va)
-
-
-def _classes(part: Part) -> Sequence[str]:
-    return () if part.labels is None else part.labels.names
-
-
-def _told(
-    where: dict[str, Any],
-    truth: Mapping[str, Any],
-    part: Part,
-    scores: np.ndarray | None,
-    va: np.ndarray | None,
-) -> pd.DataFrame:
-    columns, classes = where, _classes(part)
-    if scores is not None:
-        names = np.array([*classes, None], dtype=object)
-        said = np.isfinite(scores).all(axis=1)
-        best = np.where(said, np.nan_to_num(scores).argmax(axis=1), len(names) - 1)
-        columns |= {"label": truth["label"], "predicted_label": names[best]}
-        if part.answers.kind != "labels":
-            letter = "p" if part.answers.kind == "probabilities" else "s"
-            columns |= {f"{letter}_{name}": scores[:, i] for i, name in enumerate(classes)}
-    if va is not None:
-        for i, name in enumerate(part.answers.dimensions):
-            columns |= {name: truth[name], f"predicted_{name}": va[:, i]}
-    return pd.DataFrame(columns)

@@ -24,8 +24,8 @@ from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
 from affectzoo import weights
-from affectzoo.console import csv_cell, plain_cell
-from affectzoo.errors import AffectZooError, DataError
+from affectzoo.console import csv_cell
+from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.schema import LARGEST, Key, Name, Number, Record
 from affectzoo.files.writing import write_json, writing
 
@@ -111,36 +111,6 @@ def counted(out: Path, record: Mapping[str, Any]) -> Path:
     """The file of predictions with a row for each face or clip that counts once."""
     path = predictions(out, record)
     return path.with_suffix(".clips.csv") if record["protocol"]["unit"] == "clip" else path
-
-
-_TEXTS = ("id", "path", "subject", "clip", "label", "predicted_label")
-"""Columns of predictions that are never numbers."""
-
-
-def read_table(path: Path) -> pd.DataFrame:
-    """Predictions as records have them beside them; empty cells are missing.
-
-    Raises:
-        DataError: There is no such file, or it is no such table.
-    """
-    if not path.is_file():
-        raise DataError(f"{path}: no such file of predictions")
-    try:
-        table = pd.read_csv(
-            path,
-            dtype=dict.fromkeys(_TEXTS, object),
-            keep_default_na=False,
-            na_values=[""],
-            float_precision="round_trip",
-        )
-    except (ValueError, OSError) as error:
-        raise DataError(f"{path}: no table of predictions ({error})") from None
-    for name in _TEXTS:
-        if name in table:
-            table[name] = table[name].map(plain_cell)
-    if "id" not in table:
-        raise DataError(f"{path}: no column id; affectzoo benchmark writes one")
-    return table
 
 
 def read_records(out: Path) -> list[dict[str, Any]]:

@@ -12,80 +12,81 @@ import pandas as pd
 import torch
 
 from affectzoo.datasets.index import FaceIndex
+from affectzoo.evaluation.predictions import (
+    Answers,
+    Floats,
+    ScoreKind,
+    beside,
+    complete,
+    predictions_table,
+    scores_of,
+    values_of,
+)
 from affectzoo.evaluation.probe import label_order_probe, value_order_probe
 from affectzoo.labels import LabelSpace
 from affectzoo.metrics.bootstrap import bootstrap
-from affectzoo.metrics.classification import accuracy, class_metrics, f1, recalls
+from affectzoo.metrics.classification import accuracy, class_metrics, f1, recalls, weighted
+from affectzoo.metrics.columns import LABEL, TRUE
+from affectzoo.metrics.names import CLASS_METRICS
 from affectzoo.metrics.predictions import ClipRule, Predicted
 from affectzoo.metrics.regression import from_sums, terms
 from affectzoo.metrics.skew import skew_normalised
 from affectzoo.tasks.va import DIMENSIONS
 
-Floats = npt.NDArray[np.float64]
 Drawn = Literal["subjects", "clips", "faces"]
-ScoreKind = Literal["probabilities", "decisions", "labels"]
-GRADED = ("auc", "auc_pr", "f1_top2")
-"""Metrics that need more than the predicted class."""
 LEVEL, RESAMPLES = 0.95, 1000
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What a system says of each face of an index, in its order.
+class Part:
+    """A system's predictions of the faces of one test part.
 
     Attributes:
-        scores: Class scores, shape (N, C), a row of NaN where it says nothing; ``None``: it knows no classes.
-        va: Values, shape (N, D), a row with NaN where it says nothing; ``None``: it knows no values.
-        kind: What the scores are: ``probabilities``, ``decisions`` on any scale, or ``labels``, 1 for the
-            class that was named.
-        dimensions: What the columns of ``va`` are.
+        table: Predictions beside the ground truth, see ``predictions_table``.
+        classes: The protocol's, in order; ``None`` for a protocol without.
+        unit: What one result counts, a face or a clip.
         rule: How the scores of frames become their clip's.
+        scale: Of the data set's own valence and arousal, see ``FaceIndex``.
     """
 
-    scores: Floats | None = None
-    va: Floats | None = None
-    kind: ScoreKind = "probabilities"
-    dimensions: tuple[str, ...] = DIMENSIONS
+    table: pd.DataFrame
+    classes: Sequence[str] | None
+    unit: Literal["face", "clip"] = "face"
     rule: ClipRule = "probabilities"
+    scale: float = 1.0
+
+    @classmethod
+    def of(
+        cls,
+        index: FaceIndex,
+        answers: Answers,
+        labels: LabelSpace | None,
+        unit: Literal["face", "clip"] = "face",
+        fold: int | None = None,
+    ) -> Part:
+        """Put a system's answers beside the faces of an index."""
+        classes = None if labels is None else labels.names
+        table = predictions_table(index, answers, classes, fold)
+        return cls(table, classes, unit, answers.rule, index.scale)
+
+    @property
+    def kind(self) -> ScoreKind:
+        """What the scores are."""
+        return scores_of(self.table, self.classes or ())[1]
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Of the values."""
+        return values_of(self.table)[1]
 
     @property
     def answered(self) -> npt.NDArray[np.bool_]:
         """Faces of which the system says all that it can, shape (N,)."""
-        return _complete(self.scores, self.va)
+        return complete(scores_of(self.table, self.classes or ())[0], values_of(self.table)[0])
 
-    def only(self, faces: npt.NDArray[np.bool_]) -> Answers:
-        """The same answers, but none for the other faces."""
-        scores, va = (
-            None if t is None else np.where(faces[:, None], t, np.nan) for t in (self.scores, self.va)
-        )
-        return replace(self, scores=scores, va=va)
-
-    def rows(self, chosen: npt.NDArray[np.bool_]) -> Answers:
-        """The answers of some of the faces."""
-        scores, va = (None if t is None else t[chosen] for t in (self.scores, self.va))
-        return replace(self, scores=scores, va=va)
-
-
-def _complete(*tables: Floats | None) -> npt.NDArray[np.bool_]:
-    known = [np.isfinite(table).all(axis=1) for table in tables if table is not None]
-    return np.asarray(np.stack(known).all(axis=0))
-
-
-@dataclass(frozen=True)
-class Part:
-    """The faces of one test part with a system's answers.
-
-    Attributes:
-        index: The faces.
-        answers: What a system says of them.
-        labels: The protocol's classes, the columns of the scores; ``None`` for a protocol without.
-        unit: What one result counts, a face or a clip.
-    """
-
-    index: FaceIndex
-    answers: Answers
-    labels: LabelSpace | None
-    unit: Literal["face", "clip"] = "face"
+    def rows(self, chosen: npt.NDArray[np.bool_]) -> Part:
+        """Some of the faces."""
+        return replace(self, table=self.table[chosen].reset_index(drop=True))
 
 
 @dataclass(frozen=True)
@@ -95,8 +96,8 @@ class Units:
     Attributes:
         truth: Class indices, -1 for none, shape (N,).
         target: Annotated values, NaN for none, shape (N, D).
-        scores: As of ``Answers``.
-        va: As of ``Answers``.
+        scores: See ``Answers``.
+        va: See ``Answers``.
         groups: The subject or clip of each, which the bootstrap draws; ``None``: it draws the rows.
     """
 
@@ -109,7 +110,7 @@ class Units:
     @property
     def answered(self) -> npt.NDArray[np.bool_]:
         """As of ``Answers``."""
-        return _complete(self.scores, self.va)
+        return complete(self.scores, self.va)
 
     def rows(self, chosen: npt.NDArray[Any]) -> Units:
         """Some of the rows."""
@@ -134,15 +135,22 @@ def units(part: Part) -> tuple[Units, str]:
     Returns:
         The rows, and what the bootstrap draws: ``subjects``, ``clips`` or ``faces``.
     """
-    table, answers = part.index.table, part.answers
-    places = {} if part.labels is None else {name: i for i, name in enumerate(part.labels.names)}
-    truth = np.array([places.get(name, -1) for name in table["label"]], dtype=np.int64)
-    target = table[list(answers.dimensions)].to_numpy(np.float64, na_value=np.nan)
+    table, classes = part.table, part.classes or ()
+    scores, _ = scores_of(table, classes)
+    va, dimensions = values_of(table)
+    count = len(table)
+    truth = (
+        np.full(count, -1)
+        if scores is None
+        else pd.Index(classes).get_indexer(pd.Index(table[f"{TRUE}{LABEL}"]))
+    )
+    columns = [f"{TRUE}{name}" for name in dimensions]
+    target = table[columns].to_numpy(np.float64, na_value=np.nan) if columns else np.zeros((count, 0))
     drawn, groups = groups_of(table)
-    faces = Units(truth, target, answers.scores, answers.va, groups)
+    faces = Units(truth.astype(np.int64), target, scores, va, groups)
     if part.unit == "face":
         return faces, drawn
-    clips = _clips(faces, table["clip"].to_numpy(str), answers)
+    clips = _clips(faces, table["clip"].to_numpy(str), part)
     return (clips, drawn) if drawn == "subjects" else (replace(clips, groups=None), "clips")
 
 
@@ -163,11 +171,11 @@ def groups_of(table: pd.DataFrame) -> tuple[Drawn, npt.NDArray[Any] | None]:
     return "faces", None
 
 
-def _clips(faces: Units, names: npt.NDArray[np.str_], answers: Answers) -> Units:
+def _clips(faces: Units, names: npt.NDArray[np.str_], part: Part) -> Units:
     """A row per clip, its answered frames joined by ``Predicted.by_clip``."""
     _, first, number = np.unique(names, return_index=True, return_inverse=True)
-    shares = answers.kind != "decisions"
-    rule: ClipRule = answers.rule if shares else "logits"
+    shares = part.kind != "decisions"
+    rule: ClipRule = part.rule if shares else "logits"
     every = len(names)
     with np.errstate(divide="ignore"):
         logits = None if faces.scores is None else np.log(faces.scores) if shares else faces.scores
@@ -215,20 +223,32 @@ def score(parts: Sequence[Part]) -> dict[str, Any]:
         result["interval"] = {"level": LEVEL, "resamples": RESAMPLES, "units": counted[0][1]}
     else:
         result["folds"] = [_figures(rows, first) for rows in answered]
-        result["metrics"] = _over_folds(result["folds"])
+        result["metrics"] = over_folds(result["folds"])
     if not all(rows.answered.all() for rows in every):
         told = [_figures_of_all(rows, first) for rows in every]
         result["metrics_all"] = (
-            _over_folds(told) if len(told) > 1 else {n: {"value": v} for n, v in told[0].items()}
+            over_folds(told) if len(told) > 1 else {n: {"value": v} for n, v in told[0].items()}
         )
     joined = answered[0].beside(answered[1:])
     probes: list[dict[str, Any]] = []
-    if first.labels is not None and joined.scores is not None and (joined.truth >= 0).any():
-        result |= _by_class(joined, first.labels, first.answers.kind)
-        probes += label_order_probe(np.array(result["confusion"]), first.labels.names)
-    if joined.va is not None and first.answers.dimensions == DIMENSIONS:
+    if first.classes is not None and joined.scores is not None and (joined.truth >= 0).any():
+        result |= _by_class(joined, first.classes, first.kind)
+        probes += label_order_probe(np.array(result["confusion"]), first.classes)
+    if joined.va is not None and first.dimensions == DIMENSIONS:
         probes += value_order_probe(joined.va, joined.target)
     return result | {"probes": probes}
+
+
+def clip_table(part: Part, fold: int | None = None) -> pd.DataFrame:
+    """Put a part's predictions of clips beside the ground truth, a row per clip."""
+    rows, _ = units(part)
+    clips, first = np.unique(part.table["clip"].to_numpy(str), return_index=True)
+    data = part.table["id"].to_numpy(str)[first]
+    classes = np.array([*(part.classes or ()), None], dtype=object)
+    truth = {LABEL: classes[rows.truth], **dict(zip(part.dimensions, rows.target.T, strict=True))}
+    names = [f"{one.partition('/')[0]}/{clip}" for one, clip in zip(data, clips, strict=True)]
+    where = {"id": names, "fold": fold, "subject": rows.groups}
+    return beside(where, truth, rows.scores, rows.va, part.kind, part.dimensions, part.classes or ())
 
 
 def clip_figures(part: Part) -> dict[str, Any] | None:
@@ -238,13 +258,13 @@ def clip_figures(part: Part) -> dict[str, Any] | None:
         ``clips``, their number, ``rule``, how frames make a clip's class, and ``metrics``; ``None`` where no
         face belongs to a clip.
     """
-    inside = part.index.table["clip"].notna().to_numpy(bool)
+    inside = part.table["clip"].notna().to_numpy(bool)
     if not inside.any():
         return None
-    frames = Part(part.index.rows(inside), part.answers.rows(inside), part.labels, "clip")
+    frames = replace(part.rows(inside), unit="clip")
     rows, _ = units(frames)
     figures = _figures(rows.rows(rows.answered), frames)
-    rule = None if part.labels is None else part.answers.rule
+    rule = None if part.classes is None else part.rule
     metrics = {name: {"value": value} for name, value in figures.items()}
     return {"clips": len(rows.truth), "rule": rule, "metrics": metrics}
 
@@ -253,19 +273,22 @@ Figures = dict[str, torch.Tensor]
 
 
 def _class_figures(part: Part) -> Callable[..., Figures]:
+    kind = part.kind
+
     def figures(scores: Any, truth: Any, counts: Any = None) -> Figures:
-        return _told(class_metrics(scores, truth, counts).averages(), part.answers.kind)
+        return _told(class_metrics(scores, truth, counts).averages(), kind)
 
     return figures
 
 
 def _told(values: Mapping[str, Any], kind: ScoreKind) -> dict[str, Any]:
     """What a system's answers are enough for."""
-    return {name: value for name, value in values.items() if kind != "labels" or name not in GRADED}
+    graded = {name for name, metric in CLASS_METRICS.items() if metric.needs_scores}
+    return {name: value for name, value in values.items() if kind != "labels" or name not in graded}
 
 
 def _value_figures(part: Part) -> Callable[..., Figures]:
-    names, scale = part.answers.dimensions, part.index.scale
+    names, scale = part.dimensions, part.scale
 
     def figures(va: Any, target: Any, counts: Any = None) -> Figures:
         each = terms(torch.as_tensor(va), torch.as_tensor(target))
@@ -317,9 +340,10 @@ def _intervals(rows: Units, part: Part) -> dict[str, dict[str, float]]:
     return found
 
 
-def _over_folds(folds: Sequence[Mapping[str, float]]) -> dict[str, dict[str, float]]:
+def over_folds(folds: Sequence[Mapping[str, float | None]]) -> dict[str, dict[str, float]]:
+    """Mean and standard deviation of each figure over folds; NaN where a fold lacks it."""
     names = dict.fromkeys(name for fold in folds for name in fold)
-    table = {name: np.array([fold.get(name, np.nan) for fold in folds]) for name in names}
+    table = {n: np.array([fold.get(n, np.nan) for fold in folds], dtype=np.float64) for n in names}
     return {
         n: {"value": float(values.mean()), "sd": float(values.std(ddof=1))} for n, values in table.items()
     }
@@ -335,14 +359,19 @@ def _figures_of_all(rows: Units, part: Part) -> dict[str, float]:
         counts = np.zeros((none + 1, none + 1))
         np.add.at(counts, (rows.truth[known], predicted[known]), 1)
         confusion = torch.as_tensor(counts)
-        means = (accuracy(confusion), recalls(confusion).nanmean(), f1(confusion).nanmean())
-        found |= dict(zip(("accuracy", "mean_diagonal", "f1"), map(float, means), strict=True))
+        by_class = f1(confusion)
+        found |= {
+            "accuracy": float(accuracy(confusion)),
+            "mean_diagonal": float(recalls(confusion).nanmean()),
+            "f1": float(by_class.nanmean()),
+            "weighted_f1": float(weighted(by_class, confusion)),
+        }
     if rows.va is not None:
         found |= _figures(replace(rows, scores=None, va=np.where(rows.answered[:, None], rows.va, 0.0)), part)
     return found
 
 
-def _by_class(rows: Units, labels: LabelSpace, kind: ScoreKind) -> dict[str, Any]:
+def _by_class(rows: Units, classes: Sequence[str], kind: ScoreKind) -> dict[str, Any]:
     found = class_metrics(rows.scores, rows.truth)  # type: ignore[arg-type]
     even = skew_normalised(rows.scores, rows.truth).metrics  # type: ignore[arg-type]
     right, predicted = found.confusion.diagonal(), found.confusion.sum(dim=0)
@@ -359,7 +388,7 @@ def _by_class(rows: Units, labels: LabelSpace, kind: ScoreKind) -> dict[str, Any
         "confusion": found.confusion.long().tolist(),
         "per_class": {
             name: {column: values[i] for column, values in by_column.items()}
-            for i, name in enumerate(labels.names)
+            for i, name in enumerate(classes)
         },
         "normalised": {n: {"value": float(v)} for n, v in _told(even.averages(), kind).items()},
     }

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from affectzoo.benchmark.comparison import Comparison, compare
 from affectzoo.console import print_json, stdout
 from affectzoo.errors import AffectZooError, UnknownNameError
-from affectzoo.evaluation.record import counted, read_records, read_table
+from affectzoo.evaluation.predictions import read_table
+from affectzoo.evaluation.record import counted, read_records
 from affectzoo.leaderboard.groups import at
 
 if TYPE_CHECKING:

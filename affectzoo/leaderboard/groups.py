@@ -13,7 +13,7 @@ from typing import Any
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.protocols import PROTOCOLS
 from affectzoo.leaderboard.tables import Cell, Figure, number
-from affectzoo.tasks.va import DIMENSIONS
+from affectzoo.metrics.names import CLASS_METRICS, METRICS
 
 Record = Mapping[str, Any]
 """What one system did on one protocol, as ``affectzoo benchmark`` writes it."""
@@ -150,45 +150,6 @@ class Entry:
         return found
 
 
-CLASS_METRICS = {
-    "accuracy": "share of faces whose class is right",
-    "mean_diagonal": "mean of the recalls of the classes",
-    "f1": "mean of the F1 scores of the classes",
-    "f1_top2": "the same where either of the two highest scores may be right",
-    "kappa": "mean of Cohen's kappa of each class against the rest",
-    "alpha": "mean of Krippendorff's alpha of each class against the rest",
-    "auc": "mean area under the ROC curve of each class against the rest",
-    "auc_pr": "mean of the average precision of each class against the rest",
-    "multiclass_kappa": "Cohen's kappa of all classes together",
-    "multiclass_alpha": "Krippendorff's alpha of all classes together",
-}
-
-
-VALUE_METRICS = {
-    "ccc": "concordance correlation coefficient; without a dimension, the mean of both",
-    "pcc": "Pearson's correlation",
-    "icc": "intraclass correlation",
-    "rmse": "root of the mean squared error; lower is better",
-    "mse": "mean squared error; lower is better",
-    "sagr": "share of values with the right sign",
-}
-
-
-METRICS = CLASS_METRICS | VALUE_METRICS
-
-
-ORDER = (
-    *CLASS_METRICS,
-    "ccc",
-    *(
-        f"{scale}{name}_{dimension}"
-        for name in VALUE_METRICS
-        for scale in ("", "own_scale_")
-        for dimension in DIMENSIONS
-    ),
-)
-
-
 BASIC = {
     "expression": ("accuracy", "mean_diagonal", "f1"),
     "va": ("ccc", "pcc", "rmse"),
@@ -201,17 +162,6 @@ _LONGEST_FIRST = sorted((*METRICS, "corr"), key=len, reverse=True)
 
 
 _METRIC = re.compile("|".join(rf"\b{name.replace('_', '[ _-]')}\b" for name in _LONGEST_FIRST), re.IGNORECASE)
-
-
-_UPPER = {name: name.upper() for name in ("f1", "auc", "ccc", "pcc", "icc", "rmse", "mse", "sagr")} | {
-    "pr": "PR",
-    "top2": "top 2",
-}
-
-
-def title(metric: str) -> str:
-    """A metric's name for people: ``CCC valence`` for ``ccc_valence``."""
-    return " ".join(_UPPER.get(word, word) for word in metric.split("_"))
 
 
 def groups(records: Sequence[Record]) -> tuple[Group, ...]:
@@ -327,6 +277,17 @@ def at(record: Mapping[str, Any], *path: str) -> Any:
     return value
 
 
-def family(metric: str) -> str:
-    """A metric's name without dimension and scale, a key of ``METRICS``."""
-    return metric.removeprefix("own_scale_").removesuffix("_valence").removesuffix("_arousal")
+def own_warnings(group: Group) -> list[str]:
+    """In what the faces are not the protocol's."""
+    found = []
+    for record in group.records:
+        protocol = record["protocol"]
+        found += [_deviation(part) for part in protocol.get("deviations") or () if not part["equal"]]
+        found += [protocol["note"]] if protocol.get("note") else []
+    return found
+
+
+def _deviation(part: Mapping[str, Any]) -> str:
+    published = " or ".join(f"{count:,}" for count in part["published"])
+    where = "in all" if part["part"] == "all" else f"in the {part['part']} part"
+    return f"this copy: {part['found']:,} {part['what']} {where}; published: {published}"

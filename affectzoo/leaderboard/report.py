@@ -13,13 +13,16 @@ import pandas as pd
 
 from affectzoo import plots
 from affectzoo.benchmark.comparison import compare
-from affectzoo.evaluation.record import counted, predictions, read_records, read_table
+from affectzoo.evaluation.predictions import read_table
+from affectzoo.evaluation.record import counted, predictions, read_records
 from affectzoo.files.writing import write_json
-from affectzoo.leaderboard.groups import Entry, Group, at, entries, groups, title
+from affectzoo.leaderboard.groups import Entry, Group, at, entries, groups
 from affectzoo.leaderboard.page import write_leaderboard
-from affectzoo.leaderboard.published import facts, published
+from affectzoo.leaderboard.papers import facts, published
 from affectzoo.leaderboard.tables import number, text
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
+from affectzoo.metrics.columns import TRUE
+from affectzoo.metrics.names import title
 from affectzoo.tasks.va import DIMENSIONS
 
 TRACED_CLIPS, TRACED_SYSTEMS = 6, 4
@@ -101,7 +104,7 @@ def _plots(group: Group, ranked: Sequence[Entry], tables: Mapping[str, pd.DataFr
     known = [
         (entry, tables[entry.label])
         for entry in ranked
-        if entry.label in tables and all(f"predicted_{n}" in tables[entry.label] for n in DIMENSIONS)
+        if entry.label in tables and set(DIMENSIONS) <= set(tables[entry.label])
     ]
     if known:
         figures.values(known)
@@ -168,14 +171,14 @@ class _Figures:
 
     def values(self, known: Sequence[tuple[Entry, pd.DataFrame]]) -> None:
         """The plane of labels and predictions, errors in it, and traces over clips."""
-        columns = [f"predicted_{name}" for name in DIMENSIONS]
+        truth = [f"{TRUE}{name}" for name in DIMENSIONS]
         histograms: dict[str, tuple[np.ndarray, np.ndarray, int]] = {}
         errors = {}
         for entry, table in known:
-            told = table.dropna(subset=[*DIMENSIONS, *columns])
+            told = table.dropna(subset=[*DIMENSIONS, *truth])
             if told.empty:
                 continue
-            label, predicted = told[list(DIMENSIONS)].to_numpy(float), told[columns].to_numpy(float)
+            label, predicted = told[truth].to_numpy(float), told[list(DIMENSIONS)].to_numpy(float)
             histograms.setdefault("labels", _cells(label))
             histograms[entry.label] = _cells(predicted)
             cells = cell_rmse(predicted, label, bins=10)
@@ -200,8 +203,8 @@ class _Figures:
             clips[str(clip)] = {
                 name: (
                     frames["frame"].to_numpy(float),
-                    frames[name].to_numpy(float),
-                    *(row[f"predicted_{name}"].to_numpy(float) for row in rows),
+                    frames[f"{TRUE}{name}"].to_numpy(float),
+                    *(row[name].to_numpy(float) for row in rows),
                 )
                 for name in DIMENSIONS
             }

@@ -71,7 +71,8 @@ class ClassMetrics(NamedTuple):
 
         Returns:
             ``accuracy``; ``mean_diagonal``, ``f1``, ``f1_top2``, ``kappa``, ``alpha``, ``auc``, ``auc_pr``:
-            means over the classes that occur; ``multiclass_kappa`` and ``multiclass_alpha``: of all classes
+            means over the classes that occur; ``weighted_f1``: the mean of F1 weighted by the classes' faces;
+            ``multiclass_kappa`` and ``multiclass_alpha``: of all classes
             together. Each of shape (), or (T,).
         """
         means = {
@@ -86,6 +87,7 @@ class ClassMetrics(NamedTuple):
         return (
             {"accuracy": self.accuracy}
             | {name: values.nanmean(dim=-1) for name, values in means.items()}
+            | {"weighted_f1": weighted(self.f1, self.confusion)}
             | {"multiclass_kappa": self.kappa, "multiclass_alpha": self.alpha}
         )
 
@@ -205,6 +207,19 @@ def f1(confusion: torch.Tensor) -> torch.Tensor:
     true, predicted = _margins(confusion)
     right = confusion.double().diagonal(dim1=-2, dim2=-1)
     return torch.where(true > 0, 2 * right / (true + predicted), torch.nan)
+
+
+def weighted(values: torch.Tensor, confusion: torch.Tensor) -> torch.Tensor:
+    """Mean of the classes' values weighted by their faces, shape (...); NaN without any face.
+
+    Of F1 scores what scikit-learn calls ``average="weighted"``; papers that say "F1" sometimes mean it.
+
+    Args:
+        values: Shape (..., C).
+        confusion: Counts, shape (..., C, C).
+    """
+    true, _ = _margins(confusion)
+    return _ratio((true * values.nan_to_num()).sum(dim=-1), true.sum(dim=-1))
 
 
 def one_vs_rest(confusion: torch.Tensor) -> torch.Tensor:

@@ -98,6 +98,11 @@ def require(things: Sized, figure: str) -> None:
 
 def save(figure: Figure, path: Path) -> None:
     """Write a figure, and the folder where it goes."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        if isinstance(text, Text) and "$" in text.get_text():  # names are no formulas
+            text.set_parse_math(False)
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=DPI)
     if path.suffix == ".png":  # 256 colours serve a plot, and pages that embed many are a third of the size

@@ -83,16 +83,6 @@ class ExpressionTask(nn.Module):
             return max_target(logits, batch["target"])
         return soft_cross_entropy(logits, batch["target"], self.class_weights if self.training else None)
 
-    def columns(self, predicted: Predicted) -> dict[str, np.ndarray]:
-        """Predictions beside the truth as columns of a table."""
-        names = np.array([*self.labels.names, None], dtype=object)  # the last is that of label -1
-        shares = predicted.expression.softmax(dim=1).numpy()
-        return {
-            "label": names[predicted.label.numpy()],
-            "predicted_label": names[shares.argmax(axis=1)],
-            **{f"p_{name}": shares[:, i] for i, name in enumerate(self.labels.names)},
-        }
-
     def score(self, predicted: Predicted) -> dict[str, torch.Tensor]:
         """The metrics of an evaluation; faces without a single label do not count."""
         known = predicted.label >= 0

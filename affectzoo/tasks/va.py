@@ -6,18 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-import numpy as np
 import torch
 from torch import nn
 
 from affectzoo.errors import OptionError, UnknownNameError
 from affectzoo.losses.va import ccc_loss, mse_loss
+from affectzoo.metrics.names import DIMENSIONS as DIMENSIONS
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.metrics.va import VAMetrics
 from affectzoo.sample import Batch
 
 VALossName = Literal["mse", "ccc", "mix"]
-DIMENSIONS = ("valence", "arousal")
 
 
 @dataclass(frozen=True)
@@ -75,14 +74,6 @@ class VATask(nn.Module):
             return ccc_loss(prediction, target)
         share = self.settings.ccc_weight
         return share * ccc_loss(prediction, target) + (1 - share) * mse_loss(prediction, target)
-
-    def columns(self, predicted: Predicted) -> dict[str, np.ndarray]:
-        """Predictions beside the truth as columns of a table."""
-        found: dict[str, np.ndarray] = {}
-        for i, name in enumerate(self.dimensions):
-            found[name] = predicted.target[:, self._columns[i]].numpy()
-            found[f"predicted_{name}"] = predicted.va[:, i].numpy()
-        return found
 
     def score(self, predicted: Predicted) -> dict[str, torch.Tensor]:
         """The metrics of an evaluation; values that are not annotated do not count."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -15,15 +16,15 @@ import pandas as pd
 
 from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError
-from affectzoo.evaluation.record import Identity, records_of
+from affectzoo.evaluation.crossvalidation import join_folds
+from affectzoo.evaluation.predictions import read_table
+from affectzoo.evaluation.record import Identity, predictions, records_of, write_record
 from affectzoo.files.writing import write_json, write_text
 from affectzoo.training.recipes import check_recipe, recipe_path
 from affectzoo.weights import FILE_NAME
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-SUMMARY = "cross_validation.json"
 
 STOPPED = {130: 130, 143: 143, -signal.SIGINT: 130, -signal.SIGTERM: 143}
 """Ends of a process that was told to stop, and this command's own status then."""
@@ -50,7 +51,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def cross_validate(config: Path, options: Sequence[str], folds: int = 5, folder: Path | None = None) -> Path:
+def cross_validate(
+    config: Path,
+    options: Sequence[str],
+    folds: int = 5,
+    folder: Path | None = None,
+    *,
+    command: str = "",
+) -> Path:
     """Fit and test a recipe on every fold; folds that are done already are not run again.
 
     Each fold is a run of its own, ``fold_0`` to ``fold_<folds - 1>``, with weights and predictions.
@@ -60,9 +68,10 @@ def cross_validate(config: Path, options: Sequence[str], folds: int = 5, folder:
         options: Further options of ``affectzoo fit``; ``{fold}`` in them becomes the fold's number.
         folds: How many.
         folder: Where the runs go; by default ``runs/<arch>-<recipe>-folds``.
+        command: What was typed, for the record.
 
     Returns:
-        The folder, with ``cross_validation.json`` and ``cross_validation.csv`` in it.
+        The folder. It holds one record of all folds, as a run's folder does, and ``cross_validation.csv``.
 
     Raises:
         AffectZooError: A fold failed, the folder holds the folds of other options, or folds < 2.
@@ -73,9 +82,11 @@ def cross_validate(config: Path, options: Sequence[str], folds: int = 5, folder:
     plan = {"config": config.read_text(encoding="utf-8"), "options": list(options), "folds": folds}
     _claim(folder / "plan.json", plan)
     records = [_fold(folder / f"fold_{fold}", config, options, folds, fold) for fold in range(folds)]
-    table = summary(records)
-    write_text(folder / "cross_validation.csv", table.to_csv())
-    write_json(folder / SUMMARY, {**plan, "metrics": table.to_dict("index"), "records": records})
+    tables = [read_table(predictions(folder / f"fold_{i}", record)) for i, record in enumerate(records)]
+    spec = str(folder / "fold_{fold}")
+    joined, joined_tables = join_folds(records, tables, name=folder.name, spec=spec, command=command)
+    write_record(folder, joined, joined_tables)
+    write_text(folder / "cross_validation.csv", summary(records).to_csv())
     return folder
 
 
@@ -111,7 +122,7 @@ def _fold(run: Path, config: Path, options: Sequence[str], folds: int, fold: int
         record = _tested(run)
     if record is None:
         raise AffectZooError(f"{run}: no record of this fold's weights; delete the folder and start again")
-    return record | {"fold": fold}
+    return record
 
 
 def _tested(run: Path) -> dict[str, Any] | None:
@@ -169,14 +180,14 @@ def summary(records: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     """Mean and sample standard deviation of each metric over folds.
 
     Args:
-        records: One per fold, as ``affectzoo test`` writes them.
+        records: One per fold, as ``affectzoo test`` writes them, in the order of the folds.
 
     Returns:
         A row per metric (``<metric>`` over faces, ``clip_<metric>`` over clips) with ``mean``, ``sd`` and
         each fold's value, ``fold_0`` and so on.
     """
     values = pd.DataFrame([_scalars(record) for record in records]).T
-    values.columns = [f"fold_{record['fold']}" for record in records]
+    values.columns = [f"fold_{fold}" for fold in range(len(records))]
     values.insert(0, "mean", values.mean(axis=1))
     values.insert(1, "sd", values.iloc[:, 1:].std(axis=1, ddof=1))
     return values.rename_axis("metric")
@@ -217,8 +228,9 @@ def run(arguments: Sequence[str]) -> None:
     args, options = build_parser().parse_known_args(list(arguments))
     config = args.config or recipe_path(args.recipe)
     check_recipe(config)
-    folder = cross_validate(config, options, args.folds, args.run_dir)
+    command = shlex.join(["affectzoo", "cross-validate", *arguments])
+    folder = cross_validate(config, options, args.folds, args.run_dir, command=command)
     metrics = pd.read_csv(folder / "cross_validation.csv", index_col="metric")
     console = stdout()
     console.print(summary_table(metrics, f"{folder.name}: {args.folds} folds"))
-    console.print(f"results: {folder / SUMMARY}", highlight=False)
+    console.print(f"record, predictions, table: {folder}")

@@ -15,7 +15,7 @@ from lightning.pytorch.cli import SaveConfigCallback
 
 from affectzoo import store, weights
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.datasets.ids import ids, split_hash
+from affectzoo.datasets.ids import ids, sketch, split_hash
 from affectzoo.errors import DataError
 from affectzoo.evaluation.measurement import Context
 from affectzoo.files.writing import write_text
@@ -92,9 +92,9 @@ def origin(trainer: pl.Trainer, model: AffectModel) -> Context:
             model.network.state_dict()
         ):
             return _file_origin(str(run), exported)
-        return Context(spec=str(checkpoint), name=f"{run.name}, {Path(checkpoint).stem} checkpoint")
+        return Context(spec=str(checkpoint))
     saved = next((c for c in trainer.callbacks if isinstance(c, SaveRecipe)), None)  # type: ignore[attr-defined]
-    config: Mapping[str, Any] = {} if saved is None else saved.config
+    config: Any = {} if saved is None else saved.config
     given = config.get("model", {}).get("init_args", {}).get("weights")
     if given is None or model.meta is None:
         return Context()
@@ -103,8 +103,7 @@ def origin(trainer: pl.Trainer, model: AffectModel) -> Context:
 
 
 def _file_origin(spec: str, path: Path) -> Context:
-    meta, sum_ = weights.read_meta(path), weights.identity(path)
-    return Context(spec=spec, name=_public(spec), meta=meta, file_sum=sum_)
+    return Context(spec=spec, meta=weights.read_meta(path), file_sum=weights.identity(path))
 
 
 def training_facts(trainer: pl.Trainer) -> dict[str, Any]:
@@ -125,7 +124,9 @@ def training_facts(trainer: pl.Trainer) -> dict[str, Any]:
         facts |= {name: getattr(data, name) for name in ("fold", "folds") if hasattr(data, name)}
         for split in ("train", "valid"):
             with suppress(DataError):  # of faces that cannot be told apart; the training is done, keep it
-                facts[f"{split}_hash"] = split_hash(ids(data.split_index(split)))
+                names = ids(data.split_index(split))
+                facts[f"{split}_hash"] = split_hash(names)
+                facts |= {"train_sketch": sketch(names)} if split == "train" else {}
     return facts
 
 

@@ -29,12 +29,13 @@ from affectzoo.benchmark.comparison import compare
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
 from affectzoo.benchmark.systems import ClassifierSystem, ExternalSystem, ZooSystem, split_name, system
 from affectzoo.cli import main
-from affectzoo.datasets.ids import ids, split_hash
+from affectzoo.datasets.ids import ids, sketch, split_hash
 from affectzoo.errors import AffectZooError, DataError, EmptySplitError, LabelError, WeightsError
 from affectzoo.evaluation.evaluate import evaluate
+from affectzoo.evaluation.predictions import read_table
 from affectzoo.evaluation.protocol import faces
 from affectzoo.evaluation.protocols import find_protocol
-from affectzoo.evaluation.record import counted, read_record, read_records, read_table
+from affectzoo.evaluation.record import counted, read_record, read_records
 from affectzoo.faces.detect import Detection
 from affectzoo.leaderboard.groups import entries, groups
 from affectzoo.leaderboard.report import report
@@ -222,6 +223,20 @@ def test_weights_that_saw_the_faces_are_refused(task: Task, tmp_path: Path) -> N
     seen = export(tmp_path / "seen", "dlp_cnn_s", "ferplus8", {"data": "ferplus", "train_hash": fold.hash})
     with pytest.raises(WeightsError, match="trained on the very faces"):
         benchmark([task], [ZooSystem("x", str(seen))], tmp_path / "out")
+
+
+def test_weights_that_saw_some_of_the_faces_are_refused(task: Task, tmp_path: Path) -> None:
+    (fold,) = task.folds
+    apart, names = ids(fold.parts["train"]), ids(fold.test)
+    for number, told in enumerate((apart, [*apart, names[3]])):
+        training = {"data": "ferplus", "train_hash": split_hash(told), "train_sketch": sketch(told)}
+        path = str(export(tmp_path / str(number), "dlp_cnn_s", "ferplus8", training))
+        if told == apart:
+            (record,) = benchmark([task], [ZooSystem("x", path)], tmp_path / "out")
+            assert "train_sketch" not in record["model"]["training"]
+        else:
+            with pytest.raises(WeightsError, match=re.escape(names[3])):
+                benchmark([task], [ZooSystem("y", path)], tmp_path / "out")
 
 
 @pytest.mark.parametrize(
@@ -504,7 +519,7 @@ def test_protocol_that_counts_clips(tmp_path: Path) -> None:
     names = [f"p_{name}" for name in record["labels"]]
     means = faces_.groupby("clip")[names].mean()
     np.testing.assert_allclose(clips_[names], means / means.sum(axis=1).to_numpy()[:, None], atol=1e-6)
-    assert (clips_["label"] == clips_["predicted_label"]).mean() == record["metrics"]["accuracy"]["value"]
+    assert (clips_["true_label"] == clips_["label"]).mean() == record["metrics"]["accuracy"]["value"]
     told = compare(*(read_table(counted(out, r)) for r in (record, other)))
     assert told.faces == clips
     assert told.values[0] == pytest.approx(record["metrics"]["accuracy"]["value"])
@@ -533,7 +548,7 @@ def test_a_detector_changes_boxes_but_no_ids(task: Task, tmp_path: Path) -> None
     assert (record["protocol"]["detector"], plain["protocol"]["detector"]) == ("half", None)
     tables = [pd.read_csv(tmp_path / r["predictions"]) for r in (record, plain)]
     assert tables[0]["id"].tolist() == tables[1]["id"].tolist()
-    assert tables[0]["predicted_label"].isna().sum() == total // 2
+    assert tables[0]["label"].isna().sum() == total // 2
     right = record["metrics"]["accuracy"]["value"] * (total - total // 2)
     assert record["metrics_all"]["accuracy"]["value"] == pytest.approx(right / total)
 

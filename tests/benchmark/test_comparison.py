@@ -13,19 +13,19 @@ from fakes.records import make_record
 from sklearn.metrics import cohen_kappa_score, f1_score, recall_score, roc_auc_score
 
 from affectzoo.benchmark.comparison import (
-    CLASS_METRICS,
-    VALUE_METRICS,
     Comparison,
     compare,
     groups_of,
     missing_as_wrong,
 )
 from affectzoo.errors import AffectZooError, DataError, UnknownNameError
-from affectzoo.evaluation.record import read_records, read_table
+from affectzoo.evaluation.predictions import read_table
+from affectzoo.evaluation.record import read_records
 from affectzoo.leaderboard.compare_command import command
 from affectzoo.leaderboard.groups import groups
 from affectzoo.leaderboard.report import report
 from affectzoo.metrics.classification import class_metrics
+from affectzoo.metrics.names import CLASS_METRICS, COMPARED
 from affectzoo.metrics.regression import regression_metrics
 
 CLASSES = ["surprise", "anger", "fear"]
@@ -35,9 +35,7 @@ def table_of(truth: list[str | None], scores: np.ndarray, **columns: Any) -> pd.
     chosen = [None if np.isnan(row).any() else CLASSES[row.argmax()] for row in scores]
     told = {f"p_{name}": scores[:, i] for i, name in enumerate(CLASSES)}
     names = [f"some/{i:03}.png" for i in range(len(truth))]
-    return pd.DataFrame(
-        {"id": names, "fold": 0, "label": truth, "predicted_label": chosen, **told, **columns}
-    )
+    return pd.DataFrame({"id": names, "fold": 0, "true_label": truth, "label": chosen, **told, **columns})
 
 
 def drawn(faces: int, right: float, seed: int = 0, **columns: Any) -> pd.DataFrame:
@@ -63,7 +61,7 @@ def naive(units: np.ndarray, figure: Any, resamples: int) -> tuple[float, float]
 def test_accuracy_against_a_naive_bootstrap_and_the_binomial() -> None:
     one, other = drawn(80, 0.8, 1), drawn(80, 0.6, 2)
     found = compare(one, other, "accuracy", first="A", second="B", resamples=200)
-    right, wrong = (t["label"].eq(t["predicted_label"]).to_numpy(int) for t in (one, other))
+    right, wrong = (t["true_label"].eq(t["label"]).to_numpy(int) for t in (one, other))
     assert found.values == (pytest.approx(right.mean()), pytest.approx(wrong.mean()))
     assert found.difference == pytest.approx(right.mean() - wrong.mean())
     assert (found.low, found.high) == pytest.approx(
@@ -83,7 +81,7 @@ def test_several_runs_count_as_their_mean() -> None:
     some, others = [drawn(80, 0.8, seed) for seed in (1, 3)], [drawn(80, 0.6, seed) for seed in (2, 4, 5)]
     found = compare(some, others, "accuracy", first="A", second="B", resamples=200)
     right, wrong = (
-        np.mean([t["label"].eq(t["predicted_label"]) for t in runs], axis=0) for runs in (some, others)
+        np.mean([t["true_label"].eq(t["label"]) for t in runs], axis=0) for runs in (some, others)
     )
     assert found.values == (pytest.approx(right.mean()), pytest.approx(wrong.mean()))
     assert (found.low, found.high) == pytest.approx(
@@ -91,26 +89,28 @@ def test_several_runs_count_as_their_mean() -> None:
     )
     assert (found.runs, found.mcnemar) == ((2, 3), None)
     assert found.verdict.endswith("); means over 2 and 3 runs, which other seeds would change, too")
-    silent = [some[0], some[1].assign(predicted_label=[None, *some[1]["predicted_label"][1:]])]
+    silent = [some[0], some[1].assign(label=[None, *some[1]["label"][1:]])]
     assert compare(silent, others, resamples=5).missing == (1, 0)
     with pytest.raises(DataError, match="run 1 of A and run 2 of A are not on the same faces"):
         compare([some[0], some[1].iloc[1:]], others, first="A", second="B")
 
 
 def f1(table: pd.DataFrame) -> float:
-    return float(f1_score(table["label"], table["predicted_label"], average="macro"))
+    return float(f1_score(table["true_label"], table["label"], average="macro"))
 
 
 def kappa(table: pd.DataFrame) -> float:
-    return float(cohen_kappa_score(table["label"], table["predicted_label"]))
+    return float(cohen_kappa_score(table["true_label"], table["label"]))
 
 
 def recall(table: pd.DataFrame) -> float:
-    return float(recall_score(table["label"], table["predicted_label"], average="macro"))
+    return float(recall_score(table["true_label"], table["label"], average="macro"))
 
 
 def auc(table: pd.DataFrame) -> float:
-    return float(np.mean([roc_auc_score(table["label"] == name, table[f"p_{name}"]) for name in CLASSES]))
+    return float(
+        np.mean([roc_auc_score(table["true_label"] == name, table[f"p_{name}"]) for name in CLASSES])
+    )
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_other_faces_are_named() -> None:
 
 def test_another_truth_is_named() -> None:
     one, other = drawn(5, 0.8, 1), drawn(5, 0.8, 2)
-    other.loc[2, "label"] = "fear" if one["label"][2] != "fear" else "anger"
+    other.loc[2, "true_label"] = "fear" if one["true_label"][2] != "fear" else "anger"
     with pytest.raises(DataError, match=r"disagree on the truth: label of some/002\.png"):
         compare(one, other)
 
@@ -225,9 +225,9 @@ def affect(faces: int, noise: float, seed: int, **columns: Any) -> pd.DataFrame:
     truth = np.random.default_rng(7).uniform(-1, 1, (faces, 2))
     told = truth + np.random.default_rng(seed).normal(0, noise, (faces, 2))
     names = [f"some/{i:03}.png" for i in range(faces)]
-    values = {"valence": truth[:, 0], "arousal": truth[:, 1]}
-    said = {f"predicted_{name}": told[:, i] for i, name in enumerate(values)}
-    return pd.DataFrame({"id": names, "fold": 0, **values, **said, **columns})
+    values = {name: (told[:, i], truth[:, i]) for i, name in enumerate(AFFECT)}
+    said = {f"{kind}{name}": pair[i] for name, pair in values.items() for i, kind in enumerate(("", "true_"))}
+    return pd.DataFrame({"id": names, "fold": 0, **said, **columns})
 
 
 def ccc(p: np.ndarray, t: np.ndarray) -> float:
@@ -236,7 +236,7 @@ def ccc(p: np.ndarray, t: np.ndarray) -> float:
 
 
 def mean_ccc(table: pd.DataFrame) -> float:
-    return float(np.mean([ccc(table[f"predicted_{d}"].to_numpy(), table[d].to_numpy()) for d in AFFECT]))
+    return float(np.mean([ccc(table[d].to_numpy(), table[f"true_{d}"].to_numpy()) for d in AFFECT]))
 
 
 AFFECT = ("valence", "arousal")
@@ -259,7 +259,7 @@ def test_an_error_is_better_when_lower() -> None:
     found = compare(one, other, "rmse_arousal", first="A", second="B", resamples=100)
 
     def rmse(table: pd.DataFrame) -> float:
-        return float(np.sqrt(np.mean((table["arousal"] - table["predicted_arousal"]) ** 2)))
+        return float(np.sqrt(np.mean((table["true_arousal"] - table["arousal"]) ** 2)))
 
     assert found.difference == pytest.approx(rmse(one) - rmse(other)) and found.high < 0
     assert found.better == "A"
@@ -268,12 +268,12 @@ def test_an_error_is_better_when_lower() -> None:
     assert found.verdict == f"A is better by {size:.4f} rmse_arousal (95 % interval {ends})"
 
 
-@pytest.mark.parametrize("metric", [name for name in VALUE_METRICS if name != "ccc"])
+@pytest.mark.parametrize("metric", [name for name in COMPARED if name not in (*CLASS_METRICS, "ccc")])
 def test_every_value_metric_is_that_of_the_regression_module(metric: str) -> None:
     one, other = affect(30, 0.2, 1), affect(30, 0.4, 2)
     name, _, dimension = metric.partition("_")
     values = [
-        regression_metrics(*t[[f"predicted_{dimension}", dimension]].to_numpy(copy=True).T)[name].item()
+        regression_metrics(*t[[dimension, f"true_{dimension}"]].to_numpy(copy=True).T)[name].item()
         for t in (one, other)
     ]
     assert compare(one, other, metric, resamples=2).values == tuple(map(pytest.approx, values))
@@ -281,7 +281,7 @@ def test_every_value_metric_is_that_of_the_regression_module(metric: str) -> Non
 
 def test_values_without_an_answer_are_zero() -> None:
     one, other = affect(20, 0.2, 1), affect(20, 0.2, 1)
-    other.loc[[3, 4], ["predicted_valence", "predicted_arousal"]] = np.nan
+    other.loc[[3, 4], ["valence", "arousal"]] = np.nan
     found = compare(one, other, first="A", second="B", resamples=5)
     assert found.values == (pytest.approx(mean_ccc(one)), pytest.approx(mean_ccc(other.fillna(0.0))))
     assert found.missing == (0, 2)
@@ -290,10 +290,10 @@ def test_values_without_an_answer_are_zero() -> None:
 
 def test_what_a_metric_needs() -> None:
     one = affect(10, 0.2, 1)
-    with pytest.raises(DataError, match="B: ccc needs columns predicted_arousal"):
-        compare(one, one.drop(columns="predicted_arousal"), second="B")
-    assert compare(one, one.drop(columns="predicted_arousal"), "ccc_valence", resamples=2).difference == 0
-    with pytest.raises(DataError, match="first: accuracy needs columns label and predicted_label"):
+    with pytest.raises(DataError, match="B: ccc needs columns arousal"):
+        compare(one, one.drop(columns="arousal"), second="B")
+    assert compare(one, one.drop(columns="arousal"), "ccc_valence", resamples=2).difference == 0
+    with pytest.raises(DataError, match="first: accuracy needs columns label and true_label"):
         compare(one, one, "accuracy")
     with pytest.raises(UnknownNameError, match=r"unknown metric 'acuracy': did you mean accuracy"):
         compare(one, one, "acuracy")
@@ -360,8 +360,11 @@ def test_a_table_is_read_as_written(tmp_path: Path) -> None:
     told.to_csv(path, index=False)
     found = read_table(path)
     assert found["subject"].tolist() == ["007", "NA"]
-    assert found["label"][0] == "none" and pd.isna(found["label"][1])
-    assert found["predicted_label"][0] == "surprise" and pd.isna(found["predicted_label"][1])
+    assert found["true_label"][0] == "none" and pd.isna(found["true_label"][1])
+    assert found["label"][0] == "surprise" and pd.isna(found["label"][1])
+    older = {"label": "predicted_label", "true_label": "label", "file": "path"}
+    told.assign(file="x.png").rename(columns=older).to_csv(path, index=False)
+    assert read_table(path)["label"][0] == "surprise" and read_table(path)["true_label"][0] == "none"
     with pytest.raises(DataError, match=r"gone\.csv: no such file"):
         read_table(tmp_path / "gone.csv")
     path.write_text("path\na.png\n", encoding="utf-8")
@@ -480,7 +483,7 @@ def test_one_name_for_results_of_other_kinds(folder: Path) -> None:
 
 def test_command_says_what_there_is(folder: Path, tmp_path: Path) -> None:
     record = json.loads((folder / "records" / "p-B-3.json").read_text(encoding="utf-8"))
-    record["protocol"]["hash"] = "other"
+    record["protocol"]["hash"] = "f" * 64
     (folder / "records" / "p-B-3.json").write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(AffectZooError, match="A and p-B-3 were not measured on the same faces"):
         command(options(folder, "A", "p-B-3"))

@@ -233,7 +233,7 @@ def test_rows_of_other_faces_are_counted_and_three_are_named(tmp_path: Path) -> 
             DataError,
             "no predictions .* there are columns file, label",
         ),
-        ("file,mood\nTest/a.png,anger\n", DataError, "Looked for p_<class>, s_<class> or predicted_label"),
+        ("file,mood\nTest/a.png,anger\n", DataError, "Looked for p_<class>, s_<class> or label"),
         ("file,label,error\nTest/a.png,,no\n", DataError, "says nothing of any of the 3 faces"),
         ("picture,label\nTest/a.png,anger\n", DataError, "no column id, path or file"),
         ("file,label\n", DataError, "no rows"),
@@ -298,7 +298,7 @@ def test_probabilities_may_be_rounded(tmp_path: Path) -> None:
 def test_the_annotation_itself_is_refused(tmp_path: Path) -> None:
     index = index_of(*({"path": f"{n}.png", "valence": n / 10, "arousal": -n / 10} for n in range(4)))
     text = "file,valence,arousal\n" + "".join(f"{n}.png,{n / 10},{-n / 10}\n" for n in range(4))
-    with pytest.raises(DataError, match="are the annotation itself; call predictions predicted_valence"):
+    with pytest.raises(DataError, match="are the annotation itself"):
         read_predictions(csv(tmp_path, text), index, None)
     near = text.replace("3.png,0.3", "3.png,0.31")
     assert not read_predictions(csv(tmp_path, near), index, None).missing.any()

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import copy
-import json
-from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-from fakes.records import make_record, make_value_record
-from hypothesis import given
-from hypothesis import strategies as st
+from fakes.records import make_record
+from fakes.shown import show, whole_records
 
 from affectzoo.errors import AffectZooError
-from affectzoo.evaluation.evaluate import evaluation_table
 from affectzoo.evaluation.record import (
     Identity,
     claim,
@@ -26,13 +21,7 @@ from affectzoo.evaluation.record import (
     records_of,
     write_record,
 )
-from affectzoo.hub.cards.results import results_of
-from affectzoo.hub.portable import public_key, public_record
-from affectzoo.leaderboard.leaderboard import leaderboard
-from affectzoo.leaderboard.page import html, markdown
-from affectzoo.store import entries
 
-COMMITTED = Path(__file__).parents[2] / "docs" / "leaderboard" / "records"
 FILE, TENSORS = "a" * 64, "b" * 64
 
 
@@ -100,96 +89,6 @@ def test_weights_keep_the_figures_of_a_record() -> None:
     assert told["accuracy"] == 0.86 and told["recall"]["happiness"] == 0.6 and told["support"]["anger"] == 60
 
 
-# Damaged records
-
-ODD: tuple[Any, ...] = (
-    *(None, True, False, 0, -1, 0.5, 1e308, -1e308, 10**400, 2**63, float("nan"), float("inf")),
-    *("", "x", "[/b]", "\ud800", "\x1b[31m", "=1+1", "```", "../../x", "NaN", "é" * 3, "x" * 30_000),
-    *([], {}, [[]], [None], {"": None}, {"value": None}, {"value": "1"}, [1, 2, 3], ["a", "a"]),
-)
-
-
-def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in nested JSON."""
-    inner = (
-        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
-    )
-    for name, part in inner:
-        yield (*at, name)
-        yield from places(part, (*at, name))
-
-
-def whole_records() -> list[dict[str, Any]]:
-    """One of each kind: classes, values over folds, features, clips."""
-    committed = [json.loads(path.read_text()) for path in sorted(COMMITTED.glob("*.json"))]
-    kinds = {(r["kind"], r["protocol"]["task"], bool(r.get("fit")), bool(r["mapping"])): r for r in committed
-             if "mapping" in r}  # fmt: skip
-    metrics = {"accuracy": {"value": 0.5}}
-    clips = make_record(clips={"clips": 3, "rule": "vote", "metrics": metrics}, claimed=[{"accuracy": 0.8}])
-    probe = {"kind": "swap", "classes": ["anger", "neutral"], "accuracy": 0.5, "would_be": 0.7}
-    values = make_value_record("net", [0.1, 0.2], remarks=["x"], options={"window": 0, "stage": "test"})
-    return [clips, make_record(probes=[probe], per_gender={"f": {"faces": 3}}), values, *kinds.values()]
-
-
-WHOLE = whole_records()
-
-
-@st.composite
-def damaged(draw: st.DrawFn) -> bytes:
-    """A record with one to three damages, as bytes."""
-    record = copy.deepcopy(draw(st.sampled_from(WHOLE)))
-    for _ in range(draw(st.integers(1, 3))):
-        *path, last = draw(st.sampled_from(list(places(record))))
-        at = record
-        for name in path:
-            at = at[name]
-        damage = draw(st.sampled_from(("replace", "drop", "rename", "nest")))
-        if damage == "replace":
-            at[last] = copy.deepcopy(draw(st.sampled_from(ODD)))
-        elif damage == "nest":
-            at[last] = json.loads(
-                draw(st.sampled_from(("[" * 300 + "]" * 300, '{"a":' * 300 + "1" + "}" * 300)))
-            )
-        elif damage == "rename" and isinstance(at, dict):
-            at[draw(st.sampled_from(("x", "per_x", "[/b]", "")))] = at.pop(last)
-        else:
-            del at[last]
-    content = json.dumps(record).encode()
-    if draw(st.integers(0, 9)) == 0:
-        cut = draw(st.integers(0, len(content)))
-        content = content[:cut] + draw(st.binary(max_size=4)) + content[cut + draw(st.integers(0, 4)) :]
-    return content
-
-
-def show(record: dict[str, Any]) -> None:
-    """Everything that is made from a record."""
-    page = leaderboard([record, make_record()], (), (), "2026-01-01")
-    markdown(page, {})
-    html(page, {})
-    evaluation_table(record, "title")
-    claim(record)
-    misfit(record, Identity(FILE, TENSORS, {"size": 48}))
-    if record["kind"] == "zoo":
-        meta = next(iter(entries().values())).meta
-        results_of(meta, [record], "name", None)
-        public_record(record, "name", "name", key=public_key(record))
-
-
-@pytest.mark.fuzz
-@given(content=damaged())
-def test_damaged_records_are_read_or_refused(
-    content: bytes, tmp_path_factory: pytest.TempPathFactory
-) -> None:
-    path = tmp_path_factory.getbasetemp() / "damaged.json"
-    path.write_bytes(content)
-    try:
-        record = read_record(path)
-    except AffectZooError as error:
-        assert "damaged.json" in str(error) and len(str(error)) < 3000
-        return
-    show(record)
-
-
-@pytest.mark.parametrize("record", WHOLE, ids=lambda record: record["key"])
+@pytest.mark.parametrize("record", whole_records(), ids=lambda record: record["key"])
 def test_whole_records_are_shown(record: dict[str, Any], tmp_path: Path) -> None:
     show(read_record(write_record(tmp_path, record, {})))

@@ -11,7 +11,8 @@ import pytest
 from sklearn import metrics as reference
 
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.evaluation.scoring import Answers, Part, score
+from affectzoo.evaluation.predictions import Answers
+from affectzoo.evaluation.scoring import Part, score
 from affectzoo.labels import LabelSpace
 
 SPACE = LabelSpace(("calm", "glad", "tense"), "three")
@@ -60,7 +61,7 @@ def values_of(result: dict[str, Any], part: str = "metrics") -> dict[str, float]
 def test_classes_are_scored_as_scikit_learn_does(random: np.random.Generator) -> None:
     truth = random.choice(3, 400, p=[0.6, 0.3, 0.1])
     scores = shares(random, truth, 1.0)
-    result = score([Part(index(NAMES[truth]), Answers(scores), SPACE)])
+    result = score([Part.of(index(NAMES[truth]), Answers(scores), SPACE)])
     guess, found = scores.argmax(axis=1), values_of(result)
     assert found["accuracy"] == pytest.approx(reference.accuracy_score(truth, guess), abs=1e-9)
     assert found["mean_diagonal"] == pytest.approx(reference.balanced_accuracy_score(truth, guess), abs=1e-9)
@@ -84,7 +85,7 @@ def test_values_are_scored_on_both_scales(random: np.random.Generator) -> None:
     target = random.uniform(-1, 1, (300, 2))
     va = np.clip(target + random.normal(0, 0.3, target.shape), -1, 1)
     table = index([None] * 300, target, scale=10.0)
-    found = values_of(score([Part(table, Answers(va=va), None)]))
+    found = values_of(score([Part.of(table, Answers(va=va), None)]))
     error = np.sqrt(((va - target) ** 2).mean(axis=0))
     assert found["rmse_valence"] == pytest.approx(error[0], abs=1e-9)
     assert found["own_scale_rmse_arousal"] == pytest.approx(10 * error[1], abs=1e-8)
@@ -102,7 +103,7 @@ def test_interval_of_values_is_the_bootstraps(random: np.random.Generator) -> No
     target = random.uniform(-1, 1, (60, 2))
     va = target + random.normal(0, 0.3, target.shape)
     people = [f"p{i // 6}" for i in range(60)]
-    result = score([Part(index([None] * 60, target, subjects=people), Answers(va=va), None)])
+    result = score([Part.of(index([None] * 60, target, subjects=people), Answers(va=va), None)])
     assert result["interval"]["units"] == "subjects"
     drawn = np.random.default_rng(11)
     groups = np.arange(60).reshape(10, 6)
@@ -119,7 +120,7 @@ def test_faces_without_an_answer_are_counted_both_ways() -> None:
     truth = np.array([0, 0, 1, 1, 2, 2])
     scores = np.eye(3)[truth]
     scores[5] = np.nan
-    result = score([Part(index(NAMES[truth]), Answers(scores), SPACE)])
+    result = score([Part.of(index(NAMES[truth]), Answers(scores), SPACE)])
     assert values_of(result)["accuracy"] == 1
     told = values_of(result, "metrics_all")
     assert told["accuracy"] == pytest.approx(5 / 6)
@@ -132,7 +133,7 @@ def test_values_without_an_answer_count_as_neutral() -> None:
     target = np.array([[0.5, 0.0], [-0.5, 0.5], [0.3, -0.5]])
     va = target.copy()
     va[2] = np.nan
-    result = score([Part(index([None] * 3, target), Answers(va=va), None)])
+    result = score([Part.of(index([None] * 3, target), Answers(va=va), None)])
     assert values_of(result)["rmse_valence"] == 0
     assert values_of(result, "metrics_all")["rmse_valence"] == pytest.approx(0.3 / np.sqrt(3))
     assert values_of(result, "metrics_all")["rmse_arousal"] == pytest.approx(0.5 / np.sqrt(3))
@@ -140,12 +141,12 @@ def test_values_without_an_answer_count_as_neutral() -> None:
 
 def test_all_answered_has_no_second_way(random: np.random.Generator) -> None:
     truth = np.array([0, 1, 2, 0])
-    assert "metrics_all" not in score([Part(index(NAMES[truth]), Answers(shares(random, truth)), SPACE)])
+    assert "metrics_all" not in score([Part.of(index(NAMES[truth]), Answers(shares(random, truth)), SPACE)])
 
 
 def test_named_classes_have_no_curves() -> None:
     truth = np.array([0, 1, 2, 0])
-    result = score([Part(index(NAMES[truth]), Answers(np.eye(3)[[0, 1, 1, 0]], kind="labels"), SPACE)])
+    result = score([Part.of(index(NAMES[truth]), Answers(np.eye(3)[[0, 1, 1, 0]], kind="labels"), SPACE)])
     assert values_of(result)["accuracy"] == 0.75
     for where in (result["metrics"], result["normalised"], result["per_class"]["calm"]):
         assert not {"auc", "auc_pr", "f1_top2"} & set(where)
@@ -155,7 +156,7 @@ def test_folds_are_averaged_and_their_faces_counted_together(random: np.random.G
     folds = [np.array([0, 1, 2, 0]), np.array([0, 1, 2, 1, 1, 1])]
     guesses = [np.array([0, 1, 2, 1]), np.array([0, 1, 0, 0, 1, 1])]
     parts = [
-        Part(index(NAMES[t]), Answers(0.8 * np.eye(3)[g] + 0.1), SPACE)
+        Part.of(index(NAMES[t]), Answers(0.8 * np.eye(3)[g] + 0.1), SPACE)
         for t, g in zip(folds, guesses, strict=True)
     ]
     result = score(parts)
@@ -177,7 +178,7 @@ def test_clips_are_joined_by_the_rule(rule: Any) -> None:
     scores = np.array(
         [[0.5, 0.4, 0.1], [0.5, 0.4, 0.1], [0.01, 0.98, 0.01], [0.2, 0.7, 0.1], [0.4, 0.5, 0.1], [np.nan] * 3]
     )
-    part = Part(index(NAMES[truth], clips=clips), Answers(scores, rule=rule), SPACE, "clip")
+    part = Part.of(index(NAMES[truth], clips=clips), Answers(scores, rule=rule), SPACE, "clip")
     result = score([part])
     # Clip a: two frames of three say calm, but the third says glad so surely that the means do too.
     frames = scores[:3]
@@ -191,7 +192,7 @@ def test_clips_are_joined_by_the_rule(rule: Any) -> None:
 
 def test_decisions_of_clips_are_averaged() -> None:
     scores = np.array([[3.0, 2.9, -1.0], [-5.0, 2.0, -1.0], [0.0, -2.0, 4.0]])
-    part = Part(
+    part = Part.of(
         index(["glad", "glad", "tense"], clips=["a", "a", "b"]),
         Answers(scores, kind="decisions"),
         SPACE,
@@ -205,7 +206,9 @@ def test_both_kinds_of_answers_at_once(random: np.random.Generator) -> None:
     labels = [None if i % 10 == 0 else name for i, name in enumerate(NAMES[truth])]
     target = random.uniform(-1, 1, (50, 2))
     target[3] = np.nan
-    result = score([Part(index(labels, target), Answers(shares(random, truth), target.copy() * 0.5), SPACE)])
+    result = score(
+        [Part.of(index(labels, target), Answers(shares(random, truth), target.copy() * 0.5), SPACE)]
+    )
     assert result["metrics"]["accuracy"]["value"] > 0.5
     assert "ccc" in result["metrics"]
     # the face whose values are not known has no answer either, as its "prediction" is NaN here
@@ -217,7 +220,7 @@ def test_both_kinds_of_answers_at_once(random: np.random.Generator) -> None:
 def test_one_dimension_alone_is_scored_alone(random: np.random.Generator) -> None:
     target = random.uniform(-1, 1, (40, 2))
     arousal = target[:, 1:] * 0.5
-    result = score([Part(index([None] * 40, target), Answers(va=arousal, dimensions=("arousal",)), None)])
+    result = score([Part.of(index([None] * 40, target), Answers(va=arousal, dimensions=("arousal",)), None)])
     assert {name.rpartition("_")[2] for name in result["metrics"]} == {"arousal"}
     assert result["metrics"]["pcc_arousal"]["value"] == pytest.approx(1)
 
@@ -225,11 +228,11 @@ def test_one_dimension_alone_is_scored_alone(random: np.random.Generator) -> Non
 def test_swapped_names_are_noticed(random: np.random.Generator) -> None:
     truth = random.choice(3, 300)
     swapped = shares(random, truth, 3.0)[:, [0, 2, 1]]
-    (probe,) = score([Part(index(NAMES[truth]), Answers(swapped), SPACE)])["probes"]
+    (probe,) = score([Part.of(index(NAMES[truth]), Answers(swapped), SPACE)])["probes"]
     assert set(probe["classes"]) == {"glad", "tense"}
     assert probe["would_be"] > probe["accuracy"] + 0.3
     target = random.uniform(-1, 1, (100, 2))
-    probes = score([Part(index([None] * 100, target), Answers(va=target[:, ::-1].copy()), None)])["probes"]
+    probes = score([Part.of(index([None] * 100, target), Answers(va=target[:, ::-1].copy()), None)])["probes"]
     assert probes[0]["change"] == "swap valence and arousal"
 
 

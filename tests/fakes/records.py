@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from affectzoo.leaderboard.published import PublishedRow
+from affectzoo.leaderboard.papers import PublishedRow
 
 CLASSES = ("anger", "happiness", "neutral")
 HASH = "1f3a9c02" + 56 * "0"

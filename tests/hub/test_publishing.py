@@ -161,8 +161,9 @@ def test_the_folder_says_all_that_a_reader_needs(run: Path, tmp_path: Path) -> N
     done = built(run, tmp_path / "out", records=[board(tmp_path / "board", record)])
     files = contents(done.folder)
     key = "ferplus_valid-1a2b3c4d"
+    kept = ["records/ferplus_valid-12345678.json", f"records/{key}.json"]  # the run's own test, and the given
     names = "README.md config.json golden.json golden.png model.safetensors recipe.yaml"
-    assert sorted(files) == [*names.split(), f"records/{key}.json"]
+    assert sorted(files) == [*names.split(), *kept]
     config = json.loads(files["config.json"])
     path = done.folder / "model.safetensors"
     assert config == {
@@ -174,10 +175,10 @@ def test_the_folder_says_all_that_a_reader_needs(run: Path, tmp_path: Path) -> N
         "parameters": sum(p.numel() for p in affectzoo.load(run).network.parameters()),
         "versions": {"affectzoo": affectzoo.__version__, "torch": torch.__version__},
         "recipe": "recipe.yaml",
-        "records": [f"records/{key}.json"],
+        "records": kept,
     }
     assert config["meta"]["licence"] == TERMS
-    assert config["meta"]["metrics"] == [{"faces": 20, "accuracy": 0.75, "data": "ferplus", "split": "test"}]
+    assert config["meta"]["metrics"] == []
     assert yaml.safe_load(files["recipe.yaml"]) == {
         "seed_everything": 0,
         "trainer": {"max_epochs": 3},

@@ -16,11 +16,11 @@ from fakes.records import HASH, OTHER_HASH, figures, make_record, make_value_rec
 
 from affectzoo.errors import AffectZooError, UnknownNameError
 from affectzoo.leaderboard.board import board
-from affectzoo.leaderboard.groups import ON_TEST, entries, groups, title
-from affectzoo.leaderboard.leaderboard import Leaderboard, leaderboard
-from affectzoo.leaderboard.page import html, markdown, write_leaderboard
-from affectzoo.leaderboard.published import facts
+from affectzoo.leaderboard.groups import ON_TEST, entries, groups
+from affectzoo.leaderboard.page import Leaderboard, html, leaderboard, markdown, write_leaderboard
+from affectzoo.leaderboard.papers import facts
 from affectzoo.leaderboard.tables import Figure, Table, number, text
+from affectzoo.metrics.names import title
 
 LABELLED = f"accuracy, {ON_TEST}"
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -506,7 +506,7 @@ def test_names_and_commands_are_shown_as_text() -> None:
         assert "\x1b" not in text_
     outside = re.sub(r"^(`{4,})shell\n.*?^\1$", "", shown, flags=re.M | re.S)
     assert "# Heading" not in outside.splitlines() and "# Heading" in shown
-    assert "<script>" not in outside and "<script>" not in page and "<img src=x" not in page
+    assert "<script>alert" not in outside and "<script>alert" not in page and "<img src=x" not in page
     widths = {
         line.count(" | ") for line in outside.splitlines() if line.startswith("| ") and "softmax" in line
     }

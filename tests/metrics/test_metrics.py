@@ -112,3 +112,14 @@ def test_task_uses_max_target_in_training_only() -> None:
     log_p = logits.log_softmax(dim=1)[0]
     assert task.train().loss(logits, batch).item() == pytest.approx(-(log_p[0] + math.log(0.5)).item())
     assert task.eval().loss(logits, batch).item() == pytest.approx(-(log_p[0] + log_p[1]).item() / 2)
+
+
+def test_weighted_f1_is_scikit_learns() -> None:
+    random = np.random.default_rng(0)
+    truth = random.choice(5, 200, p=[0.6, 0.2, 0.1, 0.1, 0.0])  # the last class has no face
+    scores = random.random((200, 5)) + 0.5 * np.eye(5)[truth]
+    found = class_metrics(scores, truth).averages()
+    predicted = scores.argmax(axis=1)
+    assert found["weighted_f1"] == pytest.approx(f1_score(truth, predicted, average="weighted"))
+    macro = f1_score(truth, predicted, average="macro", labels=range(4))
+    assert found["f1"] == pytest.approx(macro) and abs(found["f1"] - found["weighted_f1"]) > 0.01

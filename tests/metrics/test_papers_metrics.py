@@ -233,7 +233,7 @@ def test_averages_are_over_the_classes_that_occur() -> None:
         assert found[name].item() == close(value), name
     assert list(found) == [
         *("accuracy", "mean_diagonal", "f1", "f1_top2", "kappa", "alpha", "auc", "auc_pr"),
-        *("multiclass_kappa", "multiclass_alpha"),
+        *("weighted_f1", "multiclass_kappa", "multiclass_alpha"),
     ]
 
 
@@ -462,7 +462,7 @@ def test_bootstrap_of_many_figures_at_once() -> None:
         return torch.stack([*class_metrics(p, t, counts).averages().values()], dim=-1)
 
     found = bootstrap(table, scores, labels, resamples=60)
-    assert found.value.shape == found.low.shape == (10,)
+    assert found.value.shape == found.low.shape == (11,)
     assert (found.low < found.value).all() and (found.value < found.high).all()
     alone = bootstrap(lambda p, t: sk.accuracy_score(t, p.argmax(axis=1)), scores, labels, resamples=60)
     assert alone.low == pytest.approx(found.low[0]) and alone.high == pytest.approx(found.high[0])

@@ -18,7 +18,8 @@ import affectzoo
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.evaluation.evaluate import evaluate, evaluation_table, write_evaluation
 from affectzoo.evaluation.measurement import measurement
-from affectzoo.evaluation.record import read_records, read_table
+from affectzoo.evaluation.predictions import read_table
+from affectzoo.evaluation.record import read_records
 from affectzoo.labels import label_space
 from affectzoo.metrics.predictions import ClipRule, Predicted, Predictions
 from affectzoo.sample import AffectOutput
@@ -181,27 +182,27 @@ def test_predictions_stand_beside_the_truth() -> None:
     metric.update(output, {"index": torch.arange(8), "label": labels, "va": va})
     _, tables = measurement(model, metric.compute(), index)
     table = tables[".csv"]
-    assert table["path"].tolist() == index.table["path"].tolist()
-    assert table["label"].tolist()[:3] == ["surprise"] * 3 and pd.isna(table["label"][3])
+    assert table["file"].tolist() == index.table["path"].tolist()
+    assert table["true_label"].tolist()[:3] == ["surprise"] * 3 and pd.isna(table["true_label"][3])
     shares = output.expression.softmax(dim=1)
-    assert table["predicted_label"].tolist() == [model.labels.names[i] for i in shares.argmax(dim=1)]
+    assert table["label"].tolist() == [model.labels.names[i] for i in shares.argmax(dim=1)]
     np.testing.assert_allclose(table["p_fear"], shares[:, model.labels.index("fear")], atol=1e-6)
-    np.testing.assert_allclose(table["predicted_arousal"], output.va[:, 1], atol=1e-6)
-    np.testing.assert_allclose(table["valence"], index.table["valence"].astype(float))
+    np.testing.assert_allclose(table["arousal"], output.va[:, 1], atol=1e-6)
+    np.testing.assert_allclose(table["true_valence"], index.table["valence"].astype(float))
 
 
 def test_values_and_clips_are_drawn(tmp_path: Path) -> None:
     frames = 30
     table = pd.DataFrame(
         {
-            "path": [f"{i}.png" for i in range(2 * frames)],
+            "file": [f"{i}.png" for i in range(2 * frames)],
             "subject": "a",
             "clip": ["x"] * frames + ["y"] * frames,
             "frame": [*range(frames), *range(frames)],
-            "valence": np.sin(np.arange(2 * frames) / 9),
-            "predicted_valence": np.sin(np.arange(2 * frames) / 9 + 0.2),
-            "arousal": NAN,  # not annotated: no panel
-            "predicted_arousal": 0.0,
+            "true_valence": np.sin(np.arange(2 * frames) / 9),
+            "valence": np.sin(np.arange(2 * frames) / 9 + 0.2),
+            "true_arousal": NAN,  # not annotated: no panel
+            "arousal": 0.0,
         }
     )
     record = make_value_record("x", [0.5])
@@ -213,5 +214,5 @@ def test_values_and_clips_are_drawn(tmp_path: Path) -> None:
         assert drawn is not None and min(drawn.shape[:2]) > 300 and drawn.std() > 10
     assert len(read_table(tmp_path / "predictions" / f"{record['key']}.csv")) == 2 * frames
     assert read_records(tmp_path)[0]["metrics"] == record["metrics"]
-    write_evaluation(tmp_path / "still", record, {".csv": table.assign(clip=None, valence=NAN)}, "title")
+    write_evaluation(tmp_path / "still", record, {".csv": table.assign(clip=None, true_valence=NAN)}, "title")
     assert not (tmp_path / "still" / "plots").exists()

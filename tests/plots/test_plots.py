@@ -304,3 +304,10 @@ def test_faults_are_said(name: str, arguments: tuple[Any, ...], message: str, pa
     with pytest.raises(DataError, match=message):
         getattr(plots, name)(*arguments[:before], path, *arguments[before:])
     assert not path.exists()
+
+
+def test_names_are_no_formulas(path: Path) -> None:
+    names = ["$\\frac{$", "a $b$ c", "\\x$"]
+    plots.confusion_figure(np.eye(3), names, path, "$\\nothing$ and [/b]")
+    plots.interval_figure([(name, 0.5, 0.4, 0.6, "measured") for name in names], path, "$\\bad$", "$\\bad$")
+    assert cv2.imread(str(path)).std() > 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -19,7 +19,8 @@ from affectzoo import weights
 from affectzoo.cli import main
 from affectzoo.datasets.afewva import afewva_folds
 from affectzoo.errors import AffectZooError
-from affectzoo.evaluation.record import Identity, misfit, predictions, read_table, write_record
+from affectzoo.evaluation.predictions import read_table
+from affectzoo.evaluation.record import Identity, predictions, read_records, records_of, write_record
 from affectzoo.training import crossvalidation
 from affectzoo.training.crossvalidation import cross_validate, summary
 
@@ -27,11 +28,10 @@ from affectzoo.training.crossvalidation import cross_validate, summary
 def test_mean_and_spread_by_hand() -> None:
     records = [
         {
-            "fold": fold,
             "metrics": {"ccc": {"value": ccc, "low": 0.0, "high": 1.0}},
             "clips": {"clips": 2, "rule": None, "metrics": {"ccc": {"value": ccc / 2}}},
         }
-        for fold, ccc in enumerate((0.1, 0.2, 0.6))
+        for ccc in (0.1, 0.2, 0.6)
     ]
     table = summary(records)
     assert list(table.columns) == ["mean", "sd", "fold_0", "fold_1", "fold_2"]
@@ -67,9 +67,18 @@ class Commands:
             weights.write(run / "model.safetensors", model.network.state_dict(), model.describe())
         else:
             identity = Identity.read(run / "model.safetensors")
-            record = make_value_record("x", [float(run.name[-1])], options={"stage": "test"})
-            record["model"] = {**record["model"], "sha256": [], "tensors_sha256": identity.tensors}
-            write_record(run, record, {})
+            fold = int(run.name[-1])
+            options = {"stage": "test", "clip_rule": "probabilities", "scale": 1.0}
+            record = make_value_record("x", [fold / 10], options=options, labels=None)
+            record["protocol"]["truth"] = str(fold) * 64
+            record["model"] |= {"sha256": [identity.file], "tensors_sha256": identity.tensors}
+            truth = np.random.default_rng(fold).uniform(-1, 1, 8)
+            told = {"valence": truth * (1 - fold / 10), "arousal": truth}
+            table = {"id": [f"x/{fold}{i}" for i in range(8)], "subject": "a", "clip": None, "frame": None}
+            table |= {
+                f"{kind}{n}": v if kind == "" else truth for n, v in told.items() for kind in ("", "true_")
+            }
+            write_record(run, record, {".csv": pd.DataFrame(table)})
 
     def did(self) -> list[str]:
         return [f"{call[0]} {call[1]}" for call in self.calls]
@@ -86,9 +95,15 @@ def test_goes_on_where_it_stopped(recipe: Path, tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(crossvalidation, "_affectzoo", second)
     cross_validate(recipe, options, 3, folder)
     assert second.did() == ["test fold_1", "fit fold_2", "test fold_2"]
-    written = json.loads((folder / "cross_validation.json").read_text())
-    assert written["metrics"]["ccc"]["mean"] == 1.0 and len(written["records"]) == 3
-    assert pd.read_csv(folder / "cross_validation.csv", index_col=0).loc["ccc", "sd"] == 1.0
+    (record,) = read_records(folder)
+    assert [fold["metrics"]["pcc_valence"] for fold in record["folds"]] == pytest.approx([1, 1, 1])
+    errors = [fold["metrics"]["rmse_valence"] for fold in record["folds"]]
+    assert record["metrics"]["rmse_valence"]["value"] == pytest.approx(np.mean(errors)) and errors[0] == 0
+    assert record["metrics"]["rmse_valence"]["sd"] == pytest.approx(np.std(errors, ddof=1))
+    assert record["faces"]["total"] == 24 and len(set(record["model"]["sha256"])) == 3
+    assert read_table(predictions(folder, record))["fold"].tolist() == [0] * 8 + [1] * 8 + [2] * 8
+    table = pd.read_csv(folder / "cross_validation.csv", index_col=0)
+    assert table.loc["ccc", ["fold_0", "fold_1", "fold_2"]].tolist() == pytest.approx([0, 0.1, 0.2])
 
 
 def test_an_interrupted_fold_is_resumed_from_its_last_epoch(
@@ -197,15 +212,18 @@ def test_command_line_over_real_folds(
     recipe.write_text(yaml.safe_dump(content))
     assert main(["cross-validate", "--config", str(recipe), "--folds", "2"]) == 0
     folder = tmp_path / "runs" / "dlp_cnn_s-afewva-folds"
-    written = json.loads((folder / "cross_validation.json").read_text())
-    assert f"{written['metrics']['ccc_valence']['mean']:.4f}" in capsys.readouterr().out
+    (record,) = read_records(folder)
+    assert f"{record['metrics']['ccc_valence']['value']:.4f}" in capsys.readouterr().out
+    assert record["command"].startswith("affectzoo cross-validate --config")
     assignment = afewva_folds(root, 2)
     for fold in range(2):
-        run, record = folder / f"fold_{fold}", written["records"][fold]
-        table = read_table(predictions(run, record))
+        run = folder / f"fold_{fold}"
+        (own,) = records_of(run, Identity.read(run / "model.safetensors"))
+        table = read_table(predictions(run, own))
         assert set(table["subject"]) == {name for name, of in assignment.items() if of == fold}
-        assert record["faces"]["total"] == len(table)
-        assert misfit(record, Identity.read(run / "model.safetensors")) is None
+        assert record["folds"][fold]["faces"] == own["faces"]["total"] == len(table)
+        for name, figure in own["metrics"].items():
+            assert record["folds"][fold]["metrics"][name] == figure["value"], "from predictions as written"
 
 
 def test_wrong_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

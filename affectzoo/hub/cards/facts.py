@@ -113,7 +113,8 @@ def training(meta: WeightsMeta, records: Sequence[Mapping[str, Any]], recipe: st
         records: Of a benchmark, of these weights: they know whether the test part chose the epoch.
         recipe: The one that they were trained with, where it is known.
     """
-    known = {**meta.training, "recipe": recipe}
+    facts = {name: value for name, value in meta.training.items() if name != "train_sketch"}
+    known = {**facts, "recipe": recipe}
     if "fold" in known and "folds" in known:
         known["fold"] = f"{known['fold']} of {known.pop('folds')}"
     if known.get("data") in DATASETS:

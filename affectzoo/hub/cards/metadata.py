@@ -9,7 +9,8 @@ from huggingface_hub import EvalResult, ModelCardData
 
 from affectzoo.hub.cards.facts import CODE_LICENCE, TASKS
 from affectzoo.hub.cards.results import Result
-from affectzoo.leaderboard.groups import BASIC, CLASS_METRICS, family, title
+from affectzoo.leaderboard.groups import BASIC
+from affectzoo.metrics.names import CLASS_METRICS, family, title
 from affectzoo.registry import DATASETS
 from affectzoo.weights import WeightsMeta
 

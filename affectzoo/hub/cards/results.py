@@ -10,8 +10,9 @@ from affectzoo.hub.cards.commands import measure_command
 from affectzoo.hub.cards.facts import UNKNOWN
 from affectzoo.hub.portable import portable_command
 from affectzoo.leaderboard.board import board
-from affectzoo.leaderboard.groups import BASIC, ON_TEST, Entry, Group, at, entries, family, groups, title
+from affectzoo.leaderboard.groups import BASIC, ON_TEST, Entry, Group, at, entries, groups
 from affectzoo.leaderboard.tables import Cell, Column, Figure, Table, make_table
+from affectzoo.metrics.names import family, title
 from affectzoo.registry import DATASETS
 from affectzoo.weights import WeightsMeta
 

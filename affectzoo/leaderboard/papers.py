@@ -12,7 +12,6 @@ from collections.abc import Collection, Mapping, Set
 from dataclasses import dataclass, field
 from decimal import Decimal
 from functools import cache
-from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_args
@@ -22,6 +21,8 @@ import yaml
 from affectzoo.errors import DataError
 from affectzoo.evaluation.protocols import PROTOCOLS, find_protocol
 from affectzoo.labels import NOT_A_CLASS, SPACES
+from affectzoo.metrics import names
+from affectzoo.metrics.names import ORDER, OWN_SCALE, family
 
 FILE = Path(__file__).parents[1] / "assets" / "published.yaml"
 
@@ -34,39 +35,23 @@ Kind = Literal["network", "features+svm", "features+lda", "hand-crafted", "human
 
 Range = tuple[float, float]
 
-_SHARE: Range = (0.0, 1.0)
-_COEFFICIENT: Range = (-1.0, 1.0)
-_CLASSES: Mapping[str, Range] = {
-    **dict.fromkeys(("accuracy", "mean_diagonal", "f1", "f1_top2", "auc", "auc_pr"), _SHARE),
-    **dict.fromkeys(("kappa", "alpha", "multiclass_kappa", "multiclass_alpha"), _COEFFICIENT),
-}
-_VALUES: Mapping[str, Range] = {
-    **dict.fromkeys(("ccc", "pcc", "icc"), _COEFFICIENT),
-    "sagr": _SHARE,
-    "rmse": (0.0, 2.0),
-    "mse": (0.0, 4.0),
-    "own_scale_rmse": (0.0, 20.0),  # -10..10 is the widest scale of the zoo's data sets
-    "own_scale_mse": (0.0, 400.0),
-}
+_WIDEST = {"rmse": 10.0, "mse": 100.0}  # -10..10 is the widest scale of the zoo's data sets
 
-METRICS: Mapping[str, Range] = MappingProxyType(
-    {
-        **_CLASSES,
-        "ccc": _COEFFICIENT,
-        **{
-            f"{name}_{dimension}": bounds
-            for (name, bounds), dimension in product(_VALUES.items(), ("valence", "arousal"))
-        },
-    }
-)
+
+def _range(name: str) -> Range:
+    known = names.METRICS[family(name)]
+    return known.low, known.high * (_WIDEST[family(name)] if name.startswith(OWN_SCALE) else 1.0)
+
+
+METRICS: Mapping[str, Range] = MappingProxyType({name: _range(name) for name in ORDER})
 """The zoo's metrics by name, each with its least and greatest value; values are in [-1, 1] but for
 ``own_scale_``."""
 
 PER_CLASS: Mapping[str, Range] = MappingProxyType(
     {
-        "recall": _SHARE,
-        "precision": _SHARE,
-        **{name: _CLASSES[name] for name in ("f1", "f1_top2", "kappa", "alpha", "auc", "auc_pr")},
+        "recall": (0.0, 1.0),
+        "precision": (0.0, 1.0),
+        **{name: METRICS[name] for name in ("f1", "f1_top2", "kappa", "alpha", "auc", "auc_pr")},
     }
 )
 """The metrics of one class, likewise."""

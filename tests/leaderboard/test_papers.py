@@ -16,7 +16,7 @@ import yaml
 from affectzoo.errors import DataError, UnknownNameError
 from affectzoo.evaluation.protocols import PROTOCOLS
 from affectzoo.labels import SPACES
-from affectzoo.leaderboard.published import FILE, METRICS, PER_CLASS, PublishedRow, facts, parse, published
+from affectzoo.leaderboard.papers import FILE, METRICS, PER_CLASS, PublishedRow, facts, parse, published
 from affectzoo.metrics.classification import class_metrics
 from affectzoo.metrics.regression import regression_metrics
 
@@ -186,7 +186,7 @@ def test_protocol_filter() -> None:
 
 
 def test_start_is_light() -> None:
-    script = "import sys, affectzoo.leaderboard.published as p; p.published(); print('torch' in sys.modules)"
+    script = "import sys, affectzoo.leaderboard.papers as p; p.published(); print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
 
