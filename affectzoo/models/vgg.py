@@ -15,7 +15,7 @@ from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.fusion import POINTS, join_landmarks
 from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, imagenet_name, timm_network
-from affectzoo.models.layers import fully_connected, init_msra
+from affectzoo.models.layers import fully_connected, init_msra, init_small
 
 Blocks = tuple[tuple[int, ...], ...]
 
@@ -73,7 +73,8 @@ class VGGTrunk(nn.Module):
         self.features = conv_blocks(blocks, batch_norm)
         self.grid = nn.AdaptiveAvgPool2d(GRID)
         self.fc = fully_connected(joined, units, dropout)
-        init_msra(self)
+        init_msra(self.features)
+        init_small(self.fc)
         if imagenet is not None:
             self._start_from(timm_network(imagenet, pretrained=True))
 
