@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import cv2
+import pandas as pd
 import pytest
 import torch
 import yaml
@@ -59,6 +60,9 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "Folder": write_folder,
     "Table": write_own_table,
 }
+STEPS = 30
+"""How many steps of a recipe show that it learns."""
+
 SMALL = ("--data.num_workers", "0", "--data.batch_size", "4", "--trainer.accelerator", "cpu")
 
 
@@ -81,12 +85,10 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return base / "run", root
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: f"{p.parent.name}-{p.stem}")
-def test_published_recipe_runs(recipe: Path, tmp_path: Path) -> None:
-    data = yaml.safe_load(recipe.read_text())["data"]["class_path"].rpartition(".")[2]
-    root = WRITERS[data](tmp_path / "data")
-    options = ["--trainer.fast_dev_run", "2"]
+def reduced(recipe: Path) -> list[str]:
+    """Options that let a CPU run a recipe: smaller layers, memory, windows, images; nothing to fetch."""
     text = recipe.read_text()
+    options = []
     if "weights: runs/" in text:  # the run of another recipe, which it starts from
         options += ["--model.weights", "null"]
     if "frozen:" in text:  # which needs those weights, or ImageNet's
@@ -101,8 +103,37 @@ def test_published_recipe_runs(recipe: Path, tmp_path: Path) -> None:
         options += ["--data.window", "2", "--model.backbone", "resnet18"]
     if "VGG16" in text or "VGGFace" in text or "VGG11BN" in text or "ResNet" in text or "window: 80" in text:
         options += ["--model.preprocess", "{size: 64}"]  # any size does, and 224 px take minutes on a CPU
-    assert fit(recipe, root, *options) == 0
-    assert not [p for p in (tmp_path / "runs").rglob("*") if p.is_file()]  # a dry run leaves nothing
+    return options
+
+
+def written(recipe: Path, folder: Path) -> Path:
+    """Fake data for a recipe, in its data set's true layout."""
+    return WRITERS[yaml.safe_load(recipe.read_text())["data"]["class_path"].rpartition(".")[2]](folder)
+
+
+def test_a_dry_run_leaves_nothing(tmp_path: Path) -> None:
+    assert fit(FERPLUS, written(FERPLUS, tmp_path / "data"), "--trainer.fast_dev_run", "2") == 0
+    assert not [p for p in (tmp_path / "runs").rglob("*") if p.is_file()]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: f"{p.parent.name}-{p.stem}")
+def test_published_recipe_learns(recipe: Path, tmp_path: Path) -> None:
+    """30 steps on a few faces: the loss stays finite (else ``fit`` stops) and falls."""
+    short = [
+        "--trainer.max_steps",
+        str(STEPS),
+        "--trainer.max_epochs",
+        "-1",
+        "--trainer.log_every_n_steps",
+        "1",
+    ]
+    short += ["--trainer.limit_val_batches", "0", "--trainer.enable_progress_bar", "false"]
+    short += ["--trainer.enable_checkpointing", "false", "--data.augment", "none", "--run_dir", "run"]
+    assert fit(recipe, written(recipe, tmp_path / "data"), *short, *reduced(recipe)) == 0
+    losses = pd.read_csv(tmp_path / "run" / "csv" / "version_0" / "metrics.csv")["train/loss"].dropna()
+    assert len(losses) == STEPS
+    assert losses[-10:].mean() < losses[:5].mean()
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda p: f"{p.parent.name}-{p.stem}")
