@@ -30,8 +30,10 @@ ALIASES: Mapping[str, str] = MappingProxyType(
 LONGEST = 200
 """Characters of a class name, at most."""
 
-GivenLabels = str | Sequence[str | int | float | bool | None]
-"""Labels as people give them: ``class_name`` says what each item may be, and refuses the others in a line."""
+GivenName = str | int | float | bool | None
+"""A class's name as YAML reads it: ``class_name`` takes text and numbers and refuses the rest in a line."""
+GivenLabels = str | Sequence[GivenName]
+"""Labels as people give them: a space's name, class names with commas between, or a sequence of them."""
 
 TASKS = ("expression", "va", "valence", "arousal", "multitask")
 """What a model can be built for; ``affectzoo.tasks`` says what each is."""
@@ -106,7 +108,9 @@ class LabelSpace:
         """Whether both hold the same classes in the same order, whatever they are called."""
         return self.names == other.names
 
-    def mapping_to(self, other: LabelSpace, merge: Mapping[str, str] | None = None) -> dict[str, str | None]:
+    def mapping_to(
+        self, other: LabelSpace, merge: Mapping[str, GivenName] | None = None
+    ) -> dict[str, str | None]:
         """Say for each class here which class of ``other`` it is; ``None`` where there is none.
 
         Args:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from affectzoo.errors import LabelError, UnknownNameError
@@ -119,3 +121,37 @@ def test_merge_of_classes_that_are_not_there(merge: dict[str, str]) -> None:
 def test_unmapped_lists_used_classes_without_answer() -> None:
     mapping = {"fear": "fear", "contempt": None, "disgust": None}
     assert unmapped(mapping, ["fear", "contempt", "boredom", "contempt"]) == ["boredom", "contempt"]
+
+
+@pytest.mark.parametrize(
+    ("given", "names"),
+    [
+        ("a,b", ("a", "b")),
+        (" a , b ", ("a", "b")),
+        ([1, 2], ("1", "2")),
+        ([0.0, 1.5], ("0", "1.5")),
+        (["yes", "no"], ("yes", "no")),
+    ],
+)
+def test_labels_as_command_lines_and_yaml_give_them(given: Any, names: tuple[str, ...]) -> None:
+    assert label_space(given).names == names
+
+
+@pytest.mark.parametrize("given", [[True, False], ["a", None], [["a"], "b"], [{}]])
+def test_words_of_yaml_are_refused_in_one_line_about_quotes(given: Any) -> None:
+    with pytest.raises(LabelError, match="quotes") as error:
+        label_space(given)
+    assert "\n" not in str(error.value)
+
+
+def test_merge_takes_numbers_for_names() -> None:
+    mapping = label_space(["1", "2"]).mapping_to(label_space("a,b"), {1: "a", 2: "b"})  # type: ignore[dict-item]
+    assert mapping == {"1": "a", "2": "b"}
+    with pytest.raises(LabelError, match="quotes"):
+        label_space("yes,no").mapping_to(label_space("a,b"), {True: "a"})  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a\nb", "\x1b[31m", "\udce9", "\u2028", "x" * 201])
+def test_names_that_cannot_be_shown_are_refused(name: str) -> None:
+    with pytest.raises(LabelError, match="class name"):
+        label_space(["fine", name])

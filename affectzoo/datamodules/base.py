@@ -61,7 +61,7 @@ class FaceDataModule(pl.LightningDataModule):
         test_split: Literal["test", "valid"] = "test",
         on_unreadable: OnUnreadable = "raise",
         drop_unmapped: bool = False,
-        merge: dict[str, str] | None = None,
+        merge: dict[str, str | int | float | bool | None] | None = None,
         seed: int = 0,
     ) -> None:
         """Say which data and how to serve it; nothing is read before ``setup``.

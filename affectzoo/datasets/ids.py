@@ -50,7 +50,7 @@ def ids(index: FaceIndex) -> list[str]:
 
 def split_hash(names: Iterable[str]) -> str:
     """SHA-256 of ids, whatever their order: equal hashes mean equal faces."""
-    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()
+    return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def sketch(names: Iterable[str], most: int = 2048) -> str:

@@ -32,9 +32,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from affectzoo.console import visible
 from affectzoo.errors import DataError, EmptySplitError, LabelError
 from affectzoo.files.faults import one_row
-from affectzoo.labels import LabelSpace, unmapped
+from affectzoo.labels import GivenName, LabelSpace, unmapped
 
 SPLITS = ("train", "valid", "test")
 """Parts of a data set, in order."""
@@ -56,6 +57,9 @@ COLUMNS = (
     "digest",
     "source",
 )
+
+TOLD = ("subject", "clip", "source")
+"""Columns that no file is opened by, so that bytes of names that are not UTF-8 are made readable."""
 
 PART_NAMES: Mapping[str, frozenset[str]] = {
     "train": frozenset({"train", "training"}),
@@ -102,9 +106,11 @@ class FaceIndex:
         Raises:
             DataError: All boxes or landmarks are shares of the picture rather than pixels.
         """
-        listed = list(rows)
+        listed = [dict(row) for row in rows]
         with one_row():
             _check_pixels(listed)
+        for row in listed:
+            row |= {column: _readable(row[column]) for column in TOLD if row.get(column) is not None}
         columns = {c: pd.Series([r.get(c) for r in listed], dtype=object) for c in COLUMNS}
         return cls(dataset, root, labels, pd.DataFrame(columns), dict(left_out or {}))
 
@@ -154,7 +160,7 @@ class FaceIndex:
         labels: LabelSpace,
         *,
         drop_unmapped: bool = False,
-        merge: Mapping[str, str] | None = None,
+        merge: Mapping[str, GivenName] | None = None,
     ) -> FaceIndex:
         """Say the same faces in another label space, class by class name.
 
@@ -241,6 +247,10 @@ class FaceIndex:
 def part_of(name: str) -> str | None:
     """The part that a name stands for, in any case; ``None`` for another name."""
     return next((part for part, names in PART_NAMES.items() if name.lower() in names), None)
+
+
+def _readable(text: str) -> str:
+    return text if text.isascii() else visible(text)
 
 
 def _check_pixels(rows: Sequence[Mapping[str, Any]]) -> None:

@@ -29,7 +29,7 @@ def reader(read: Callable[Concatenate[Path, P], R]) -> Callable[Concatenate[Path
     """Make a function that reads a data set's folder enter it as far as needed, and tell what it did not use.
 
     Where the root lacks the expected files and holds a single folder, as archives unpack, that one is read.
-    An index gets its ``unused``. Errors of the system become errors of the data.
+    An index gets its ``unused``; one without faces is an error. Errors of the system become errors of the data.
     """
 
     @wraps(read)
@@ -60,6 +60,9 @@ def _enter(
             error.args = (f"{error}{_found(root)}",)
         raise
     if isinstance(found, FaceIndex):
+        if not len(found):
+            lost = ", ".join(f"{reason} {count}" for reason, count in found.left_out.items())
+            raise DataError(f"{found.dataset}: {root} holds no usable face (left out: {lost or 'none'})")
         return replace(found, unused=dict(seen + _beside(found, root, seen)))
     return found
 

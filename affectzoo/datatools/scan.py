@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import cv2
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import UnreadableImageError
@@ -70,12 +69,10 @@ def scan(index: FaceIndex, watch: Watch) -> list[Picture]:
     in_table = table["pixels"].notna().to_numpy(bool)
     groups: list[npt.NDArray[np.int64]] = [np.array([i]) for i in np.flatnonzero(in_table)]
     files = np.flatnonzero(~in_table)
-    groups += [
-        files[members]
-        for members in pd.Series(range(len(files)))
-        .groupby(table["path"].to_numpy()[files], sort=False)
-        .indices.values()
-    ]
+    by_path: dict[str, list[int]] = {}
+    for row, path in zip(files.tolist(), table["path"].to_numpy()[files], strict=True):
+        by_path.setdefault(path, []).append(row)
+    groups += [np.array(members) for members in by_path.values()]
     columns = {name: table[name].to_numpy() for name in ("path", "frame", "pixels", "digest")}
 
     def one(rows: npt.NDArray[np.int64]) -> Picture:

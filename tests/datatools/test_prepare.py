@@ -80,7 +80,7 @@ def equal_but_pictures(module: FaceDataModule, prepared: FaceDataModule) -> None
     for name in ("dataset", "labels", "left_out", "scale"):
         assert getattr(before, name) == getattr(after, name)
     assert tuple(after.table.columns) == COLUMNS
-    for name in set(COLUMNS) - {"path", "box", "landmarks", "pixels"}:
+    for name in set(COLUMNS) - {"path", "box", "landmarks", "pixels", "digest"}:
         for old, new in zip(before.table[name], after.table[name], strict=True):
             if isinstance(old, np.ndarray):
                 assert new.dtype.kind == old.dtype.kind
