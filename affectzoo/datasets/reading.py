@@ -29,7 +29,7 @@ def reader(read: Callable[Concatenate[Path, P], R]) -> Callable[Concatenate[Path
     """Make a function that reads a data set's folder enter it as far as needed, and tell what it did not use.
 
     Where the root lacks the expected files and holds a single folder, as archives unpack, that one is read.
-    An index gets its ``unused``; one without faces is an error. Errors of the system become errors of the data.
+    An index gets its ``unused``; one without faces is an error. Errors of the system become the data's.
     """
 
     @wraps(read)

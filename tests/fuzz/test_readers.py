@@ -1,6 +1,6 @@
 """Every reader, given damaged files, answers with a valid index or an ``AffectZooError``, and soon.
 
-The default suite tries a few mutants of each data set, always the same. Thousands, other ones each time, with::
+The default suite tries a few mutants of each data set, always the same. Thousands, others each time, with::
 
     pytest -m fuzz --hypothesis-profile long
 """
