@@ -14,6 +14,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+MANY = int(os.environ.get("AFFECTZOO_FUZZ", "0"))
+"""How many mutants to try in all; 0: the few of the default suite."""
+
 SECONDS = 20
 """A reader that computes longer hangs; one that waits, after ten times as long."""
 
