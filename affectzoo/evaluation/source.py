@@ -55,12 +55,15 @@ def data_module(name: str, root: Path, options: Mapping[str, Any]) -> FaceDataMo
     module = data_set(name).load_class()
     parser = jsonargparse.ArgumentParser(exit_on_error=False)
     parser.add_class_arguments(module, skip=set(LINKED))
+    defaults = vars(parser.get_defaults())
+    known = f"(options: {', '.join(sorted(defaults))})"
+    empty = [key for key, value in options.items() if value is None and defaults.get(key) is not None]
+    if empty:  # the parser would take the default
+        raise OptionError(f"{name}: {empty[0]} has no value {known}")
     try:
         parsed = parser.parse_object(dict(options))
     except (ArgumentError, TypeError, KeyError) as error:
-        known = ", ".join(sorted(vars(parser.get_defaults())))
-        reason = " ".join(str(error).split())
-        raise OptionError(f"{name}: {reason} (options: {known})") from None
+        raise OptionError(f"{name}: {' '.join(str(error).split())} {known}") from None
     return module(str(root), **{key: parsed[key] for key in options})
 
 
