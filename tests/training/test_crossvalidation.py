@@ -153,7 +153,14 @@ def test_a_damaged_plan_is_named(recipe: Path, tmp_path: Path, content: str) -> 
 def test_stops_at_an_interrupted_fold(
     recipe: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: int, code: int
 ) -> None:
-    ended = "import os, sys; s = int(sys.argv[1]); os.kill(os.getpid(), -s) if s < 0 else sys.exit(s)"
+    ended = """
+import os, signal, sys
+status = int(sys.argv[1])
+if status < 0:
+    signal.signal(-status, signal.SIG_DFL)  # which is ignored where the tests run in the background
+    os.kill(os.getpid(), -status)
+sys.exit(status)
+"""
     popen = subprocess.Popen
     started: list[list[str]] = []
 
