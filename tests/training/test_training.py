@@ -291,6 +291,19 @@ def test_class_weights_come_from_the_training_part(tmp_path: Path) -> None:
         (["--model.labels", "rafdb7"], 1, "affectzoo: ferplus labels faces with contempt, which rafdb7"),
         (["--model.weights", "ferplis"], 1, "affectzoo: unknown model 'ferplis': did you mean"),
         (["--data.root", "nowhere"], 1, "affectzoo: ferplus: nowhere is not a folder"),
+        (["--trainer.accelerator", "tpu"], 1, "affectzoo: trainer: "),
+        (["--trainer.devices", "0"], 1, "affectzoo: trainer: "),
+        (["--trainer.strategy", "nosuch"], 1, "affectzoo: trainer: "),
+        (["--seed_everything", "-1"], 1, "affectzoo: seed_everything is -1"),
+        (["--trainer.max_epochs", "0"], 1, "affectzoo: trainer.max_epochs is 0"),
+        (["--checkpoint.monitor", "valid/los"], 1, "affectzoo: unknown metric to monitor 'valid/los'"),
+        (["--checkpoint.monitor", "valid/ccc"], 1, "affectzoo: unknown metric to monitor 'valid/ccc'"),
+        (
+            ["--checkpoint.monitor=valid/loss", "--checkpoint.mode=max"],
+            1,
+            "affectzoo: BestCheckpoint: mode max",
+        ),
+        (["--ckpt_path", "nowhere.ckpt"], 1, "affectzoo: ckpt_path: "),
     ],
 )
 def test_wrong_settings_say_so_first(
@@ -303,6 +316,32 @@ def test_wrong_settings_say_so_first(
     assert code == status
     shown = [line for line in capsys.readouterr().err.splitlines() if line.startswith("affectzoo")]
     assert shown[0].startswith(first_line)
+    assert not list(Path("runs").glob("*"))  # nothing was trained, nothing is left
+
+
+def test_bar_checkpoints_and_logs_can_be_switched_off(ferplus: Path) -> None:
+    off = [f"--trainer.{name}=false" for name in ("enable_progress_bar", "enable_checkpointing", "logger")]
+    for options in (off, ["--trainer.barebones=true"]):
+        assert (
+            fit(FERPLUS, ferplus, "--trainer.max_epochs=1", "--run_dir=run", "--overwrite=true", *options)
+            == 0
+        )
+        assert {path.name for path in Path("run").iterdir()} == {
+            "config.yaml",
+            "model.safetensors",
+            "run.json",
+        }
+        assert weights.read_meta(Path("run") / weights.FILE_NAME).training["epoch"] == 1
+
+
+def test_a_loss_that_is_not_finite_stops_training(ferplus: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    high = ("--model.optimizer.lr=1e25", "--model.schedule.name=constant", "--trainer.precision=32-true")
+    assert fit(FERPLUS, ferplus, *high, "--trainer.max_epochs=3", "--run_dir=run") == 1
+    told = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("affectzoo: "))
+    assert "epoch 1, step 1, learning rate 1e+25" in told and ".png" in told
+    facts = json.loads((Path("run") / "not_finite.json").read_text())
+    assert facts["step"] == 1 and len(facts["faces"]) == 4
+    assert not (Path("run") / weights.FILE_NAME).exists()
 
 
 def test_weights_of_another_label_space_are_refused(
