@@ -131,6 +131,13 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
                 "dlp_cnn_s/ferplus.yaml",
             ),
             Architecture(
+                "mobilenet_v1",
+                "affectzoo.models.mobilenet_v1:MobileNetV1",
+                "MobileNet-v1, 13 depthwise-separable blocks, 1024 pooled features, 96 px RGB; HSE FaceRes start",
+                "Howard et al., MobileNets, 2017; start: HSE FaceRes, trained on VGGFace2",
+                "mobilenet_v1/ferplus.yaml",
+            ),
+            Architecture(
                 "resnet18",
                 "affectzoo.models.resnet:ResNet18",
                 "ResNet-18 of timm, 512 pooled features, 224 px RGB; ImageNet weights on request",

