@@ -133,7 +133,7 @@ ARCHITECTURES: Mapping[str, Architecture] = MappingProxyType(
             Architecture(
                 "mobilenet_v1",
                 "affectzoo.models.mobilenet_v1:MobileNetV1",
-                "MobileNet-v1, 13 depthwise-separable blocks, 1024 pooled features, 96 px RGB; HSE FaceRes start",
+                "MobileNet-v1, 13 depthwise-separable blocks, 1024 pooled features, 96 px RGB",
                 "Howard et al., MobileNets, 2017; start: HSE FaceRes, trained on VGGFace2",
                 "mobilenet_v1/ferplus.yaml",
             ),

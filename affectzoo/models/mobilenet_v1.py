@@ -1,8 +1,8 @@
 """MobileNet-v1, the layout of the face network that HSE FaceRes publishes.
 
-Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications", 2017, Table 1.
-Published weights come from TensorFlow, whose 'SAME' padding adds a last row and column where a stride of 2 meets
-an even size; here it is the same, so that they fit.
+Howard et al., "MobileNets: Efficient Convolutional Neural Networks for Mobile Vision Applications", 2017,
+Table 1. Published weights come from TensorFlow, whose 'SAME' padding adds a last row and column where a
+stride of 2 meets an even size; here it is the same, so that they fit.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.layers import init_msra
-from affectzoo.preprocess import Preprocess
 
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
-"""Output channels and stride of each depthwise-separable block; a convolution of 32 channels, stride 2, is before."""
+"""Output channels and stride of each depthwise-separable block."""
 STEM = 32
+"""Output channels of the convolution before the blocks, stride 2."""
 MEAN = (123.68 / 255, 116.779 / 255, 103.939 / 255)
 """The mean color that the published face network subtracts, R, G, B on the 0..1 scale."""
 
@@ -66,7 +67,9 @@ class MobileNetV1Trunk(nn.Module):
         inputs = STEM
         for outputs, stride in BLOCKS:
             depthwise = SameConv2d(inputs, inputs, stride, groups=inputs)
-            self.blocks.append(nn.Sequential(unit(depthwise), unit(nn.Conv2d(inputs, outputs, 1, bias=False))))
+            self.blocks.append(
+                nn.Sequential(unit(depthwise), unit(nn.Conv2d(inputs, outputs, 1, bias=False)))
+            )
             inputs = outputs
         self.dropout = nn.Dropout(dropout)
         init_msra(self)

@@ -102,12 +102,13 @@ def test_frames_are_mirrored_by_their_own_number_of_landmarks() -> None:
 
 
 @pytest.mark.parametrize("count", FACES)
-def test_landmarks_stay_on_their_dots_under_the_modern_moves(count: int) -> None:
+@pytest.mark.parametrize("augment", ["modern", "robust"])
+def test_landmarks_stay_on_their_dots_under_the_moves(augment: Augment, count: int) -> None:
     image, points = drawn(FACES[count])
     preprocess = Preprocess(size=380, resize=400, color="gray")
     moves = [
         step
-        for step in augmentation("modern", preprocess)
+        for step in augmentation(augment, preprocess)
         if isinstance(step, (A.HorizontalFlip, A.Affine, A.RandomCrop))
     ]
     assert len(moves) == 3
@@ -186,12 +187,13 @@ def test_none_is_preprocess_alone(color: str) -> None:
     assert landmarks is None
 
 
+@pytest.mark.parametrize("augment", ["modern", "robust"])
 @pytest.mark.parametrize("color", ["rgb", "gray"])
-def test_modern_varies_and_leaves_the_face_as_it_was(color: str) -> None:
+def test_varies_and_leaves_the_face_as_it_was(color: str, augment: Augment) -> None:
     preprocess = Preprocess.from_dict({"size": 24, "resize": 30, "color": color})
     face = picture(np.random.default_rng(0), *((30, 30, 3) if color == "rgb" else (30, 30)))
     before = face.copy()
-    transform = FaceTransform(preprocess, "modern")
+    transform = FaceTransform(preprocess, augment)
     transform.seed(0)
     results = [transform(face)[0] for _ in range(12)]
     assert {tuple(result.shape) for result in results} == {(preprocess.channels, 24, 24)}
@@ -199,7 +201,24 @@ def test_modern_varies_and_leaves_the_face_as_it_was(color: str) -> None:
     np.testing.assert_array_equal(face, before)
 
 
-@pytest.mark.parametrize("augment", ["five_crops", "random_crop", "modern"])
+def test_robust_brings_landmarks_back_where_they_were() -> None:
+    points = np.array([(10.0, 20.0), (40.0, 5.0)], np.float32)
+    preprocess = Preprocess(size=60, mean=(0.0,), std=(1 / 255,))
+    known, new = (augmentation(augment, preprocess) for augment in ("modern", "robust"))
+    degrade = new[len(known) - 1 : -1]
+    assert len(degrade) == 2
+    for step in degrade:
+        step.p = 1.0
+    keep_all = A.KeypointParams("xy", remove_invisible=False)
+    compose = A.Compose(degrade, keypoint_params=keep_all, seed=0)
+    face = picture(np.random.default_rng(0), 60, 60, 3)
+    for _ in range(8):
+        moved = compose(images=face[None], keypoints=points)
+        assert moved["images"].shape == (1, 60, 60, 3) and not np.array_equal(moved["images"][0], face)
+        np.testing.assert_allclose(moved["keypoints"], points, atol=0.5)
+
+
+@pytest.mark.parametrize("augment", ["five_crops", "random_crop", "modern", "robust"])
 def test_seed_restarts_the_draws(augment: Augment) -> None:
     face = picture(np.random.default_rng(0), 30, 30)
     transform = FaceTransform(Preprocess(24, 30, "gray"), augment)

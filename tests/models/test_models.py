@@ -14,7 +14,8 @@ from torch import nn
 import affectzoo
 from affectzoo import weights
 from affectzoo.faces.preprocess import Preprocess
-from affectzoo.models import DLPCNN, AffectModel, AlexNet, BaseDCNN, DLPCNNSmall
+from affectzoo.models import DLPCNN, AffectModel, AlexNet, BaseDCNN, DLPCNNSmall, MobileNetV1
+from affectzoo.models.mobilenet_v1 import SameConv2d
 from affectzoo.registry import ARCHITECTURES, Architecture
 
 RECIPES = Path(affectzoo.__file__).parents[1] / "recipes"
@@ -87,6 +88,37 @@ class TestDLPCNNSmall(ModelTester):
         assert weights.read_meta(tmp_path / "model.safetensors").arguments == {"dropout": 0.1}
         again = self.build(dropout=0.3, weights=str(tmp_path / "model.safetensors"))
         assert again.describe().arguments == {"dropout": 0.3}  # its own, not those it started from
+
+
+class TestMobileNetV1(ModelTester):
+    model_class = MobileNetV1
+    # Table 1 of its paper: 4.2 M with ImageNet's 1000 classes, 1,025,000 of them in the last layer.
+    # stem: 864, depthwise: 9 * 4,960 = 44,640, pointwise: 3,139,584, batch norm: 2 * 10,944
+    trunk_parameters = 864 + 44_640 + 3_139_584 + 21_888
+    feature_dim = 1024
+    channels, size = 3, 96
+
+    def test_layers(self, model: AffectModel) -> None:
+        convolutions = layers(model, nn.Conv2d)
+        assert len(convolutions) == 1 + 2 * 13
+        outputs = [conv.out_channels for conv in convolutions[2::2]]
+        assert outputs == [64, 128, 128, 256, 256, *[512] * 6, 1024, 1024]
+        assert [i for i, conv in enumerate(convolutions) if conv.stride == (2, 2)] == [0, 3, 7, 11, 23]
+
+    @pytest.mark.parametrize("shape", [(96, 96), (112, 112), (113, 127), (64, 48), (7, 7)])
+    def test_takes_other_sizes(self, model: AffectModel, shape: tuple[int, int]) -> None:
+        output = model(torch.randn(2, 3, *shape))
+        assert output.features.shape == (2, 1024) and output.expression.isfinite().all()
+
+    def test_pads_as_tensorflow_does(self) -> None:
+        # Kernel of one tap: which pixel each output takes says where the padding is.
+        conv = SameConv2d(1, 1, stride=2)
+        taps = torch.zeros(1, 1, 3, 3)
+        taps[0, 0, 0, 0] = 1
+        conv.weight.data.copy_(taps)
+        even, odd = (torch.arange(1.0, 1 + n * n).reshape(1, 1, n, n) for n in (4, 5))
+        assert conv(even).flatten().tolist() == [1, 3, 9, 11]  # nothing before the first pixel
+        assert conv(odd).flatten().tolist() == [0, 0, 0, 0, 7, 9, 0, 17, 19]  # one on both sides
 
 
 class TestAlexNet(ModelTester):

