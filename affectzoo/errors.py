@@ -54,6 +54,10 @@ class UnreadableImageError(DataError):
     """A picture that is missing, truncated or no picture at all."""
 
 
+class ImageNotFoundError(UnreadableImageError, FileNotFoundError):
+    """An input that is not there, or a folder without images."""
+
+
 class WeightsError(AffectZooError, ValueError):
     """A weights file that is missing, damaged, altered, or made for something else."""
 

@@ -47,14 +47,14 @@ def command(args: argparse.Namespace) -> None:
                 results += faces
             else:
                 kept.add(source.name, [face.to_row() for face in faces])
+        if kept is not None:
+            kept.finish(columns(predictor.model.labels))
         if args.json:
             rows = (result.to_row() for result in results) if kept is None else kept.rows()
             sys.stdout.writelines(json_list(rows, ascii_only=True))
         elif kept is None:
             stdout().print(results_table(results))
         tally = _Tally(result.to_row() for result in results) if kept is None else _Tally(kept.rows())
-        if kept is not None:
-            kept.finish(columns(predictor.model.labels))
     written = ", ".join(str(path) for path in (args.out, args.render) if path is not None)
     told = [f"{tally.faces:,} faces in {len(images):,} images, {tally.unreadable:,} unreadable"]
     told += [text for text in (told_unused(found.unused), written and f"written: {written}") if text]

@@ -64,9 +64,10 @@ class Sources:
 
 
 def listed(inputs: Any) -> list[Any]:
-    """Make a list of one input or several; arrays and tensors of four dimensions are several."""
+    """Make a list of one input or several; arrays of four dimensions, or of names, are several."""
     if hasattr(inputs, "ndim"):
-        one = inputs.ndim != 4
+        names = getattr(getattr(inputs, "dtype", None), "kind", "number") in ("O", "U", "S", "T")
+        one = inputs.ndim != 4 and not names
     else:
         texts = isinstance(inputs, str | os.PathLike | bytes | bytearray)
         one = texts or hasattr(inputs, "read") or not isinstance(inputs, Iterable)

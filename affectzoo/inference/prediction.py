@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import torch
 
-from affectzoo.errors import AffectZooError, OptionError, UnreadableImageError
+from affectzoo.errors import AffectZooError, ImageNotFoundError, OptionError, UnreadableImageError
 from affectzoo.faces.detect import Detection, Detector, DetectorName, make_detector
 from affectzoo.inference.inputs import Source, find, listed
 from affectzoo.inference.results import NO_FACE, UNREADABLE, FaceResult
@@ -89,7 +89,7 @@ class Predictor:
         sources = find(several).images
         for source in sources:
             if source.problem is not None and source.named:
-                raise OptionError(f"{source.name}: {source.problem}")
+                raise ImageNotFoundError(f"{source.name}: {source.problem}")
         return [result for image in self.stream(sources, boxes) for result in image]
 
     def stream(

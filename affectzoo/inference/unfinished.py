@@ -36,6 +36,7 @@ class UnfinishedRun:
         self.target = target
         self.path = target.with_name(f"{target.name}.part")
         self.done: set[str] = set()
+        self._complete = False
         try:
             self._file = self.path.open("a+b")
             _lock(self._file)
@@ -109,7 +110,7 @@ class UnfinishedRun:
                 yield from json.loads(line)["rows"]
 
     def finish(self, names: Sequence[str]) -> None:
-        """Write the target at once, and remove the file of the unfinished run.
+        """Write the target at once; the rows can be read until the run is closed.
 
         Args:
             names: The target's columns.
@@ -121,17 +122,18 @@ class UnfinishedRun:
             write_rows(self.rows(), names, self.target)
         except OutputError as error:
             raise OutputError(f"{error}. {self.kept()}") from None
-        self.close()
-        self.path.unlink()
+        self._complete = True
 
     def kept(self) -> str:
         """Say where the rows are, and how to go on."""
         return f"{len(self.done):,} images are kept in {self.path}: the same command with --resume goes on"
 
     def close(self) -> None:
-        """Release the file; without any image in it, remove it."""
+        """Release the file; remove it where the run is complete, or has no image yet."""
         with contextlib.suppress(OSError):  # what could not be written is written no better now
             self._file.close()
+        if self._complete or not self.done:
+            self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> UnfinishedRun:
         return self
@@ -140,8 +142,6 @@ class UnfinishedRun:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-        if not self.done:
-            self.path.unlink(missing_ok=True)
 
     def _failure(self, error: OSError) -> OutputError:
         kept = f". {self.kept()}" if self.done else ""

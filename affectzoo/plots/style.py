@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from affectzoo.errors import DataError
+from affectzoo.files.writing import writing
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -97,17 +98,22 @@ def require(things: Sized, figure: str) -> None:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure, and the folder where it goes."""
+    """Write a figure, and the folder where it goes, whole or not at all.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
     from matplotlib.text import Text
 
     for text in figure.findobj(Text):
         if isinstance(text, Text) and "$" in text.get_text():  # names are no formulas
             text.set_parse_math(False)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=DPI)
-    if path.suffix == ".png":  # 256 colours serve a plot, and pages that embed many are a third of the size
+    with writing(path) as part:
+        figure.savefig(part, dpi=DPI)
+        if path.suffix != ".png":
+            return
         from PIL import Image
 
-        with Image.open(path) as picture:
-            small = picture.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        small.save(path, optimize=True)
+        with Image.open(part) as image:  # 256 colors serve a plot, and many in a page are a third of the size
+            small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+        small.save(part, optimize=True)

@@ -166,7 +166,7 @@ def test_a_folder_without_images_says_what_it_holds(tmp_path: Path, capsys: Scre
     (tmp_path / "film.mp4").write_bytes(b"\0\0\0\x18ftypisom")
     assert predict(tmp_path) == 1
     assert "holds no images (not read: 1 video)" in capsys.readouterr().err
-    with pytest.raises(OptionError, match="holds no images"):
+    with pytest.raises(FileNotFoundError, match="holds no images"):
         affectzoo.predict(tmp_path, detector="none")
 
 
@@ -186,6 +186,12 @@ def test_drawings(folder: Path, capsys: Screen) -> None:
     assert sorted(p.name for p in Path("out").iterdir()) == ["a-2.png", "a.png", "b.png"]
     assert predict(folder, "--render", folder) == 1
     assert "folder of their own" in capsys.readouterr().err
+
+
+def test_names_in_arrays_and_columns(folder: Path) -> None:
+    names = [str(folder / "a.png"), str(folder / "sub/b.png")]
+    for given in (np.array(names), pd.Series(names), tuple(names), (name for name in names)):
+        assert [face.file for face in affectzoo.predict(given, detector="none")] == names
 
 
 # Results on disk

@@ -12,9 +12,10 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
 from affectzoo import plots
-from affectzoo.errors import DataError
+from affectzoo.errors import DataError, OutputError
 from affectzoo.labels import SPACES
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
+from affectzoo.plots.style import save
 
 LONG = "dlp_cnn_s.ferplus#trunk.conv+svm"
 SYSTEMS = [LONG, *(f"system_{i}.ferplus+svm" for i in range(11))]
@@ -311,3 +312,11 @@ def test_names_are_no_formulas(path: Path) -> None:
     plots.confusion_figure(np.eye(3), names, path, "$\\nothing$ and [/b]")
     plots.interval_figure([(name, 0.5, 0.4, 0.6, "measured") for name in names], path, "$\\bad$", "$\\bad$")
     assert cv2.imread(str(path)).std() > 1
+
+
+def test_a_figure_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match=r"file/plot\.png: cannot be written"):
+        save(Figure(), tmp_path / "file" / "plot.png")
+    save(Figure(), tmp_path / "plot.png")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "plot.png"]

@@ -7,7 +7,6 @@ only classes but also strong expressions and weak ones.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -20,10 +19,12 @@ from affectzoo.benchmark.features import library
 from affectzoo.benchmark.features.classical import FEATURES
 from affectzoo.benchmark.features.deep import Layer, layer_names
 from affectzoo.benchmark.features.extraction import extract_features
+from affectzoo.console import print_json, stderr, stdout
 from affectzoo.datasets.ids import ids
 from affectzoo.datatools.stats import QUADRANTS
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.source import options, read
+from affectzoo.files.writing import try_writing, writing
 from affectzoo.labels import CODES
 from affectzoo.plots import features_figure
 from affectzoo.zoo.loading import load
@@ -133,8 +134,8 @@ def write_features(index: FaceIndex, features: Floats, path: Path) -> None:
         },
         "features": pa.FixedSizeListArray.from_arrays(values, features.shape[1]),
     }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.table(columns), path)
+    with writing(path) as part:
+        pq.write_table(pa.table(columns), part)
 
 
 def command(args: argparse.Namespace) -> None:
@@ -146,7 +147,10 @@ def command(args: argparse.Namespace) -> None:
     extractor = _extractor(args.model, args.layer)
     if args.layer == "list" and isinstance(extractor, Layer):
         layers = layer_names(extractor.model)
-        print(json.dumps(layers, indent=2) if args.json else "\n".join(layers))
+        if args.json:
+            print_json(layers)
+        else:
+            print("\n".join(layers))
         return
     if args.data is None or args.out is None:
         raise AffectZooError("say which faces, --data NAME=DIR, and where to write, --out DIR")
@@ -156,10 +160,12 @@ def command(args: argparse.Namespace) -> None:
     given = {"landmarks": extractor.landmarks, **options(args.set)}
     index = read(name, Path(folder), **given).part(args.split)
     index = index.rows(index.drawn(args.limit)).with_landmarks(extractor.landmarks)
+    written = [args.out / "features.parquet", args.out / "features.png"]
+    for path in written:
+        try_writing(path)
     features, known = _watched(extractor, index, args.model)
     unreadable = {"unreadable": int((~known).sum())} if not known.all() else {}
     index = replace(index.rows(known), left_out={**index.left_out, **unreadable})
-    written = [args.out / "features.parquet", args.out / "features.png"]
     write_features(index, features, written[0])
     what = f"{args.model}{f', layer {args.layer}' if args.layer else ''}: {index.dataset}, {args.split}"
     _draw(index, features, written[1], what)
@@ -174,12 +180,13 @@ def command(args: argparse.Namespace) -> None:
         "written": [str(path) for path in written],
     }
     if args.json:
-        print(json.dumps(report, indent=2))
+        print_json(report)
         return
-    print(f"{what}: {len(index):,} faces, {features.shape[1]:,} dimensions")
+    screen = stdout()
+    screen.print(f"{what}: {len(index):,} faces, {features.shape[1]:,} dimensions", soft_wrap=True)
     for reason, count in sorted(index.left_out.items()):
-        print(f"left out: {reason}: {count:,}")
-    print(f"written: {', '.join(report['written'])}")
+        screen.print(f"left out: {reason}: {count:,}", soft_wrap=True)
+    screen.print(f"written: {', '.join(report['written'])}", soft_wrap=True)
 
 
 def _extractor(name: str, layer: str | None) -> Extractor:
@@ -191,10 +198,9 @@ def _extractor(name: str, layer: str | None) -> Extractor:
 
 
 def _watched(extractor: Extractor, index: FaceIndex, name: str) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    from rich.console import Console
     from rich.progress import Progress
 
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty()) as bar:
+    with Progress(console=stderr(), disable=not sys.stderr.isatty()) as bar:
         task = bar.add_task(name, total=1.0)
 
         def told(share: float) -> None:
