@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 
@@ -14,6 +14,11 @@ none, where the data has clips; ``landmarks`` (B, N, 2), pixels of the input, wh
 ``unreadable``, messages of faces left out.
 
 A batch of clips has (B, T, ...) instead, and ``mask`` (B, T), False for frames that only fill a window up."""
+
+
+ClipRule = Literal["logits", "probabilities", "vote"]
+"""How frames' class scores become their clip's: the mean of the scores, of the probabilities, or the share of
+frames won (a tie goes to the higher mean probability)."""
 
 
 class AffectOutput(NamedTuple):

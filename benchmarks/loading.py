@@ -46,9 +46,7 @@ WAYS = {
 def write(arch: str, folder: Path) -> None:
     """The same random weights in all three forms; float16 changes none of them."""
     model = affectzoo.create_model(arch, labels=LABELS)
-    state = {
-        n: t.half().float() if t.is_floating_point() else t for n, t in model.network.state_dict().items()
-    }
+    state = {n: t.half().float() if t.is_floating_point() else t for n, t in model.network_state().items()}
     for name, half in (("half", True), ("full", False)):
         weights.write(folder / f"{name}.safetensors", state, model.describe(), half=half)
         seal(folder / f"{name}.safetensors")
@@ -68,8 +66,8 @@ def measure(arch: str, file: Path) -> dict[str, float]:
     else:
         model = affectzoo.create_model(arch, labels=LABELS).eval()
         built = time.perf_counter()
-        model.network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
-    total = sum(tensor.sum().item() for tensor in model.network.state_dict().values())
+        model.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    total = sum(tensor.sum().item() for tensor in model.network_state().values())
     read = time.perf_counter()
     return {
         "seconds": read - built,
@@ -119,7 +117,7 @@ def main() -> None:
 def report(args: argparse.Namespace, found: dict[str, list[dict[str, float]]], sizes: dict[str, int]) -> None:
     """Print the medians and write them."""
     with torch.device("meta"):
-        network = affectzoo.create_model(args.arch, labels=LABELS).network
+        network = affectzoo.create_model(args.arch, labels=LABELS)
     copy = 4 * sum(parameter.numel() for parameter in network.parameters())
     rows: dict[str, dict[str, Any]] = {}
     for way, runs in found.items():

@@ -20,8 +20,8 @@ from typing import Any
 
 import torch
 
+from affectzoo import modules
 from affectzoo.losses.features import FeatureLoss, LocalityPreservingLoss
-from affectzoo.models import DLPCNN
 from affectzoo.models.dlp_cnn import BaseDCNNTrunk
 
 RAFDB = (1290, 281, 717, 4772, 1982, 705, 2524)
@@ -65,15 +65,19 @@ def measure(memory: int, batch_size: int, repetitions: int, device: torch.device
         repetitions: Timed steps; one more goes ahead of them.
         device: Where to.
     """
-    model = DLPCNN(labels="rafdb7", feature_loss=FeatureLoss("locality", memory=memory)).to(device).train()
-    model.network.to(memory_format=torch.channels_last)
+    model = (
+        modules.DLPCNN(labels="rafdb7", feature_loss=FeatureLoss("locality", memory=memory))
+        .to(device)
+        .train()
+    )
+    model.trunk.to(memory_format=torch.channels_last)
     term = model.feature_term
     assert isinstance(term, LocalityPreservingLoss)
     if memory:
         term.features.copy_(torch.rand(term.features.shape))
         term.labels.copy_(random_labels(memory))
         term.rows.copy_(torch.arange(memory))
-    optimizer = model.optimizer.build(model.network.trunk, model.network.heads)
+    optimizer = model.optimizer.build(model.trunk, model.heads)
     steps, losses = [], []
     for _ in range(1 + repetitions):
         batch = random_batch(batch_size, device)

@@ -25,6 +25,7 @@ LAYERS = (
     ("weights", "metrics"),
     ("store", "tasks", "datasets", "labeltools"),
     ("models", "datamodules"),
+    ("modules",),
     ("zoo",),
     ("evaluation",),
     ("inference", "datatools"),

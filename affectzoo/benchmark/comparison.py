@@ -25,7 +25,7 @@ from affectzoo.metrics.classification import accuracy, class_metrics, confusion
 from affectzoo.metrics.columns import LABEL, TRUE, score_columns
 from affectzoo.metrics.names import CLASS_METRICS, COMPARED, METRICS, family
 from affectzoo.metrics.regression import regression_metrics
-from affectzoo.tasks.va import DIMENSIONS
+from affectzoo.tasks.heads import DIMENSIONS
 
 Floats = npt.NDArray[np.float64]
 

@@ -57,7 +57,7 @@ def cost(
         times, windows = _times(model, window, max(1, batch_size // frames))
         used = torch.get_num_threads()
     return {
-        "parameters": sum(parameter.numel() for parameter in model.network.parameters()),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
         "flops": round(flops / frames),
         "latency_ms": times["latency_ms"] / frames,
         "throughput": times["throughput"] * frames,
@@ -113,9 +113,9 @@ def _flops(model: AffectModel, window: int) -> int:
     image, points = (
         None if shape is None else torch.empty(shape, device="meta") for shape in _shapes(model, window, 1)
     )
-    tensors = [*model.network.named_parameters(), *model.network.named_buffers()]
+    tensors = [*model.named_parameters(), *model.named_buffers()]
     with FlopCounterMode(display=False) as counter:
-        functional_call(model.network, {name: t.to("meta") for name, t in tensors}, (image, points))
+        functional_call(model, {name: t.to("meta") for name, t in tensors}, (image, points))
     return int(counter.get_total_flops())
 
 

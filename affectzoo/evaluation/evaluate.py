@@ -21,7 +21,7 @@ from affectzoo.metrics.columns import TRUE
 from affectzoo.models.inference import inference
 from affectzoo.plots import agreement_figure, confusion_figure, traces_figure
 from affectzoo.sample import AffectOutput, Batch
-from affectzoo.tasks.va import DIMENSIONS
+from affectzoo.tasks.heads import DIMENSIONS
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -163,7 +163,7 @@ def outputs(
     for number, batch in enumerate(loader, 1):
         if batch:
             answered = True
-            batch = model.transfer_batch_to_device(batch, model.device, 0)
+            batch = {k: v.to(model.device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
             with inference(model):  # not around the yield: it would reach into the caller's own work
                 answer = model.predict_batch(batch)
             yield answer

@@ -19,7 +19,8 @@ from affectzoo.evaluation.record import record_key
 from affectzoo.evaluation.schema import Model, Training
 from affectzoo.evaluation.scoring import Part, clip_figures, score
 from affectzoo.metrics.columns import LABEL, TRUE
-from affectzoo.tasks.va import DIMENSIONS, VATask
+from affectzoo.tasks.heads import DIMENSIONS
+from affectzoo.tasks.va import VATask
 from affectzoo.weights import fingerprint
 
 if TYPE_CHECKING:
@@ -188,7 +189,7 @@ def model_facts(model: AffectModel, meta: WeightsMeta | None, file_sum: str | No
         "task": model.task_name,
         "labels": [] if model.labels is None else list(model.labels.names),
         "sha256": [] if file_sum is None else [file_sum],
-        "tensors_sha256": fingerprint(model.network.state_dict()),
+        "tensors_sha256": fingerprint(model.network_state()),
         "preprocess": model.preprocess.to_dict(),
         "training": {} if meta is None else _training(meta),
         "licence": {} if meta is None else dict(meta.licence),

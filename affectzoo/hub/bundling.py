@@ -68,7 +68,7 @@ def bundle(
         "file": target.name,
         "sha256": fetch.sha256(target),
         "size": size,
-        "parameters": sum(p.numel() for p in load(target).network.parameters()),
+        "parameters": sum(p.numel() for p in load(target).parameters()),
         "meta": meta.to_dict(),
     }
     target.with_suffix(".json").write_text(json.dumps(entry, indent=2) + "\n", encoding="utf-8")

@@ -23,7 +23,7 @@ from affectzoo.leaderboard.tables import number, text
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
 from affectzoo.metrics.columns import TRUE
 from affectzoo.metrics.names import title
-from affectzoo.tasks.va import DIMENSIONS
+from affectzoo.tasks.heads import DIMENSIONS
 
 TRACED_CLIPS, TRACED_SYSTEMS = 6, 4
 """Clips and systems, the best ones, whose predictions are drawn over time."""

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
 from torchmetrics import Metric
 from torchmetrics.utilities import dim_zero_cat
 
-from affectzoo.sample import AffectOutput, Batch
-
-ClipRule = Literal["logits", "probabilities", "vote"]
-"""How frames' class scores become their clip's: the mean of the scores, of the probabilities, or the share of
-frames won (a tie goes to the higher mean probability)."""
+from affectzoo.sample import AffectOutput, Batch, ClipRule
 
 
 class Predicted(NamedTuple):

@@ -1,4 +1,4 @@
-"""LightningModules, one per architecture; recipes name them as ``affectzoo.models.NAME``."""
+"""The networks in plain torch, one class per architecture; ``affectzoo.modules`` has what trains them."""
 
 from affectzoo.models.alexnet import AlexNet
 from affectzoo.models.base import AffectModel

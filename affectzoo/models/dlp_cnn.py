@@ -7,13 +7,13 @@ re-implementations.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import torch
 from torch import nn
 
 from affectzoo.faces.preprocess import Preprocess
-from affectzoo.losses.features import FeatureLoss
 from affectzoo.models.base import AffectModel
 from affectzoo.models.layers import init_msra
 
@@ -97,7 +97,7 @@ class DLPCNN(BaseDCNN):
     """DLP-CNN: baseDCNN with the locality-preserving loss, lambda 0.003 and k 20."""
 
     arch = "dlp_cnn"
-    default_feature_loss = FeatureLoss("locality", weight=0.003, k=20)
+    default_feature_loss: ClassVar[Mapping[str, Any]] = {"name": "locality", "weight": 0.003, "k": 20}
 
 
 class DLPCNNSmall(AffectModel):

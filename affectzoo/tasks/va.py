@@ -15,6 +15,7 @@ from affectzoo.metrics.names import DIMENSIONS as DIMENSIONS
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.metrics.va import VAMetrics
 from affectzoo.sample import Batch
+from affectzoo.tasks.heads import DIMENSIONS
 
 VALossName = Literal["mse", "ccc", "mix"]
 

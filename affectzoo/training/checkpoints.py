@@ -104,7 +104,7 @@ def state_to_export(path: Path) -> tuple[dict[str, torch.Tensor], int]:
 
 def network_tensors(state: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Pick the network's own tensors out of a module's, by the names that weights files use."""
-    own = {name.removeprefix("network."): t for name, t in state.items() if name.startswith("network.")}
+    own = {name: tensor for name, tensor in state.items() if name.startswith(("trunk.", "heads."))}
     return {name: tensor.detach().cpu() for name, tensor in own.items()}
 
 

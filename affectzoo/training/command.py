@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import torch
 
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.models.base import AffectModel
+from affectzoo.modules import AffectModule
 from affectzoo.training.cli import ZooCLI
 from affectzoo.training.faults import readable_fault, usage_fault
 from affectzoo.training.provenance import SaveRecipe
@@ -37,7 +37,7 @@ def run(arguments: Sequence[str]) -> None:
     try:
         ZooCLI(
             arguments,
-            model_class=AffectModel,
+            model_class=AffectModule,
             datamodule_class=FaceDataModule,
             subclass_mode_model=True,
             subclass_mode_data=True,

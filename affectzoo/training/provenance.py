@@ -89,7 +89,7 @@ def origin(trainer: pl.Trainer, model: AffectModel) -> Context:
         run = Path(checkpoint).parent.parent
         exported = run / weights.FILE_NAME
         if exported.is_file() and weights.fingerprint(weights.read_tensors(exported)) == weights.fingerprint(
-            model.network.state_dict()
+            model.network_state()
         ):
             return _file_origin(str(run), exported)
         return Context(spec=str(checkpoint))

@@ -15,7 +15,7 @@ from affectzoo.console import stdout
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.evaluation.evaluate import evaluation_table, write_evaluation
 from affectzoo.evaluation.measurement import measurement
-from affectzoo.models.base import AffectModel
+from affectzoo.modules import AffectModule
 from affectzoo.training.checkpoints import BestCheckpoint, RunCheckpoint, network_tensors, state_to_export
 from affectzoo.training.provenance import data_facts, licence, origin, training_facts
 from affectzoo.zoo.loading import seal
@@ -45,7 +45,7 @@ class RunReport(Callback):
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write ``model.safetensors`` from the chosen checkpoint, else from the weights as they are."""
-        assert isinstance(pl_module, AffectModel)
+        assert isinstance(pl_module, AffectModule)
         if trainer.fast_dev_run:
             return
         kept = {type(c): c for c in trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)}
@@ -92,7 +92,7 @@ class RunReport(Callback):
         self._report(trainer, pl_module, "test", split)
 
     def _report(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str, split: str) -> None:
-        assert isinstance(pl_module, AffectModel)
+        assert isinstance(pl_module, AffectModule)
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, FaceDataModule):
             return

@@ -90,9 +90,9 @@ def _read_pickled(path: Path) -> Checkpoint:
     if not isinstance(content.get(OURS), Mapping):
         return Checkpoint(tensors, left_out=tuple(left_out))
     meta = WeightsMeta.from_dict(content[OURS], str(path))
-    own = {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
+    own = {name: t for name, t in tensors.items() if name.startswith(("trunk.", "heads."))}
     left_out.remove(OURS)
-    left_out += [name for name in tensors if not name.startswith("network.")]  # of the losses
+    left_out += [name for name in tensors if name not in own]  # of the losses
     return Checkpoint(own, left_out=tuple(left_out), meta=meta)
 
 

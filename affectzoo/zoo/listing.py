@@ -139,7 +139,7 @@ def built(entry: Architecture) -> dict[str, Any]:
 
     with torch.device("meta"):  # shapes only: nothing is allocated or drawn
         model = entry.load_class()(labels=CLASSES)  # type: ignore[call-arg]
-    parameters = sum(p.numel() for p in model.network.parameters())
+    parameters = sum(p.numel() for p in model.parameters())
     return {"parameters": parameters, "input": _input(model.preprocess)}
 
 

@@ -19,7 +19,7 @@ from affectzoo.zoo import golden
 
 if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
-    from affectzoo.tasks import TaskName
+    from affectzoo.tasks.heads import TaskName
 
 
 def list_models(task: str | None = None, pretrained: bool = False) -> list[str]:
@@ -116,7 +116,7 @@ def load(
     model = described(meta, str(location.path), labels, **arguments)
     model.load_weights(location.path, new_head=labels is not None)
     if labels is not None:
-        init_msra(model.network.heads.to_empty(device="cpu"))
+        init_msra(model.heads.to_empty(device="cpu"))
     model.to("cpu").eval()  # Lightning would go on thinking that it is on the device of its birth
     golden.check(model, location.path, files.read_golden(location.path), heads=labels is None)
     return model
@@ -131,7 +131,7 @@ def seal(path: Path) -> None:
     model = load(path)
     assert model.meta is not None
     half = files.is_half(path)
-    files.write(path, model.network.state_dict(), model.meta, half=half, golden=golden.make(model))
+    files.write(path, model.network_state(), model.meta, half=half, golden=golden.make(model))
 
 
 def described(

@@ -68,11 +68,11 @@ def export(
 ) -> Path:
     """Weights of a small untrained network, as a run leaves them."""
     model = affectzoo.create_model(name, labels=labels, **options)
-    for head in model.network.heads.values():
+    for head in model.heads.values():
         torch.nn.init.normal_(head.weight, std=0.01)  # values stay within [-1, 1]
     meta = model.describe()
     told = weights.WeightsMeta.from_dict({**meta.to_dict(), "training": training or {}}, "test")
-    weights.write(folder / weights.FILE_NAME, model.network.state_dict(), told)
+    weights.write(folder / weights.FILE_NAME, model.network_state(), told)
     return folder
 
 

@@ -72,12 +72,12 @@ def test_landmarks_are_given_and_counted() -> None:
 
 def test_modes_threads_and_gradients_are_as_before() -> None:
     model = Small().train()
-    model.network.trunk.conv.eval()  # type: ignore[union-attr, operator]
+    model.trunk.conv.eval()  # type: ignore[union-attr, operator]
     before, random = torch.get_num_threads(), torch.get_rng_state()
     assert cost(model, batch_size=2, threads=1)["threads"] == 1
     assert torch.get_num_threads() == before
-    assert model.training and model.network.training
-    assert not model.network.trunk.conv.training  # type: ignore[union-attr]
+    assert model.training and model.trunk.training
+    assert not model.trunk.conv.training  # type: ignore[union-attr]
     assert torch.equal(torch.get_rng_state(), random)
     assert not torch.is_inference_mode_enabled()
     assert all(not parameter.is_inference() for parameter in model.parameters())
@@ -85,7 +85,7 @@ def test_modes_threads_and_gradients_are_as_before() -> None:
 
 def test_threads_and_modes_come_back_after_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
     model, before = Small().train(), torch.get_num_threads()
-    monkeypatch.setattr(model.network.trunk, "forward", lambda *_: 1 / 0)
+    monkeypatch.setattr(model.trunk, "forward", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         cost(model, threads=1)
     assert model.training and torch.get_num_threads() == before
@@ -93,14 +93,14 @@ def test_threads_and_modes_come_back_after_a_failure(monkeypatch: pytest.MonkeyP
 
 def test_the_batch_is_halved_until_it_fits(monkeypatch: pytest.MonkeyPatch) -> None:
     model = Small()
-    forward = model.network.trunk.forward
+    forward = model.trunk.forward
 
     def small_memory(image: torch.Tensor) -> Any:
         if len(image) > 20:
             raise torch.OutOfMemoryError("too small")
         return forward(image)
 
-    monkeypatch.setattr(model.network.trunk, "forward", small_memory)
+    monkeypatch.setattr(model.trunk, "forward", small_memory)
     assert cost(model)["batch"] == 16
 
 
@@ -112,7 +112,7 @@ def test_memory_for_not_even_one_face_is_said(monkeypatch: pytest.MonkeyPatch) -
             return image.new_zeros(1, 5)
         raise torch.OutOfMemoryError("too small")
 
-    monkeypatch.setattr(model.network.trunk, "forward", no_memory)
+    monkeypatch.setattr(model.trunk, "forward", no_memory)
     with pytest.raises(torch.OutOfMemoryError, match="too small"):
         cost(model)
 

@@ -397,7 +397,7 @@ def test_deep_features_of_a_layer_are_its_own_output(small: AffectModel, memory_
     index = memory_index(["fear", "anger", "neutral"])
     found, _ = extract_features(Layer(small, "trunk.conv.1"), index)
     images = torch.stack([small.preprocess(pixels) for pixels in index.table["pixels"]])
-    conv = small.network.trunk.conv
+    conv = small.trunk.conv
     assert isinstance(conv, nn.Sequential) and isinstance(conv[2], nn.ReLU) and conv[2].inplace
     with torch.inference_mode():
         expected = conv[1](conv[0](images))
@@ -414,7 +414,7 @@ def test_layers_are_named_and_checked(small: AffectModel, memory_index: MemoryIn
     with pytest.raises(UnknownNameError, match=r"layer of dlp_cnn_s 'trunk.fd': did you mean trunk.fc"):
         extract_features(Layer(small, "trunk.fd"), index)
     idle = DLPCNNSmall(labels="fer2013").eval()
-    idle.network.trunk.idle = nn.Identity()
+    idle.trunk.idle = nn.Identity()
     with pytest.raises(AffectZooError, match=r"layer trunk\.idle takes no part"):
         extract_features(Layer(idle, "trunk.idle"), index)
 
@@ -541,7 +541,7 @@ def test_command_takes_layers_of_models(
     small: AffectModel, ferplus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     file = tmp_path / "model.safetensors"
-    weights.write(file, small.network.state_dict(), small.describe())
+    weights.write(file, small.network_state(), small.describe())
     assert main(["features", str(file), "--layer", "list"]) == 0
     assert capsys.readouterr().out.splitlines() == layer_names(small)
     given = ["features", str(file), "--data", f"ferplus={ferplus}", "--out", str(tmp_path / "out")]

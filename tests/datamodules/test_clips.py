@@ -24,6 +24,7 @@ from affectzoo.errors import AffectZooError, DataError, WeightsError
 from affectzoo.evaluation.evaluate import evaluate
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models import CNNGRU, CNNLSTM, ResNet18
+from affectzoo.modules import lightning_module
 
 RGB32 = Preprocess(size=32)
 
@@ -247,17 +248,17 @@ class RecurrentTester(ModelTester):
     def build(cls, **arguments: Any) -> Any:
         settings = {"backbone": "resnet18", "landmarks": False, "preprocess": Preprocess(size=64)}
         model = super().build(**{**settings, **arguments})
-        for norm in model.network.trunk.modules():  # timm starts residual branches at 0: no gradient yet
+        for norm in model.trunk.modules():  # timm starts residual branches at 0: no gradient yet
             if isinstance(norm, nn.BatchNorm2d) and not norm.weight.any():
                 nn.init.ones_(norm.weight)
         return model
 
     @pytest.mark.filterwarnings("ignore:You are trying to `self.log")
     def test_training_step_reaches_every_parameter(self) -> None:
-        model = self.build(landmarks=True, task="va", labels=None).train()
+        model = lightning_module(self.build(landmarks=True, task="va", labels=None).train())
         dataset = ClipDataset(FaceDataset(clips(6), FaceTransform(Preprocess(size=64))), length=3, stride=3)
         model.training_step(collate([dataset[i] for i in range(2)]), 0).backward()
-        for name, parameter in model.network.named_parameters():
+        for name, parameter in model.named_parameters():
             assert parameter.grad is not None, name
             assert parameter.grad.isfinite().all() and parameter.grad.any(), name
 
@@ -280,7 +281,7 @@ class RecurrentTester(ModelTester):
             model(frames)
 
     def test_clip_batches_come_back_as_frames(self) -> None:
-        model = self.build(landmarks=True, task="va", labels=None)
+        model = lightning_module(self.build(landmarks=True, task="va", labels=None))
         dataset = ClipDataset(FaceDataset(clips(5), FaceTransform(Preprocess(size=64))), length=4, stride=4)
         output, frames = model.predict_batch(collate([dataset[i] for i in range(2)]))
         assert output.va is not None and output.va.shape == (8, 2)
@@ -297,11 +298,11 @@ def test_backbone_starts_from_a_frame_models_weights(tmp_path: Path, landmarks: 
     common = {"landmarks": landmarks, "preprocess": RGB32, "task": "va"}
     frames = ResNet18(head_units=(512, 32), **common)
     path = tmp_path / "frames.safetensors"
-    weights_files.write(path, frames.network.state_dict(), frames.describe(), half=False)
+    weights_files.write(path, frames.network_state(), frames.describe(), half=False)
     model = CNNGRU(backbone="resnet18", weights=str(path), new_head=True, landmarks=landmarks, task="va")
     assert model.preprocess == RGB32 and model.meta is None
-    for name, tensor in model.network.trunk.frames.state_dict().items():
-        assert torch.equal(tensor, frames.network.trunk.state_dict()[name]), name
+    for name, tensor in model.trunk.frames.state_dict().items():
+        assert torch.equal(tensor, frames.trunk.state_dict()[name]), name
     with pytest.raises(WeightsError, match="its trunk can start from them with new_head"):
         CNNGRU(backbone="resnet18", weights=str(path), landmarks=landmarks, task="va")
     with pytest.raises(WeightsError, match=r"weights of resnet18, not of cnn_gru"):
@@ -311,7 +312,7 @@ def test_backbone_starts_from_a_frame_models_weights(tmp_path: Path, landmarks: 
 def test_backbone_refuses_weights_without_its_layer(tmp_path: Path) -> None:
     frames = ResNet18(landmarks=False, preprocess=RGB32, task="va")
     path = tmp_path / "frames.safetensors"
-    weights_files.write(path, frames.network.state_dict(), frames.describe())
+    weights_files.write(path, frames.network_state(), frames.describe())
     with pytest.raises(WeightsError, match=r"frames\.fc\.0\.weight is missing"):
         CNNGRU(backbone="resnet18", weights=str(path), new_head=True, landmarks=False, task="va")
 

@@ -13,6 +13,7 @@ from affectzoo import weights
 from affectzoo.errors import LabelError, WeightsError
 from affectzoo.labels import label_space
 from affectzoo.models import AffectModel
+from affectzoo.modules import lightning_module
 from affectzoo.registry import ARCHITECTURES
 
 LABELS = "rafdb7"
@@ -20,7 +21,7 @@ LABELS = "rafdb7"
 
 def randomise(model: AffectModel) -> AffectModel:
     """Give every zero bias and running statistic a value of its own."""
-    for name, tensor in model.network.state_dict().items():
+    for name, tensor in model.network_state().items():
         if tensor.ndim == 1 and tensor.is_floating_point():
             torch.nn.init.uniform_(tensor, 0.5 if name.endswith("running_var") else 0, 1)
     return model
@@ -52,7 +53,7 @@ class ModelTester:
     @classmethod
     def file(cls, model: AffectModel, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         path = tmp_path_factory.mktemp("weights") / "model.safetensors"
-        weights.write(path, model.network.state_dict(), model.describe())
+        weights.write(path, model.network_state(), model.describe())
         yield path
         path.unlink()
 
@@ -64,8 +65,8 @@ class ModelTester:
         return torch.randn(batch, self.channels, self.size, self.size)
 
     def test_is_the_papers_size(self, model: AffectModel) -> None:
-        trunk = sum(p.numel() for p in model.network.trunk.parameters())
-        heads = sum(p.numel() for p in model.network.heads.parameters())
+        trunk = sum(p.numel() for p in model.trunk.parameters())
+        heads = sum(p.numel() for p in model.heads.parameters())
         assert trunk == self.trunk_parameters
         assert heads == (self.feature_dim + 1) * len(label_space(LABELS))
 
@@ -90,8 +91,8 @@ class ModelTester:
 
     @pytest.mark.filterwarnings("ignore:You are trying to `self.log")
     def test_training_step_reaches_every_parameter(self) -> None:
-        model = self.build().train()
-        optimizer = model.optimizer.build(model.network.trunk, model.network.heads)
+        model = lightning_module(self.build().train())
+        optimizer = model.optimizer.build(model.trunk, model.heads)
         labels = torch.tensor([0, 0, 1, 1])
         batch = {
             "image": self.images(4),
@@ -102,18 +103,18 @@ class ModelTester:
         loss = model.training_step(batch, 0)
         loss.backward()
         assert loss.isfinite()
-        for name, parameter in model.network.named_parameters():
+        for name, parameter in model.named_parameters():
             assert parameter.grad is not None, name
             assert parameter.grad.isfinite().all() and parameter.grad.any(), name
         optimizer.step()
-        for name, parameter in model.network.named_parameters():
+        for name, parameter in model.named_parameters():
             assert parameter.isfinite().all(), name
 
     @torch.no_grad()
     @pytest.mark.parametrize("half", [False, True])
     def test_weights_round_trip(self, model: AffectModel, tmp_path: Path, half: bool) -> None:
         path = tmp_path / "model.safetensors"
-        weights.write(path, model.network.state_dict(), model.describe(), half=half)
+        weights.write(path, model.network_state(), model.describe(), half=half)
         again = self.build(weights=str(path)).eval()
         images = self.images(2)
         found, expected = again(images).expression, model(images).expression
@@ -127,21 +128,21 @@ class ModelTester:
             self.build(labels="affectnet7", weights=str(file))
         model = self.build(labels="affectnet7", weights=str(file), new_head=True)
         saved = weights.read_tensors(file)
-        for name, tensor in model.network.state_dict().items():
+        for name, tensor in model.network_state().items():
             assert torch.equal(tensor, saved[name]) != name.startswith("heads."), name
         assert model.meta is None
 
     def test_weights_of_another_architecture(self, model: AffectModel, tmp_path: Path) -> None:
         other = next(name for name in ARCHITECTURES if name != model.arch)
         meta = weights.WeightsMeta(other, model.labels.names, model.preprocess)
-        weights.write(tmp_path / "other.safetensors", model.network.heads.state_dict(), meta)
+        weights.write(tmp_path / "other.safetensors", model.heads.state_dict(), meta)
         with pytest.raises(WeightsError, match=f"weights of {other}, not of {model.arch}$"):
             model.load_weights(tmp_path / "other.safetensors")
 
     def test_tensors_that_do_not_fit(self, model: AffectModel, tmp_path: Path) -> None:
         path = tmp_path / "wrong.safetensors"
         name = "heads.expression.bias"
-        tensors = {**model.network.state_dict(), name: torch.zeros(3), "extra": torch.zeros(1)}
+        tensors = {**model.network_state(), name: torch.zeros(3), "extra": torch.zeros(1)}
         missing = next(iter(tensors))
         before = tensors.pop(missing).clone()
         weights.write(path, tensors, model.describe())
@@ -151,5 +152,5 @@ class ModelTester:
             f"{path}: tensors do not fit {model.arch}: {missing} is missing; extra is unknown; "
             f"{name} has shape (3,), expected (7,)"
         )
-        assert torch.equal(model.network.state_dict()[missing], before)
+        assert torch.equal(model.network_state()[missing], before)
         path.unlink()

@@ -47,7 +47,7 @@ CONFIG = {
         "default_root_dir": "/home/grace/runs/x",
     },
     "model": {
-        "class_path": "affectzoo.models.DLPCNNSmall",
+        "class_path": "affectzoo.modules.DLPCNNSmall",
         "init_args": {"weights": "/home/grace/runs/start", "frozen": "none"},
     },
     "data": {
@@ -64,7 +64,7 @@ def small(half: bool = True, **training: Any) -> tuple[AffectModel, weights.Weig
     torch.manual_seed(0)
     model = affectzoo.create_model("dlp_cnn_s", labels=LABELS).eval()
     if half:
-        model.network.half().float()
+        model.half().float()
     facts = {"data": "ferplus", "epochs": 3, "epoch_rule": "last epoch of the schedule", **training}
     return model, replace(model.describe(), training=facts)
 
@@ -73,7 +73,7 @@ def write_run(folder: Path, *, half: bool = True, sealed: bool = True, **trainin
     """A run's folder as ``affectzoo fit`` and ``test`` leave it."""
     model, meta = small(half, **training)
     path = folder / weights.FILE_NAME
-    weights.write(path, model.network.state_dict(), meta, half=half)
+    weights.write(path, model.network_state(), meta, half=half)
     if sealed:
         seal(path)
     (folder / "config.yaml").write_text(yaml.safe_dump(CONFIG, sort_keys=False))
@@ -172,7 +172,7 @@ def test_the_folder_says_all_that_a_reader_needs(run: Path, tmp_path: Path) -> N
         "meta": weights.read_meta(path).to_dict(),
         "sha256": {"model.safetensors": fetch.sha256(path)},
         "tensors_sha256": weights.fingerprint(weights.read_tensors(run / weights.FILE_NAME)),
-        "parameters": sum(p.numel() for p in affectzoo.load(run).network.parameters()),
+        "parameters": sum(p.numel() for p in affectzoo.load(run).parameters()),
         "versions": {"affectzoo": affectzoo.__version__, "torch": torch.__version__},
         "recipe": "recipe.yaml",
         "records": kept,
@@ -183,7 +183,7 @@ def test_the_folder_says_all_that_a_reader_needs(run: Path, tmp_path: Path) -> N
         "seed_everything": 0,
         "trainer": {"max_epochs": 3},
         "model": {
-            "class_path": "affectzoo.models.DLPCNNSmall",
+            "class_path": "affectzoo.modules.DLPCNNSmall",
             "init_args": {"weights": "start", "frozen": "none"},
         },
         "data": {"class_path": "affectzoo.datamodules.FERPlus", "init_args": {"rule": "majority"}},
@@ -219,7 +219,7 @@ def test_clips_and_values_are_shown_frame_by_frame(tmp_path: Path) -> None:
     model = affectzoo.create_model("cnn_gru", task="va", backbone="resnet18", units=8, preprocess=preprocess)
     facts = {"data": "afewva", "window": 8}
     meta = replace(model.describe(), training=facts, metrics=({"data": "afewva", "ccc": 0.5},))
-    weights.write(tmp_path / "x.safetensors", model.network.state_dict(), meta)
+    weights.write(tmp_path / "x.safetensors", model.network_state(), meta)
     folder = built(tmp_path / "x.safetensors", tmp_path / "out").folder
     told = json.loads((folder / "golden.json").read_text())
     assert [sorted(frame) for frame in told["outputs"]["va"]] == [["arousal", "valence"]] * golden.FRAMES
@@ -243,7 +243,7 @@ def test_float32_is_exact_and_float16_is_the_rounding(tmp_path: Path) -> None:
     assert same(full, original)
     half = affectzoo.load(built(run, tmp_path / "half").folder)
     assert not same(half, original)
-    original.network.half().float()
+    original.half().float()
     assert same(half, original)
     sums = [
         json.loads((tmp_path / n / "config.json").read_text())["tensors_sha256"] for n in ("full", "half")

@@ -59,7 +59,7 @@ def run(folder: Path, arch: str, options: dict[str, Any], training: dict[str, An
         given["preprocess"] = replace(default, resize=None, size=given.pop("size"))
     model = affectzoo.create_model(arch, **given)
     path = folder / weights.FILE_NAME
-    weights.write(path, model.network.state_dict(), replace(model.describe(), training=training))
+    weights.write(path, model.network_state(), replace(model.describe(), training=training))
     seal(path)
     return folder
 

@@ -21,8 +21,8 @@ from affectzoo.evaluation.measurement import measurement
 from affectzoo.evaluation.predictions import read_table
 from affectzoo.evaluation.record import read_records
 from affectzoo.labels import label_space
-from affectzoo.metrics.predictions import ClipRule, Predicted, Predictions
-from affectzoo.sample import AffectOutput
+from affectzoo.metrics.predictions import Predicted, Predictions
+from affectzoo.sample import AffectOutput, ClipRule
 
 NAN = math.nan
 

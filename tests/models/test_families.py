@@ -29,16 +29,16 @@ from affectzoo.models import (
     VGGSmall,
     vgg,
 )
-from affectzoo.models.freezing import freeze, frozen_batch_norm_to_eval
 from affectzoo.models.resnet import ResNetTrunk
 from affectzoo.models.vgg import VGGTrunk
+from affectzoo.modules.freezing import freeze, frozen_batch_norm_to_eval
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 SYMMETRIC = {"mean": (0.5,), "std": (0.5,)}
 
 
 def layers(model: AffectModel, kind: type[nn.Module]) -> list[Any]:
-    return [layer for layer in model.network.trunk.modules() if isinstance(layer, kind)]
+    return [layer for layer in model.trunk.modules() if isinstance(layer, kind)]
 
 
 def parameters(module: nn.Module) -> int:
@@ -61,7 +61,7 @@ class SmallInputTester(ModelTester):
     def build(cls, **arguments: Any) -> AffectModel:
         small = Preprocess(size=64, **cls.normalisation)
         model = super().build(**{"preprocess": small, **arguments})
-        for norm in model.network.trunk.modules():  # timm starts residual branches at 0: no gradient yet
+        for norm in model.trunk.modules():  # timm starts residual branches at 0: no gradient yet
             if isinstance(norm, nn.BatchNorm2d) and not norm.weight.any():
                 nn.init.ones_(norm.weight)
         return model
@@ -99,7 +99,7 @@ class VGGTester(SmallInputTester):
     @torch.no_grad()
     def test_full_size(self) -> None:
         model = self.model_class(labels="rafdb7").eval()  # type: ignore[call-arg]
-        assert parameters(model.network.trunk) == self.full_size
+        assert parameters(model.trunk) == self.full_size
         fc = layers(model, nn.Linear)
         assert [layer.in_features for layer in fc] == [25088, self.units[0]]
         assert [layer.out_features for layer in fc] == [*self.units]
@@ -111,7 +111,7 @@ class VGGTester(SmallInputTester):
         assert tuple(conv.out_channels for conv in convolutions) == self.channels_out
         assert {(c.kernel_size, c.stride, c.padding) for c in convolutions} == {((3, 3), (1, 1), (1, 1))}
         assert {(pool.kernel_size, pool.stride) for pool in layers(model, nn.MaxPool2d)} == {(2, 2)}
-        kinds = "".join(type(layer).__name__[0] for layer in model.network.trunk.features)
+        kinds = "".join(type(layer).__name__[0] for layer in model.trunk.features)
         assert kinds == self.kinds
         assert [layer.p for layer in layers(model, nn.Dropout)] == [0.5, 0.5]
 
@@ -167,9 +167,9 @@ class TestVGGSmall(ModelTester):
     channels, size = 3, 256
 
     def test_layers(self, model: AffectModel) -> None:
-        kinds = "".join(type(layer).__name__[0] for layer in model.network.trunk.conv)
+        kinds = "".join(type(layer).__name__[0] for layer in model.trunk.conv)
         assert kinds == "CRBM" + "CDRBM" + "CRBM" * 2
-        assert "".join(type(layer).__name__[0] for layer in model.network.trunk.fc) == "LRBDLRB"
+        assert "".join(type(layer).__name__[0] for layer in model.trunk.fc) == "LRBDLRB"
         assert [layer.p for layer in layers(model, nn.Dropout)] == [0.3, 0.25]
         assert {conv.padding for conv in layers(model, nn.Conv2d)} == {(0, 0)}
 
@@ -188,14 +188,14 @@ class TestCNNM(ModelTester):
     @torch.no_grad()
     def test_full_size(self) -> None:
         model = CNNM(labels="rafdb7").eval()
-        assert parameters(model.network.trunk) == 6_526_752 + 3_776 + FC_4096  # 109,295,072
+        assert parameters(model.trunk) == 6_526_752 + 3_776 + FC_4096  # 109,295,072
         assert model(torch.randn(1, 3, 224, 224)).features.shape == (1, 4096)
 
     @torch.no_grad()
     def test_layers(self, model: AffectModel) -> None:
         assert [conv.out_channels for conv in layers(model, nn.Conv2d)] == [96, 256, 512, 512, 512]
         sides, image = [], torch.randn(1, 3, 224, 224)
-        for layer in model.network.trunk.conv:
+        for layer in model.trunk.conv:
             image = layer(image)
             if isinstance(layer, nn.Conv2d | nn.MaxPool2d):
                 sides.append(image.shape[-1])
@@ -214,7 +214,7 @@ class TestResNet18(ResNetTester):
 
     def test_arguments_are_written(self, tmp_path: Path) -> None:
         model = self.build(head_units=(12, 8), landmarks=True, dropout=0.1)
-        weights.write(tmp_path / "model.safetensors", model.network.state_dict(), model.describe())
+        weights.write(tmp_path / "model.safetensors", model.network_state(), model.describe())
         loaded = affectzoo.load(tmp_path / "model.safetensors")
         assert loaded.arguments == {"head_units": [12, 8], "landmarks": True, "dropout": 0.1}
         assert [fc.in_features for fc in layers(loaded, nn.Linear)] == [512 + 136, 12]
@@ -229,13 +229,13 @@ class TestResNet50(ResNetTester):
 
     def test_head_may_be_empty(self) -> None:
         model = on_meta(ResNet50, head_units=())
-        assert parameters(model.network.trunk) == 23_508_032
-        assert model.network.heads.expression.in_features == 2048
+        assert parameters(model.trunk) == 23_508_032
+        assert model.heads.expression.in_features == 2048
 
     def test_units_of_the_head(self, model: AffectModel) -> None:
         fc = layers(model, nn.Linear)
         assert [(layer.in_features, layer.out_features) for layer in fc] == [(2048, 1500), (1500, 256)]
-        kinds = "".join(type(layer).__name__[0] for layer in model.network.trunk.fc)
+        kinds = "".join(type(layer).__name__[0] for layer in model.trunk.fc)
         assert kinds == "LRDLRD"
 
 
@@ -297,13 +297,13 @@ def test_landmarks_that_do_not_fit(build: Callable[[], nn.Module]) -> None:
 )
 def test_landmarks_widen_the_first_layer(model_class: type[AffectModel], first: int) -> None:
     with_points, without = on_meta(model_class, landmarks=True), on_meta(model_class)
-    assert (with_points.network.trunk.landmarks, without.network.trunk.landmarks) == (68, 0)
-    assert parameters(with_points.network) - parameters(without.network) == 136 * first
+    assert (with_points.trunk.landmarks, without.trunk.landmarks) == (68, 0)
+    assert parameters(with_points) - parameters(without) == 136 * first
     assert (with_points.arguments["landmarks"], without.arguments["landmarks"]) == (True, False)
 
 
 def test_landmarks_join_pooled_features() -> None:
-    assert on_meta(ResNet18, landmarks=True).network.trunk.feature_dim == 512 + 136
+    assert on_meta(ResNet18, landmarks=True).trunk.feature_dim == 512 + 136
 
 
 # ImageNet weights
@@ -340,14 +340,14 @@ def test_imagenet_weights_are_timms(fake_timm: Timm, model_class: type[AffectMod
     assert "pretrained" not in model.arguments
     image = torch.randn(1, 3, 224, 224)
     expected = fake_timm.made[0].eval()(image)
-    torch.testing.assert_close(model.network.trunk(image), expected, rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(model.trunk(image), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_imagenet_weights_are_not_fetched_for_other_weights(fake_timm: Timm, tmp_path: Path) -> None:
     model = ResNet18(labels="rafdb7", pretrained=True)
     assert fake_timm.asked == ["resnet18.tv_in1k"]
     path = tmp_path / "model.safetensors"
-    weights.write(path, model.network.state_dict(), model.describe())
+    weights.write(path, model.network_state(), model.describe())
     ResNet18(labels="rafdb7", pretrained=True, weights=str(path))
     affectzoo.load(path)
     assert len(fake_timm.asked) == 1

@@ -16,13 +16,14 @@ from affectzoo import weights
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models import DLPCNN, AffectModel, AlexNet, BaseDCNN, DLPCNNSmall, MobileNetV1
 from affectzoo.models.mobilenet_v1 import SameConv2d
+from affectzoo.modules import lightning_module
 from affectzoo.registry import ARCHITECTURES, Architecture
 
 RECIPES = Path(affectzoo.__file__).parents[1] / "recipes"
 
 
 def layers(model: AffectModel, kind: type[nn.Module]) -> list[nn.Module]:
-    return [layer for layer in model.network.trunk.modules() if isinstance(layer, kind)]
+    return [layer for layer in model.trunk.modules() if isinstance(layer, kind)]
 
 
 class DCNNTester(ModelTester):
@@ -38,7 +39,7 @@ class DCNNTester(ModelTester):
         convolutions = layers(model, nn.Conv2d)
         assert [conv.out_channels for conv in convolutions] == [64, 96, 128, 128, 256, 256]
         assert {conv.kernel_size for conv in convolutions} == {(3, 3)}
-        kinds = "".join(type(layer).__name__[0] for layer in model.network.trunk.conv)
+        kinds = "".join(type(layer).__name__[0] for layer in model.trunk.conv)
         assert kinds == "CRMCRMCRCRMCRCR"
 
 
@@ -46,13 +47,14 @@ class TestBaseDCNN(DCNNTester):
     model_class = BaseDCNN
 
     def test_has_no_feature_loss(self, model: AffectModel) -> None:
-        assert model.feature_term is None
+        assert lightning_module(model).feature_term is None
 
 
 class TestDLPCNN(DCNNTester):
     model_class = DLPCNN
 
-    def test_adds_the_papers_loss(self, model: AffectModel) -> None:
+    def test_adds_the_papers_loss(self) -> None:
+        model = lightning_module(self.build()).eval()
         loss = model.feature_loss
         assert (loss.name, loss.weight, loss.k) == ("locality", 0.003, 20)
         labels = torch.tensor([0, 0])
@@ -84,7 +86,7 @@ class TestDLPCNNSmall(ModelTester):
     def test_arguments_are_written(self, tmp_path: Path) -> None:
         model = self.build(dropout=0.1)
         assert [layer.p for layer in layers(model, nn.Dropout)] == [0.1]
-        weights.write(tmp_path / "model.safetensors", model.network.state_dict(), model.describe())
+        weights.write(tmp_path / "model.safetensors", model.network_state(), model.describe())
         assert weights.read_meta(tmp_path / "model.safetensors").arguments == {"dropout": 0.1}
         again = self.build(dropout=0.3, weights=str(tmp_path / "model.safetensors"))
         assert again.describe().arguments == {"dropout": 0.3}  # its own, not those it started from
@@ -134,7 +136,7 @@ class TestAlexNet(ModelTester):
         assert [conv.out_channels for conv in convolutions] == [96, 256, 384, 384, 256]
         assert [conv.groups for conv in convolutions] == [1, 2, 1, 2, 2]
         assert [fc.out_features for fc in layers(model, nn.Linear)] == [4096, 4096]
-        kinds = "".join(type(layer).__name__[0] for layer in model.network.trunk.conv)
+        kinds = "".join(type(layer).__name__[0] for layer in model.trunk.conv)
         assert kinds == "CRMLCRMLCRCRCRM"
 
     def test_has_the_published_size_for_imagenet(self) -> None:
@@ -158,7 +160,7 @@ def test_preprocessing_comes_with_the_weights(
 ) -> None:
     path = tmp_path / "model.safetensors"
     trained = DLPCNNSmall(labels="rafdb7", preprocess=other_preprocess)
-    weights.write(path, trained.network.state_dict(), trained.describe())
+    weights.write(path, trained.network_state(), trained.describe())
     loaded = DLPCNNSmall(labels="rafdb7", weights=str(path), new_head=new_head)
     assert loaded.preprocess == other_preprocess
     own = Preprocess(size=40, color="gray")
@@ -179,7 +181,7 @@ def test_registry_names_the_class(entry: Architecture) -> None:
 @entries
 def test_recipe_trains_the_architecture(entry: Architecture) -> None:
     recipe = yaml.safe_load((RECIPES / entry.recipe).read_text(encoding="utf-8"))
-    assert recipe["model"]["class_path"] == f"affectzoo.models.{entry.load_class().__name__}"
+    assert recipe["model"]["class_path"] == f"affectzoo.modules.{entry.load_class().__name__}"
 
 
 def all_testers(kind: type[ModelTester] = ModelTester) -> Iterator[type[ModelTester]]:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from affectzoo.errors import AffectZooError
-from affectzoo.models.optim import OptimizerSettings, Schedule
+from affectzoo.modules.optim import OptimizerSettings, Schedule
 
 
 @pytest.fixture

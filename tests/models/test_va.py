@@ -21,6 +21,7 @@ from affectzoo.inference.prediction import predict
 from affectzoo.labels import SPACES
 from affectzoo.losses.va import ccc, ccc_loss, mse_loss
 from affectzoo.metrics.va import VAMetrics
+from affectzoo.modules import lightning_module
 from affectzoo.tasks.va import VALoss, VATask
 
 NAN = float("nan")
@@ -143,7 +144,7 @@ def test_wrong_settings() -> None:
     with pytest.raises(LabelError, match="feature_loss locality needs classes"):
         from affectzoo.losses.features import FeatureLoss
 
-        affectzoo.create_model("dlp_cnn_s", task="va", feature_loss=FeatureLoss("locality"))
+        lightning_module(affectzoo.create_model("dlp_cnn_s", task="va"), feature_loss=FeatureLoss("locality"))
 
 
 # Models
@@ -186,7 +187,7 @@ def test_every_task_builds_trains_and_reloads(
         assert sum(map(sum, record["confusion"])) == 8
     assert evaluation_table(record, "title").row_count > 0
     path = tmp_path / "model.safetensors"
-    weights.write(path, model.network.state_dict(), model.describe(), half=False)
+    weights.write(path, model.network_state(), model.describe(), half=False)
     again = affectzoo.load(path)
     assert again.task_name == task
     torch.testing.assert_close(again(torch.ones(1, 1, 48, 48)), model(torch.ones(1, 1, 48, 48)))
@@ -196,7 +197,8 @@ def test_multitask_loss_counts_what_each_face_has(faces: FaceIndex) -> None:
     from affectzoo.datamodules.dataset import FaceDataset, collate
     from affectzoo.datamodules.transforms import FaceTransform
 
-    model = affectzoo.create_model("dlp_cnn_s", task="multitask", labels="affectnet8", va_weight=0.5).eval()
+    model = affectzoo.create_model("dlp_cnn_s", task="multitask", labels="affectnet8")
+    model = lightning_module(model, va_weight=0.5).eval()
     dataset = FaceDataset(faces, FaceTransform(model.preprocess))
     batch = collate([dataset[i] for i in range(12)])
     output, _ = model.predict_batch(batch)
@@ -226,7 +228,7 @@ def test_data_without_classes_suit_only_va_models(faces: FaceIndex) -> None:
 def test_weights_of_another_task_are_refused(tmp_path: Path) -> None:
     model = affectzoo.create_model("dlp_cnn_s", task="va")
     path = tmp_path / "model.safetensors"
-    weights.write(path, model.network.state_dict(), model.describe())
+    weights.write(path, model.network_state(), model.describe())
     with pytest.raises(WeightsError, match="weights for task va, but the model is for valence"):
         affectzoo.create_model("dlp_cnn_s", task="valence", weights=str(path))
 
@@ -247,27 +249,27 @@ def test_predictions_carry_valence_and_arousal() -> None:
 
 
 def test_frozen_trunk_stays_as_it_is_through_a_training_step() -> None:
-    model = affectzoo.create_model("dlp_cnn_s", num_classes=2, frozen="trunk").train()
-    before = {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+    model = lightning_module(affectzoo.create_model("dlp_cnn_s", num_classes=2), frozen="trunk").train()
+    before = {name: tensor.clone() for name, tensor in model.network_state().items()}
     labels = torch.tensor([0, 1, 1])
     batch = {"image": torch.randn(3, 1, 48, 48), "label": labels, "target": torch.eye(2)[labels]}
-    optimizer = model.optimizer.build(model.network.trunk, model.network.heads)
+    optimizer = model.optimizer.build(model.trunk, model.heads)
     output, batch = model.predict_batch(batch)
     torch.stack(list(model.loss_terms(output, batch).values())).sum().backward()
     optimizer.step()
-    changed = {n for n, tensor in model.network.state_dict().items() if not torch.equal(tensor, before[n])}
+    changed = {n for n, tensor in model.network_state().items() if not torch.equal(tensor, before[n])}
     assert changed == {"heads.expression.weight", "heads.expression.bias"}
-    part = affectzoo.create_model("dlp_cnn_s", num_classes=2, frozen=0.2)
-    trained = {name.split(".")[1] for name, p in part.network.trunk.named_parameters() if p.requires_grad}
-    assert any(p.requires_grad for p in part.network.trunk.fc.parameters()) and "0" not in trained
+    part = lightning_module(affectzoo.create_model("dlp_cnn_s", num_classes=2), frozen=0.2)
+    trained = {name.split(".")[1] for name, p in part.trunk.named_parameters() if p.requires_grad}
+    assert any(p.requires_grad for p in part.trunk.fc.parameters()) and "0" not in trained
 
 
 def test_frozen_layers_never_keep_a_random_start(tmp_path: Path) -> None:
     quiet: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = {"max_steps": 1, "limit_val_batches": 0, "accelerator": "cpu", **quiet}
-    random_trunk = affectzoo.create_model("dlp_cnn_s", labels="ferplus8", frozen="trunk")
+    random_trunk = lightning_module(affectzoo.create_model("dlp_cnn_s", labels="ferplus8"), frozen="trunk")
     data = FERPlus(str(write_ferplus(tmp_path / "data")), preprocess=random_trunk.preprocess, num_workers=0)
     with pytest.raises(AffectZooError, match=r"keep their random start: name --model\.weights"):
         pl.Trainer(**trainer).fit(random_trunk, datamodule=data)
-    trained = affectzoo.create_model("dlp_cnn_s", labels="ferplus8", frozen="trunk", weights="ferplus")
+    trained = lightning_module(affectzoo.load("dlp_cnn_s.ferplus"), frozen="trunk")
     pl.Trainer(**trainer).fit(trained, datamodule=data)

@@ -86,7 +86,7 @@ def plain(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("plain")
     torch.manual_seed(1)
     made = model()
-    weights.write(folder / weights.FILE_NAME, made.network.state_dict(), made.describe())
+    weights.write(folder / weights.FILE_NAME, made.network_state(), made.describe())
     seal(folder / weights.FILE_NAME)
     return folder
 
@@ -103,15 +103,15 @@ def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(2)
     made = model()
     weights.write_sharded(
-        folder, made.network.state_dict(), made.describe(), limit=10**6, golden=golden.make(half(made))
+        folder, made.network_state(), made.describe(), limit=10**6, golden=golden.make(half(made))
     )
     return folder
 
 
 def half(made: AffectModel) -> AffectModel:
     """The model with the values that are left after storing."""
-    state = made.network.state_dict()
-    made.network.load_state_dict(
+    state = made.network_state()
+    made.load_state_dict(
         {name: t.half().float() if t.is_floating_point() else t for name, t in state.items()}
     )
     return made
@@ -144,7 +144,7 @@ def test_the_hub_gives_the_same_model_as_the_folder(
 ) -> None:
     made = model(arch, task=task, **({"labels": LABELS} if task == "expression" else {}))
     meta = replace(made.describe(), training={"window": 8} if arch == "cnn_gru" else {})
-    weights.write(tmp_path / "run" / weights.FILE_NAME, made.network.state_dict(), meta)
+    weights.write(tmp_path / "run" / weights.FILE_NAME, made.network_state(), meta)
     seal(tmp_path / "run" / weights.FILE_NAME)
     hub.create(NAME, files(tmp_path / "run"))
     local, remote = affectzoo.load(tmp_path / "run"), affectzoo.load(SPEC)

@@ -64,7 +64,7 @@ class Commands:
         if arguments[0] == "fit":
             run.mkdir()
             model = affectzoo.create_model("dlp_cnn_s", task="va")
-            weights.write(run / "model.safetensors", model.network.state_dict(), model.describe())
+            weights.write(run / "model.safetensors", model.network_state(), model.describe())
         else:
             identity = Identity.read(run / "model.safetensors")
             fold = int(run.name[-1])
@@ -209,7 +209,7 @@ def test_command_line_over_real_folds(
     recipe = tmp_path / "recipes" / "dlp_cnn_s" / "afewva.yaml"
     recipe.parent.mkdir(parents=True)
     content = {
-        "model": {"class_path": "affectzoo.models.DLPCNNSmall", "init_args": {"task": "va"}},
+        "model": {"class_path": "affectzoo.modules.DLPCNNSmall", "init_args": {"task": "va"}},
         "data": {
             "class_path": "affectzoo.datamodules.AFEWVA",
             "init_args": {"root": str(root), "batch_size": 4, "num_workers": 0},

@@ -86,7 +86,7 @@ def test_a_cross_validation_that_is_killed_ends_with_its_table(tmp_path: Path) -
     recipe = tmp_path / "dlp_cnn_s" / "afewva.yaml"
     recipe.parent.mkdir()
     content = {
-        "model": {"class_path": "affectzoo.models.DLPCNNSmall", "init_args": {"task": "va"}},
+        "model": {"class_path": "affectzoo.modules.DLPCNNSmall", "init_args": {"task": "va"}},
         "data": {"class_path": "affectzoo.datamodules.AFEWVA", "init_args": {"root": str(root)}},
         "trainer": {"max_epochs": 1},
     }

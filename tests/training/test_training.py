@@ -182,8 +182,8 @@ def test_run_loads_as_a_model(trained: tuple[Path, Path]) -> None:
     assert model.describe().training["data"] == "ferplus"
     assert model.describe().training["training_label_rule"] == "crossentropy"
     state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
-    for name, tensor in model.network.state_dict().items():
-        torch.testing.assert_close(tensor, state[f"network.{name}"], rtol=1e-3, atol=1e-3)
+    for name, tensor in model.network_state().items():
+        torch.testing.assert_close(tensor, state[name], rtol=1e-3, atol=1e-3)
 
 
 def test_test_writes_record_and_figure(
@@ -267,15 +267,15 @@ def test_second_run_gets_a_number(tmp_path: Path) -> None:
 
 
 def test_class_weights_come_from_the_training_part(tmp_path: Path) -> None:
+    from affectzoo import modules
     from affectzoo.datamodules import FERPlus
-    from affectzoo.models import DLPCNNSmall
     from affectzoo.tasks.expression import ExpressionLoss
 
     root = write_ferplus(tmp_path / "data")
     labels = root / "FER2013Train" / "label.csv"
     kept = [line for line in labels.read_text().splitlines() if line][:-10]  # drops 2 nameless, 8 faces
     labels.write_text("\n".join([*kept[1:], ""]))  # and the first neutral
-    model = DLPCNNSmall(labels="ferplus8", loss=ExpressionLoss(class_weights="inverse"))
+    model = modules.DLPCNNSmall(labels="ferplus8", loss=ExpressionLoss(class_weights="inverse"))
     data = FERPlus(str(root), preprocess=model.preprocess, num_workers=0, rule="majority")
     data.setup("fit")
     model.tasks[0].use_class_counts(data.train_class_counts())
@@ -399,8 +399,9 @@ def test_data_in_other_classes_than_the_models_are_refused_without_the_command_l
     import lightning.pytorch as pl
 
     from affectzoo.datamodules import FERPlus
+    from affectzoo.modules import lightning_module
 
-    model = affectzoo.create_model("dlp_cnn_s", labels="affectnet8")
+    model = lightning_module(affectzoo.create_model("dlp_cnn_s", labels="affectnet8"))
     data = FERPlus(str(ferplus), preprocess=model.preprocess, num_workers=0)
     trainer = pl.Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     with pytest.raises(affectzoo.AffectZooError, match=r"data speak ferplus8.*the model affectnet8"):

@@ -74,7 +74,7 @@ def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WeightsEn
     meta = replace(model.describe(), training={"data": "fake"})
     monkeypatch.setattr("affectzoo.store.entry.ASSETS", tmp_path / "assets")
     file = tmp_path / "assets" / "weights" / "fake.safetensors"
-    weights.write(file, model.network.state_dict(), meta)
+    weights.write(file, model.network_state(), meta)
     facts = {"file": file.name, "sha256": fetch.sha256(file), "size": 2_700_000, "parameters": 1_333_635}
     text = json.dumps(facts | {"meta": meta.to_dict()})
     file.with_name("dlp_cnn_s.fake.json").write_text(text, encoding="utf-8")
@@ -150,7 +150,6 @@ def test_metadata_of_another_kind(path: Path, text: str | None, said: str) -> No
     ("change", "said"),
     [
         ({"arhc": "alexnet", "year": 2019}, "unknown fields arhc, year"),
-        ({"arch": "dlp_cn"}, "unknown architecture 'dlp_cn': did you mean dlp_cnn"),
         ({"arch": 3}, "arch is no str"),
         ({"labels": "rafdb7"}, "labels is no list"),
         ({"labels": []}, "task expression with 0 labels"),

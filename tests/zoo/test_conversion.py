@@ -70,7 +70,7 @@ def save(path: Path, which: int = PUBLISHED, **changes: torch.Tensor | None) -> 
 
 def first_units(model: Any, picture: np.ndarray[Any, Any] = PICTURE) -> torch.Tensor:
     """A model's first fully connected layer, behind its ReLU, of a picture."""
-    trunk = model.network.trunk
+    trunk = model.trunk
     with torch.no_grad():
         pooled = trunk.grid(trunk.features(model.preprocess(picture)[None])).flatten(1)
         joined = join_landmarks(pooled, torch.zeros(1, 68, 2), trunk.landmarks)
@@ -269,7 +269,7 @@ def test_models_start_from_it(tmp_path: Path) -> None:
     assert clip.preprocess.std == pytest.approx([1 / 255] * 3)
     with torch.no_grad():
         image = clip.preprocess(PICTURE)[None]
-        assert off(clip.network.trunk.frames(image, torch.zeros(1, 68, 2)), expected) < 1e-2
+        assert off(clip.trunk.frames(image, torch.zeros(1, 68, 2)), expected) < 1e-2
     with pytest.raises(WeightsError, match=r"fc\.0\.weight has shape \(16, 392\), expected \(16, 528\)"):
         CNNGRU(task="va", backbone="vggface", landmarks=True, weights=plain, new_head=True)
 

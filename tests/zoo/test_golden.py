@@ -37,7 +37,7 @@ def written(
         given["preprocess"] = replace(entry.default_preprocess, resize=None, **given["preprocess"])
     model = affectzoo.create_model(arch, **given)
     meta = replace(model.describe(), training=training or {})
-    weights.write(path, model.network.state_dict(), meta)
+    weights.write(path, model.network_state(), meta)
     seal(path)
     return path
 
@@ -66,7 +66,7 @@ def test_sealed_weights_load_and_keep_their_tensors(tmp_path: Path, arch: str, t
     assert len(stored["golden.picture"]) == (4 if window else 1)
     assert ("golden.landmarks" in stored) == (arch == "resnet18" or arch == "cnn_gru")
     model = affectzoo.load(path)
-    assert weights.read_tensors(path).keys() == model.network.state_dict().keys()
+    assert weights.read_tensors(path).keys() == model.network_state().keys()
     assert not any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
     assert model.device.type == "cpu"
 
@@ -200,9 +200,9 @@ def test_a_new_head_is_real_and_the_trunk_the_files(tmp_path: Path) -> None:
     path = written(tmp_path / "x.safetensors", labels=["a", "b", "c"])
     model = affectzoo.load(path, labels=["x", "y"])
     assert not any(tensor.is_meta for tensor in (*model.parameters(), *model.buffers()))
-    assert model.network.heads["expression"].weight.std() > 0
-    own = affectzoo.load(path).network.trunk.state_dict()
-    assert all(torch.equal(tensor, own[name]) for name, tensor in model.network.trunk.state_dict().items())
+    assert model.heads["expression"].weight.std() > 0
+    own = affectzoo.load(path).trunk.state_dict()
+    assert all(torch.equal(tensor, own[name]) for name, tensor in model.trunk.state_dict().items())
     with pytest.raises(AffectZooError, match="preprocess, task come with the weights"):
         affectzoo.load(path, task="va", preprocess=None)
 

@@ -29,6 +29,7 @@ from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files import fetch
 from affectzoo.models import AffectModel, DLPCNNSmall
+from affectzoo.modules import lightning_module
 from affectzoo.zoo.importing import reference
 from affectzoo.zoo.importing.checkpoint import import_checkpoint
 from affectzoo.zoo.importing.report import ImportReport
@@ -69,7 +70,7 @@ def model() -> AffectModel:
 
 @pytest.fixture
 def state(model: AffectModel) -> Tensors:
-    return {name: tensor.clone() for name, tensor in model.network.state_dict().items()}
+    return {name: tensor.clone() for name, tensor in model.network_state().items()}
 
 
 @pytest.fixture(scope="module")
@@ -402,7 +403,7 @@ def test_labels_are_never_reordered(tmp_path: Path, state: Tensors) -> None:
     assert report.meta.labels == tuple(order)
     assert "The labels are those of affectnet7 in another order, which is kept." in report.notes
     assert report.model is not None
-    assert torch.equal(report.model.network.heads["expression"].bias, torch.arange(7.0))
+    assert torch.equal(report.model.heads["expression"].bias, torch.arange(7.0))
     assert not any("another order" in note for note in small(path, labels="fer2013").notes)
 
 
@@ -510,12 +511,12 @@ class Others(pl.LightningModule):
         return torch.optim.Adam(self.parameters())
 
 
-def train(module: pl.LightningModule, path: Path) -> Path:
+def train(network: pl.LightningModule, path: Path) -> Path:
     """Save a Lightning checkpoint after one step."""
     faces = [{"image": FACE[i], "label": i, "target": torch.eye(3)[i], "index": i} for i in range(2)]
     quiet = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
     trainer = pl.Trainer(max_steps=1, accelerator="cpu", enable_model_summary=False, **quiet)
-    trainer.fit(module, DataLoader(faces, batch_size=2))
+    trainer.fit(network, DataLoader(faces, batch_size=2))
     trainer.save_checkpoint(path)
     return path
 
@@ -532,7 +533,7 @@ def test_lightning_checkpoint_of_others(tmp_path: Path) -> None:
 def test_lightning_checkpoint_of_affectzoo_needs_no_options(tmp_path: Path) -> None:
     prepared = Preprocess(size=40, resize=48, color="gray", margin=0.2)
     trained = DLPCNNSmall(labels=LABELS, dropout=0.25, preprocess=prepared)
-    path = train(trained, tmp_path / "last.ckpt")
+    path = train(lightning_module(trained), tmp_path / "last.ckpt")
     report = import_checkpoint(path)
     assert report.faults == []
     assert report.meta.labels == tuple(LABELS)
@@ -586,7 +587,7 @@ def test_values_are_kept(kind: torch.dtype, tmp_path: Path, old: OldNet) -> None
     out = small(save(tmp_path / "old.pt", tensors)).write(tmp_path / "new" / "old.safetensors")
     assert weights.is_half(out) == (kind == torch.float16)
     assert len(weights.read_golden(out)) == 4  # picture, box, features, expression
-    loaded = affectzoo.load(out).network.state_dict()
+    loaded = affectzoo.load(out).network_state()
     expected = tensors["classify.weight"].float()
     assert torch.equal(loaded["heads.expression.weight"], expected)
     assert sorted(path.name for path in out.parent.iterdir()) == ["old.safetensors"]

@@ -35,7 +35,7 @@ def test_every_listed_weights_loads_as_described() -> None:
         assert model.meta == entry.meta == weights.read_meta(entry.path)
         assert model.preprocess == entry.meta.preprocess
         assert model.labels.names == entry.meta.labels
-        assert sum(p.numel() for p in model.network.parameters()) == entry.parameters
+        assert sum(p.numel() for p in model.parameters()) == entry.parameters
         assert entry.path.stat().st_size == entry.size < 12 * 2**20
         assert {"weights", "pictures", "labels"} <= set(entry.meta.licence)
         assert (REPOSITORY / entry.meta.training["recipe"]).is_file()
@@ -102,7 +102,7 @@ def test_models_command(capsys: pytest.CaptureFixture[str]) -> None:
     by_name = {row["name"]: row for row in rows}
     assert set(by_name) == set(ARCHITECTURES)
     model = DLPCNNSmall(labels="ferplus8")
-    assert by_name["dlp_cnn_s"]["parameters"] == sum(p.numel() for p in model.network.parameters())
+    assert by_name["dlp_cnn_s"]["parameters"] == sum(p.numel() for p in model.parameters())
     assert by_name["dlp_cnn_s"]["weights"] == [FERPLUS] and by_name["alexnet"]["weights"] == []
     assert main(["models", "--pretrained", "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)

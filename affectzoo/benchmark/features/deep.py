@@ -23,9 +23,7 @@ if TYPE_CHECKING:
 def layer_names(model: AffectModel) -> list[str]:
     """The layers of a model that ``Layer`` takes, as they follow one another in its network."""
     containers = (nn.ModuleDict, nn.ModuleList)
-    return [
-        name for name, module in model.network.named_modules() if name and not isinstance(module, containers)
-    ]
+    return [name for name, module in model.named_modules() if name and not isinstance(module, containers)]
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def _watched(model: AffectModel, layer: str | None) -> Iterator[dict[str, Any]]:
         first = output if isinstance(output, torch.Tensor) else output[0]
         seen["output"] = first.clone()  # what follows may work in place
 
-    handle = model.network.get_submodule(layer).register_forward_hook(keep)
+    handle = model.get_submodule(layer).register_forward_hook(keep)
     try:
         yield seen
     finally:

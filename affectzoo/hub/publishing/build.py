@@ -275,7 +275,7 @@ class _Draft:
     def _card(self) -> str:
         files = weights.files(store.locate(self.place).path)
         sums = {file.name: fetch.sha256(file) for file in files}
-        parameters = sum(parameter.numel() for parameter in self.model.network.parameters())
+        parameters = sum(parameter.numel() for parameter in self.model.parameters())
         versions = {LIBRARY: __version__, "torch": str(torch.__version__)}
         recipe = RECIPE_NAME if (self.place / RECIPE_NAME).is_file() else None
         config = {

@@ -79,7 +79,7 @@ def import_checkpoint(
     source = _with_counters(checkpoint.tensors)
     if len(source) > len(checkpoint.tensors):
         notes.append("Batch norm's counts of batches, which old checkpoints lack, are 0; nothing uses them.")
-    own = model.network.state_dict()
+    own = model.network_state()
     matching = match(_shapes(source), _shapes(own), rules, meta.arch, ordered=checkpoint.ordered)
     meta = replace(
         meta,
@@ -94,7 +94,7 @@ def import_checkpoint(
     )
     if matching.complete:
         tensors = {pair.new: _values(source[pair.old], own[pair.new], pair) for pair in matching.mapped}
-        model.network.load_state_dict(tensors, assign=True)
+        model.load_state_dict(tensors, assign=True)
         model.to("cpu").eval()
         outputs = answers(model)
         if checkpoint.meta is None:

@@ -154,7 +154,7 @@ def convert_vggface(
         },
         licence=LICENCE,
     )
-    weights.write(out, model.network.state_dict(), meta)
+    weights.write(out, model.network_state(), meta)
     return out
 
 
@@ -173,15 +173,15 @@ def _filled_model(path: Path, landmarks: bool, color: str, seed: int) -> vgg.VGG
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = vgg.VGGFace(task="va", landmarks=landmarks, preprocess=preprocess)
-    fill(cast(vgg.VGGTrunk, model.network.trunk), source, vgg.LAYOUT_16, bgr=bgr, where=str(path))
+    fill(cast(vgg.VGGTrunk, model.trunk), source, vgg.LAYOUT_16, bgr=bgr, where=str(path))
     return model
 
 
 def _fresh_layers(model: vgg.VGGFace) -> list[str]:
-    fc = cast(vgg.VGGTrunk, model.network.trunk).fc
+    fc = cast(vgg.VGGTrunk, model.trunk).fc
     first, *others = [f"trunk.fc.{i}" for i, layer in enumerate(fc) if isinstance(layer, nn.Linear)]
     columns = [f"{first}, last {2 * model.landmarks} columns (landmarks)"] if model.landmarks else []
-    return [*columns, *others, *(f"heads.{name}" for name in model.network.heads)]
+    return [*columns, *others, *(f"heads.{name}" for name in model.heads)]
 
 
 def _check_identities(source: Source, path: Path) -> None:

@@ -88,7 +88,7 @@ class ImportReport:
             WeightsError: The import is not complete, or ``out`` is not to be written.
         """
         out = check_out(out)
-        state = self.complete_model().network.state_dict()
+        state = self.complete_model().network_state()
         values = [tensor for tensor in state.values() if tensor.is_floating_point()]
         half = all(torch.equal(tensor.half().float(), tensor) for tensor in values)
         out.parent.mkdir(parents=True, exist_ok=True)

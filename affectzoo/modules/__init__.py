@@ -1,0 +1,79 @@
+"""The LightningModule of each architecture; recipes name them as ``affectzoo.modules.NAME``.
+
+Each is made from the registry: ``affectzoo.modules.AlexNet`` is ``affectzoo.models.alexnet.AlexNet`` with
+``AffectModule`` before it, so it has the arguments of both. ``lightning_module`` makes one of a loaded model.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import torch
+
+from affectzoo.models.base import AffectModel
+from affectzoo.modules.base import AffectModule
+from affectzoo.modules.freezing import freeze
+from affectzoo.registry import ARCHITECTURES, Architecture, architecture
+
+__all__ = ["AffectModel", "AffectModule", "lightning_module", "module_class"]
+
+
+@cache
+def module_class(arch: str) -> type[AffectModule]:
+    """Make the LightningModule of an architecture.
+
+    Args:
+        arch: Its name in the registry.
+
+    Raises:
+        UnknownNameError: There is no such architecture.
+    """
+    network = architecture(arch).load_class()
+    made: type[AffectModule] = type(
+        network.__name__, (AffectModule, network), {"__module__": __name__, "__doc__": network.__doc__}
+    )
+    return made
+
+
+def lightning_module(model: AffectModel, **training: Any) -> AffectModule:
+    """Make the LightningModule of a model, to train or test it with a ``Trainer``.
+
+    >>> model = affectzoo.load("dlp_cnn_s.ferplus")
+    >>> trainer.fit(affectzoo.modules.lightning_module(model, optimizer=OptimizerSettings(lr=0.01)), data)
+
+    Args:
+        model: Such as ``affectzoo.load`` returns. Its tensors are shared: what trains the module trains it.
+        **training: Losses, optimizer and so on, see ``AffectModule``.
+
+    Returns:
+        A module with the model's task, labels, preprocessing, metadata and tensors, in training mode.
+    """
+    with torch.device("meta"):
+        made = module_class(model.arch)(
+            task=model.task_name,
+            labels=None if model.labels is None else list(model.labels.names),
+            preprocess=model.preprocess,
+            clip_rule=model.clip_rule,
+            **model.arguments,
+            **training,
+        )
+    made.trunk, made.heads = model.trunk, model.heads
+    made.meta, made.starts_trained = model.meta, model.starts_trained
+    freeze(made.trunk, made.frozen)
+    return made.train()
+
+
+def _named(name: str) -> Architecture | None:
+    return next((entry for entry in ARCHITECTURES.values() if entry.target.endswith(f":{name}")), None)
+
+
+def __getattr__(name: str) -> type[AffectModule]:
+    entry = _named(name)
+    if entry is None:
+        raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+    return module_class(entry.name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *(entry.target.rpartition(":")[2] for entry in ARCHITECTURES.values())])

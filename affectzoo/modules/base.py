@@ -1,0 +1,221 @@
+"""The LightningModule that every architecture is in training: losses, optimizer, schedule, one step.
+
+An architecture's module is its network (``affectzoo.models``) with this class before it; nothing of the step
+is written twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Self, cast
+
+import lightning.pytorch as pl
+import torch
+from torch import nn
+
+from affectzoo.errors import LabelError, OptionError, WeightsError
+from affectzoo.losses.features import FeatureLoss
+from affectzoo.metrics.predictions import Predicted, Predictions
+from affectzoo.models.base import AffectModel, Trunk
+from affectzoo.modules.freezing import Freeze, freeze, frozen_batch_norm_to_eval
+from affectzoo.modules.optim import OptimizerSettings, Schedule
+from affectzoo.sample import AffectOutput, Batch
+from affectzoo.tasks.build import Task, build_tasks
+from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
+from affectzoo.tasks.va import VALoss
+from affectzoo.weights import WeightsMeta
+
+
+class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # one device and dtype
+    """Base of all architectures' LightningModules.
+
+    Attributes:
+        predicted: The predictions of the latest evaluation by stage, ``valid`` and ``test``.
+    """
+
+    def __init__(
+        self,
+        *,
+        frozen: Freeze = "none",
+        loss: ExpressionLoss = ExpressionLoss(),
+        va_loss: VALoss = VALoss(),
+        va_weight: float = 1.0,
+        feature_loss: FeatureLoss | None = None,
+        optimizer: OptimizerSettings = OptimizerSettings(),
+        schedule: Schedule = Schedule(),
+        **network: Any,
+    ) -> None:
+        """Build the network and what trains it.
+
+        Args:
+            frozen: What is not trained: none, trunk, or all of the trunk but this share of its last layers.
+            loss: How class scores are judged.
+            va_loss: How valence and arousal are judged.
+            va_weight: Factor of the valence/arousal loss beside the expression's.
+            feature_loss: A loss on the features; by default as the architecture's paper does.
+            optimizer: Optimizer and rates.
+            schedule: How the learning rate moves.
+            **network: Of the network, see its class in ``affectzoo.models``.
+        """
+        super().__init__(**network)  # the architecture's network, which comes next in every subclass
+        if feature_loss is None:
+            feature_loss = FeatureLoss() if self.labels is None else FeatureLoss(**self.default_feature_loss)
+        if feature_loss.name != "none" and self.labels is None:
+            raise LabelError(
+                f"feature_loss {feature_loss.name} needs classes, task {self.task_name} has none"
+            )
+        self.frozen = frozen
+        self.feature_loss = feature_loss
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.va_weight = va_weight
+        with torch.device("cpu"):  # also where the network is built without memory
+            self._tasks = nn.ModuleList(build_tasks(self.task_name, self.labels, loss, va_loss))
+            dim = cast(Trunk, self.trunk).feature_dim
+            self.feature_term = feature_loss.build(len(self.labels or ()), dim)
+        freeze(self.trunk, frozen)
+        self.predicted: dict[str, Predicted] = {}
+        self._predictions: dict[str, Predictions] = {}
+
+    @property
+    def tasks(self) -> list[Task]:
+        """What the model predicts, one task per head, with its loss."""
+        return cast(list[Task], list(self._tasks))
+
+    def train(self, mode: bool = True) -> Self:
+        """Set training or evaluation mode; batch norm of frozen layers keeps its statistics in both."""
+        super().train(mode)
+        if mode:
+            frozen_batch_norm_to_eval(self.trunk)
+        return self
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Note in a checkpoint which model it is of."""
+        known = replace(self.describe(), training={}, metrics=(), licence={})  # not of what it started from
+        checkpoint["affectzoo"] = known.to_dict()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Refuse a checkpoint of another architecture or label space.
+
+        Raises:
+            WeightsError: Of another architecture, or not of affectzoo.
+            LabelError: For other classes.
+            OptionError: Of a training of another length, whose schedule ends where it ended.
+        """
+        if "affectzoo" not in checkpoint:
+            raise WeightsError("the checkpoint was not written by affectzoo")
+        meta = WeightsMeta.from_dict(checkpoint["affectzoo"], "the checkpoint")
+        self.check_meta(meta, "the checkpoint")
+        self._check_schedule(checkpoint)
+
+    def _check_schedule(self, checkpoint: Mapping[str, Any]) -> None:
+        if self._trainer is None or self.trainer.state.fn != "fit" or self.schedule.name != "one_cycle":
+            return
+        here = self.trainer.estimated_stepping_batches
+        for schedule in checkpoint.get("lr_schedulers", ()):
+            if schedule.get("total_steps", here) != here:
+                raise OptionError(
+                    f"the checkpoint's schedule has {schedule['total_steps']} steps, this training {here}: "
+                    "go on with the same epochs, data and batch size, or train anew with --model.weights"
+                )
+
+    def setup(self, stage: str) -> None:
+        """Check that data and model speak the same labels; take class counts from the training part.
+
+        Raises:
+            LabelError: They do not.
+            OptionError: Layers are frozen at their random start.
+        """
+        frozen = any(not parameter.requires_grad for parameter in self.trunk.parameters())
+        if stage == "fit" and frozen and not self.starts_trained and self.trainer.ckpt_path is None:
+            raise OptionError(
+                f"{self.arch}: frozen layers would keep their random start: name --model.weights (or --model."
+                "pretrained true, where there are ImageNet weights), or train all: --model.frozen none"
+            )
+        self.trunk.to(memory_format=torch.channels_last)
+        data = getattr(self.trainer, "datamodule", None)
+        spoken = getattr(getattr(data, "index", None), "labels", None)
+        if spoken is not None and self.labels is not None and not spoken.same_classes(self.labels):
+            raise LabelError(
+                f"the data speak {spoken}, the model {self.labels}; give the data module labels=model.labels"
+            )
+        if stage == "fit" and data is not None and hasattr(data, "train_class_counts"):
+            for task in self.tasks:
+                if isinstance(task, ExpressionTask):
+                    task.use_class_counts(data.train_class_counts())
+        self._predictions = {stage: self.predictions() for stage in ("valid", "test")}
+
+    def loss_terms(self, output: AffectOutput, batch: Batch) -> dict[str, torch.Tensor]:
+        """The losses of a batch by name, each with its factor; their sum is what training lowers."""
+        terms = {task.head: task.loss(getattr(output, task.head), batch) for task in self.tasks}
+        if "expression" in terms and "va" in terms:
+            terms["va"] = self.va_weight * terms["va"]
+        if self.feature_term is not None and self.training:
+            pull = self.feature_term(output.features, batch["label"], batch["index"])
+            terms[self.feature_loss.name] = self.feature_loss.weight * pull
+        return terms
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """One step; logs the loss and, when there are several, its terms."""
+        terms = self.loss_terms(*self.predict_batch(batch))
+        total = torch.stack(list(terms.values())).sum()
+        if len(terms) > 1:
+            self.log_dict({f"train/{name}": term for name, term in terms.items()})
+        self.log("train/loss", total, prog_bar=True)
+        return total
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count a batch of the validation part."""
+        self._evaluate(batch, "valid")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count a batch of the test part."""
+        self._evaluate(batch, "test")
+
+    def predict_step(self, batch: Batch, batch_idx: int) -> tuple[torch.Tensor, AffectOutput]:
+        """Predict a batch.
+
+        Returns:
+            The faces' rows of the index table, shape (N,), and the outputs for them; frames that only fill a
+            window up are left out.
+        """
+        with torch.autocast(self.device.type, enabled=False):
+            output, batch = self.predict_batch(batch)
+        if "mask" not in batch:
+            return batch["index"], output
+        keep = batch["mask"]
+        kept = {name: value[keep] for name, value in output._asdict().items() if value is not None}
+        return batch["index"][keep], AffectOutput(**kept)
+
+    def _evaluate(self, batch: Batch, stage: str) -> None:
+        with torch.autocast(self.device.type, enabled=False):  # in float32, as predictions are made
+            output, batch = self.predict_batch(batch)
+        terms = self.loss_terms(output, batch)
+        size = int(batch["mask"].sum()) if "mask" in batch else len(batch["label"])
+        total = torch.stack(list(terms.values())).sum()
+        self.log(f"{stage}/loss", total, batch_size=size, sync_dist=True)
+        self._predictions[stage].to(self.device).update(output, batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the metrics of the validation part."""
+        self._conclude("valid")
+
+    def on_test_epoch_end(self) -> None:
+        """Log the metrics of the test part."""
+        self._conclude("test")
+
+    def _conclude(self, stage: str) -> None:
+        self.predicted[stage] = self._predictions[stage].compute()
+        self._predictions[stage].reset()
+        values = self.score(self.predicted[stage])
+        scalars = {f"{stage}/{name}": value.float() for name, value in values.items() if value.ndim == 0}
+        self.log_dict(scalars, prog_bar=True)
+
+    def configure_optimizers(self) -> Any:
+        """Build the optimizer over trunk and heads, stepped by iterations."""
+        optimizer = self.optimizer.build(self.trunk, self.heads)
+        scheduler = self.schedule.build(optimizer, self.trainer.estimated_stepping_batches)
+        if scheduler is None:
+            return optimizer
+        return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
