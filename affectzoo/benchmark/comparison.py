@@ -23,9 +23,8 @@ from affectzoo.evaluation.scoring import Drawn, groups_of
 from affectzoo.metrics.bootstrap import McNemar, Metric, bootstrap_difference, mcnemar
 from affectzoo.metrics.classification import accuracy, class_metrics, confusion
 from affectzoo.metrics.columns import LABEL, TRUE, score_columns
-from affectzoo.metrics.names import CLASS_METRICS, COMPARED, METRICS, family
+from affectzoo.metrics.names import CLASS_METRICS, COMPARED, DIMENSIONS, METRICS, family
 from affectzoo.metrics.regression import regression_metrics
-from affectzoo.tasks.heads import DIMENSIONS
 
 Floats = npt.NDArray[np.float64]
 

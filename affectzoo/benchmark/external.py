@@ -40,7 +40,7 @@ from affectzoo.datasets.ids import ids
 from affectzoo.errors import DataError, LabelError
 from affectzoo.files.text import csv_rows
 from affectzoo.labels import canonical
-from affectzoo.tasks.heads import DIMENSIONS
+from affectzoo.metrics.names import DIMENSIONS
 
 if TYPE_CHECKING:
     from affectzoo.datasets.index import FaceIndex

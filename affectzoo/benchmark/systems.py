@@ -41,7 +41,7 @@ from affectzoo.evaluation.measurement import epoch_facts, model_answers, weights
 from affectzoo.evaluation.predictions import Answers
 from affectzoo.files import fetch
 from affectzoo.labels import LabelSpace, unmapped
-from affectzoo.tasks.heads import DIMENSIONS
+from affectzoo.metrics.names import DIMENSIONS
 from affectzoo.zoo.loading import load
 
 if TYPE_CHECKING:

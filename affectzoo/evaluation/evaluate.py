@@ -19,10 +19,10 @@ from affectzoo.datasets.index import FaceIndex
 from affectzoo.evaluation.measurement import Context, Tables, measurement
 from affectzoo.evaluation.record import write_record
 from affectzoo.metrics.columns import TRUE
+from affectzoo.metrics.names import DIMENSIONS
 from affectzoo.models.inference import inference
 from affectzoo.plots import agreement_figure, confusion_figure, traces_figure
 from affectzoo.sample import AffectOutput, Batch
-from affectzoo.tasks.heads import DIMENSIONS
 
 if TYPE_CHECKING:
     from rich.table import Table

@@ -19,7 +19,7 @@ from affectzoo.evaluation.record import record_key
 from affectzoo.evaluation.schema import Model, Training
 from affectzoo.evaluation.scoring import Part, clip_figures, score
 from affectzoo.metrics.columns import LABEL, TRUE
-from affectzoo.tasks.heads import DIMENSIONS
+from affectzoo.metrics.names import DIMENSIONS
 from affectzoo.tasks.va import VATask
 from affectzoo.weights import fingerprint
 

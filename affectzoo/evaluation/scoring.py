@@ -27,12 +27,11 @@ from affectzoo.labels import LabelSpace
 from affectzoo.metrics.bootstrap import bootstrap
 from affectzoo.metrics.classification import accuracy, class_metrics, f1, recalls, weighted
 from affectzoo.metrics.columns import LABEL, TRUE
-from affectzoo.metrics.names import CLASS_METRICS
+from affectzoo.metrics.names import CLASS_METRICS, DIMENSIONS
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.metrics.regression import from_sums, terms
 from affectzoo.metrics.skew import skew_normalised
 from affectzoo.sample import ClipRule
-from affectzoo.tasks.heads import DIMENSIONS
 
 Drawn = Literal["subjects", "clips", "faces"]
 LEVEL, RESAMPLES = 0.95, 1000

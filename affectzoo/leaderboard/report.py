@@ -22,8 +22,7 @@ from affectzoo.leaderboard.papers import facts, published
 from affectzoo.leaderboard.tables import number, text
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
 from affectzoo.metrics.columns import TRUE
-from affectzoo.metrics.names import title
-from affectzoo.tasks.heads import DIMENSIONS
+from affectzoo.metrics.names import DIMENSIONS, title
 
 TRACED_CLIPS, TRACED_SYSTEMS = 6, 4
 """Clips and systems, the best ones, whose predictions are drawn over time."""

@@ -6,12 +6,11 @@ from typing import Literal, get_args
 
 from affectzoo.errors import LabelError, UnknownNameError
 from affectzoo.labels import LabelSpace
+from affectzoo.metrics.names import DIMENSIONS
 
 TaskName = Literal["expression", "va", "valence", "arousal", "multitask"]
 """``va`` predicts valence and arousal, ``valence`` and ``arousal`` one of them (as AffectNet's two networks
 do), ``multitask`` the expression as well as both."""
-
-DIMENSIONS = ("valence", "arousal")
 
 
 def check_task(name: str, labels: LabelSpace | None) -> None:

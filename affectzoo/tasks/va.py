@@ -11,11 +11,10 @@ from torch import nn
 
 from affectzoo.errors import OptionError, UnknownNameError
 from affectzoo.losses.va import ccc_loss, mse_loss
-from affectzoo.metrics.names import DIMENSIONS as DIMENSIONS
+from affectzoo.metrics.names import DIMENSIONS
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.metrics.va import VAMetrics
 from affectzoo.sample import Batch
-from affectzoo.tasks.heads import DIMENSIONS
 
 VALossName = Literal["mse", "ccc", "mix"]
 
