@@ -25,7 +25,7 @@ class Architecture:
 
     Attributes:
         name: What users type.
-        target: Module and class of its LightningModule, ``module:Class``.
+        target: Module and class of its network, ``module:Class``.
         summary: One line for tables and help.
         source: Paper, table or equation it follows.
         recipe: Its default recipe, below ``recipes/``.
@@ -40,7 +40,7 @@ class Architecture:
     tasks: tuple[str, ...] = TASKS
 
     def load_class(self) -> type[AffectModel]:
-        """Import the architecture's LightningModule."""
+        """Import the architecture's network."""
         module, _, name = self.target.partition(":")
         loaded: type[AffectModel] = getattr(importlib.import_module(module), name)
         return loaded

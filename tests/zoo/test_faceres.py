@@ -54,7 +54,7 @@ def prepared(model: MobileNetV1, rgb: np.ndarray[Any, Any]) -> torch.Tensor:
 def test_computes_what_the_published_network_does(source: Path, shape: tuple[int, int]) -> None:
     model = converted(source)
     rgb = np.random.default_rng(1).integers(0, 256, (*shape, 3), np.uint8)
-    found = model.network.trunk(prepared(model, rgb))[0].double().numpy()
+    found = model.trunk(prepared(model, rgb))[0].double().numpy()
     expected = fake.reference(ARRAYS, BLOCKS, rgb)
     assert expected.min() < expected.max() < 6
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
@@ -72,7 +72,7 @@ def test_batch_norm_starts_as_the_identity(tmp_path: Path, monkeypatch: pytest.M
     model = converted(path, faces=tmp_path)
     files = sorted(tmp_path.glob("*.png"))
     faces = torch.stack([model.preprocess(cv2.imread(str(file))[..., ::-1]) for file in files])
-    trunk = model.network.trunk
+    trunk = model.trunk
     trunk.dropout.p = 0.0
     torch.testing.assert_close(trunk.train()(faces), trunk.eval()(faces), rtol=1e-3, atol=1e-3)
     meta = weights.read_meta(tmp_path / "o.safetensors")

@@ -66,7 +66,7 @@ def convert_faceres(path: str | Path, out: str | Path, *, faces: str | Path | No
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = MobileNetV1(task="va")
-    trunk = cast(MobileNetV1Trunk, model.network.trunk)
+    trunk = cast(MobileNetV1Trunk, model.trunk)
     _fill(trunk, arrays, std=model.preprocess.std[0])
     chosen = _choose(Path(faces).expanduser() if faces else ASSETS / "demo" / "rendered")
     restore_batch_norm(trunk, torch.stack([model.preprocess(images.read_image(file)) for file in chosen]))
@@ -81,7 +81,7 @@ def convert_faceres(path: str | Path, out: str | Path, *, faces: str | Path | No
         },
         licence=LICENSE,
     )
-    weights.write(out, model.network.state_dict(), meta, half=False)
+    weights.write(out, model.network_state(), meta, half=False)
     return out
 
 
