@@ -2,13 +2,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
-from fakes import Picture, picture, write_ferplus, write_rafdb
+from fakes import Picture, picture, write_ferplus, write_picture, write_rafdb
 
-from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.index import FaceIndex
+from affectzoo.datasets.table import read_table
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.labels import SPACES
 
@@ -41,29 +44,31 @@ def rafdb(tmp_path: Path) -> Path:
     return write_rafdb(tmp_path / "rafdb")
 
 
-class MemoryIndex:
-    """Makes index tables whose pictures lie in memory; label ``None``: no single class."""
+class TableIndex:
+    """Makes index tables of faces by the reader of tables; label ``None``: valence and arousal alone."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
 
     def __call__(
-        self, labels: Sequence[str | None], pixels: Picture | None = None, split: str = "train"
+        self, labels: Sequence[str | None], pixels: Picture | None = None, split: str = "train", **more: Any
     ) -> FaceIndex:
-        space = SPACES["fer2013"]
+        """Write and read; ``more`` are columns of the table, such as ``subject``, one value per face."""
         random = np.random.default_rng(0)
-        even = np.full(len(space), 1 / len(space), np.float32)
-        rows = [
-            {
-                "path": f"{i}.png",
-                "split": split,
-                "label": label,
-                "target": even if label is None else one_hot(space, label),
-                "pixels": picture(random, 48, 48) if pixels is None else pixels,
-                "source": f"line {i}",
-            }
-            for i, label in enumerate(labels)
-        ]
-        return FaceIndex.from_rows("memory", Path("nowhere"), space, rows)
+        self.root.mkdir(exist_ok=True)
+        columns: dict[str, list[Any]] = {name: list(values) for name, values in more.items()}
+        columns.setdefault("path", [f"{split}{i}.png" for i in range(len(labels))])
+        for path in columns["path"]:
+            write_picture(self.root / path, picture(random, 48, 48) if pixels is None else pixels)
+        columns["label"] = list(labels)
+        columns["split"] = [split] * len(labels)
+        for name in ("valence", "arousal"):
+            columns.setdefault(name, [0.1 if label is None else None for label in labels])
+        pd.DataFrame(columns).to_csv(self.root / "faces.csv", index=False)
+        index = read_table(self.root)
+        return index if index.labels is None else index.conform(SPACES["fer2013"])
 
 
 @pytest.fixture
-def memory_index() -> MemoryIndex:
-    return MemoryIndex()
+def table_index(tmp_path: Path) -> TableIndex:
+    return TableIndex(tmp_path / "table")

@@ -4,34 +4,35 @@ from __future__ import annotations
 
 import inspect
 import os
-from dataclasses import replace
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any, Literal, get_args
 
 import lightning.pytorch as pl
 import numpy as np
 import torch
-from lightning.pytorch.overrides.distributed import UnrepeatedDistributedSampler
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_warn
-from torch.utils.data import (
-    DataLoader,
-    Dataset,
-    Sampler,
-    Subset,
-    WeightedRandomSampler,
-    get_worker_info,
-)
+from torch.utils.data import DataLoader, Sampler
 
 from affectzoo.datamodules.clips import ClipDataset
 from affectzoo.datamodules.dataset import FaceDataset, OnUnreadable, Targets, collate
+from affectzoo.datamodules.holdout import check_fraction, hold_out
 from affectzoo.datamodules.imbalance import Imbalance, resample, resample_quadrants, sample_weights
+from affectzoo.datamodules.processes import from_all_processes, from_first_process
+from affectzoo.datamodules.samplers import EvaluationSampler, TrainingSampler
 from affectzoo.datamodules.transforms import Augment, FaceTransform
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.prepared import is_prepared, read_prepared
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import DataError, OptionError, UnknownNameError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files.remote import local_root
 from affectzoo.labels import LabelSpace, label_space
 from affectzoo.sample import Batch
+
+TestSplit = Literal["test", "valid"]
+WINDOWED = ("as_is", "quadrants")
+"""What ``imbalance`` may be for windows of clips."""
+NAMED = 10
+"""How many unreadable images are named on screen as they are met."""
 
 
 class FaceDataModule(pl.LightningDataModule):
@@ -58,7 +59,7 @@ class FaceDataModule(pl.LightningDataModule):
         imbalance: Imbalance = "as_is",
         cap: int = 15_000,
         valid_fraction: float = 0.1,
-        test_split: Literal["test", "valid"] = "test",
+        test_split: TestSplit = "test",
         on_unreadable: OnUnreadable = "raise",
         drop_unmapped: bool = False,
         merge: dict[str, str | int | float | bool | None] | None = None,
@@ -103,17 +104,17 @@ class FaceDataModule(pl.LightningDataModule):
         self.labels = labels
         self.landmarks = landmarks
         self.batch_size = batch_size
-        self.num_workers = min(4, os.cpu_count() or 1) if num_workers is None else num_workers
-        self.augment = augment
+        self.num_workers = min(4, _cores()) if num_workers is None else num_workers
+        self.augment: Augment = augment
         self.window = window
         self.stride = window if stride is None else stride
         self.eval_window = window if eval_window is None else eval_window
         self.eval_stride = self.eval_window if eval_stride is None else eval_stride
-        self.imbalance = imbalance
+        self.imbalance: Imbalance = imbalance
         self.cap = cap
         self.valid_fraction = valid_fraction
         self.test_split = test_split
-        self.on_unreadable = on_unreadable
+        self.on_unreadable: OnUnreadable = on_unreadable
         self.drop_unmapped = drop_unmapped
         self.merge = merge
         self.seed = seed
@@ -122,6 +123,31 @@ class FaceDataModule(pl.LightningDataModule):
         """What could not be read so far, each once, in order of meeting."""
         self._index: FaceIndex | None = None
         self._parts: dict[str, FaceDataset | ClipDataset] = {}
+        self._check_options()
+
+    def _check_options(self) -> None:
+        for name, least in (("batch_size", 1), ("num_workers", 0), ("landmarks", 0), ("cap", 1), ("seed", 0)):
+            if getattr(self, name) < least:
+                raise OptionError(f"data.{name} is {getattr(self, name)}, expected at least {least}")
+        choices = {"augment": Augment, "imbalance": Imbalance, "on_unreadable": OnUnreadable}
+        for name, known in {**choices, "test_split": TestSplit}.items():
+            if getattr(self, name) not in get_args(known):
+                raise UnknownNameError(f"data.{name}", getattr(self, name), get_args(known))
+        check_fraction(self.valid_fraction)
+        for window, stride in (("window", "stride"), ("eval_window", "eval_stride")):
+            length, step = getattr(self, window), getattr(self, stride)
+            if length < 0 or not min(1, length) <= step <= length:
+                raise OptionError(
+                    f"data.{window} is {length} and data.{stride} {step}: a window has at least 1 frame (0: "
+                    "single faces), and its stride is 1 to as many"
+                )
+        if self.window and not self.eval_window:
+            raise OptionError(_mixed(self.window, self.eval_window))
+        if self.window and self.imbalance not in WINDOWED:
+            raise OptionError(
+                f"data.imbalance {self.imbalance} goes by the class of single faces; windows of clips take "
+                f"{' or '.join(WINDOWED)}"
+            )
 
     def read_index(self) -> FaceIndex:
         """Read the data set's files into an index table; each data set says how."""
@@ -147,27 +173,37 @@ class FaceDataModule(pl.LightningDataModule):
     def index(self) -> FaceIndex:
         """The data set in the model's label space; read once."""
         if self._index is None:
-            index = self.read()
-            if self.labels is not None:
-                space = label_space(self.labels)
-                index = index.conform(space, drop_unmapped=self.drop_unmapped, merge=self.merge)
-            self._index = index.with_landmarks(self.landmarks)
-            rank_zero_info(_summary(self._index))
+            self._index = self._read_index()
         return self._index
+
+    def _read_index(self) -> FaceIndex:
+        index = self.read()
+        if self.labels is not None:
+            space = label_space(self.labels)
+            index = index.conform(space, drop_unmapped=self.drop_unmapped, merge=self.merge)
+        index = index.with_landmarks(self.landmarks)
+        rank_zero_info(_summary(index))
+        return index
 
     def train_class_counts(self) -> np.ndarray:
         """Faces per class of the training part before resampling, shape (C,)."""
         return self.split_index("train").class_counts()
 
     def setup(self, stage: str) -> None:
-        """Read the parts that a stage needs.
+        """Read the parts that a stage needs; of several processes one reads the index for all.
 
         Raises:
             EmptySplitError: One of them holds no face.
         """
-        needed = {"fit": ("train", "valid"), "validate": ("valid",), "test": (self.test_split,)}
-        for split in needed.get(stage, ()):
+        if stage == "fit" and bool(self.window) != bool(self.eval_window):
+            raise OptionError(_mixed(self.window, self.eval_window))
+        if self._index is None:
+            self._index = from_first_process(self._read_index)
+        for split in self._stage_splits(stage):
             self._part(split)
+
+    def _stage_splits(self, stage: str) -> tuple[str, ...]:
+        return {"fit": ("train", "valid"), "validate": ("valid",)}.get(stage, (self.test_split,))
 
     def split_index(self, split: str) -> FaceIndex:
         """The faces of one split as the loaders serve them: row ``i`` is the face with ``index`` ``i``."""
@@ -176,78 +212,86 @@ class FaceDataModule(pl.LightningDataModule):
     def _part(self, split: str) -> FaceDataset | ClipDataset:
         if split not in self._parts:
             if self.preprocess is None:
-                raise AffectZooError(
+                raise OptionError(
                     f"{type(self).__name__} needs preprocess=model.preprocess: the model decides "
-                    "size, colour and normalisation (the command line links it by itself)"
+                    "size, color and normalization (the command line links it by itself)"
                 )
-            index = self.index
-            if split in ("train", "valid") and "valid" not in index.split_counts():
-                index = hold_out(index, self.valid_fraction, self.seed)
+            index = self.index if split == "test" else self._with_valid
             training = split == "train"
+            skip = "replace" if training and self.on_unreadable == "skip" else self.on_unreadable
             faces = FaceDataset(
                 index.part(split),
                 FaceTransform(self.preprocess, self.augment if training else "none"),
-                on_unreadable=self.on_unreadable,
+                on_unreadable=skip,
                 targets=self.train_targets if training else "distribution",
             )
             window = self.window if training else self.eval_window
             stride = self.stride if training else self.eval_stride
             self._parts[split] = ClipDataset(faces, window, stride) if window else faces
+            if training and window:
+                _warn_of_padding(self._parts[split], window)  # type: ignore[arg-type]
         return self._parts[split]
 
+    @cached_property
+    def _with_valid(self) -> FaceIndex:
+        """The index with a validation part: its own, else one held out of the training part."""
+        if "valid" in self.index.split_counts():
+            return self.index
+        self.index.part("train")  # which must not be empty
+        index, held_out = hold_out(self.index, self.valid_fraction, self.seed)
+        rank_zero_info(f"{index.dataset}: {held_out}")
+        return index
+
     def train_dataloader(self) -> DataLoader[Batch]:
-        """Shuffled, resampled, augmented."""
+        """Shuffled, resampled, augmented; every process gets equally many batches.
+
+        Raises:
+            DataError: The labels that ``imbalance`` goes by are lacking.
+        """
         dataset = self._part("train")
-        dataset.transform.seed(torch.initial_seed())
-        sampler: Sampler[int] | None = None
-        if isinstance(dataset, ClipDataset) and self.imbalance not in ("as_is", "quadrants"):
-            raise AffectZooError(
-                f"imbalance {self.imbalance} goes by the class of single faces; windows of clips take "
-                "as_is or quadrants"
-            )
+        rows, weights = self._epoch_rows(dataset)
+        seed = from_first_process(torch.initial_seed)
+        sampler = TrainingSampler(rows, seed, weights)
+        return self._loader(dataset, sampler, drop_last=len(sampler) > self.batch_size)
+
+    def _epoch_rows(self, dataset: FaceDataset | ClipDataset) -> tuple[np.ndarray, np.ndarray | None]:
+        """The samples that an epoch goes through, and with which chances if they are drawn."""
+        every = np.arange(len(dataset))
+        if self.imbalance == "as_is":
+            return every, None
         if self.imbalance == "quadrants":
-            rows = resample_quadrants(dataset.mean_va())
-        elif isinstance(dataset, ClipDataset):
-            rows = np.arange(len(dataset))
-        else:
-            rows = resample(dataset.labels, self.imbalance, self.cap, self.seed)
-            if self.imbalance == "weighted":
-                weights = sample_weights(dataset.labels).tolist()
-                sampler = WeightedRandomSampler(weights, len(dataset))
-        chosen = dataset if len(rows) == len(dataset) else Subset(dataset, rows.tolist())
-        return self._loader(
-            chosen,
-            shuffle=sampler is None,
-            sampler=sampler,
-            drop_last=len(rows) > self.batch_size,
-        )
+            values = dataset.mean_va()
+            if not np.isfinite(values).all(axis=1).any():
+                raise DataError(_nothing_to_balance(self.imbalance, "valence and arousal", dataset.index))
+            return resample_quadrants(values), None
+        labels = dataset.truth.label.numpy()
+        if not (labels >= 0).any():
+            raise DataError(_nothing_to_balance(self.imbalance, "a class", dataset.index))
+        if self.imbalance == "weighted":
+            return every, sample_weights(labels)
+        return resample(labels, self.imbalance, self.cap, self.seed), None
 
     def val_dataloader(self) -> DataLoader[Batch]:
-        """Every face once, in order."""
+        """Every face of the validation part once, in order."""
         return self._evaluation("valid")
 
     def test_dataloader(self) -> DataLoader[Batch]:
-        """Every face once, in order."""
+        """Every face of the part that ``test_split`` names once, in order."""
+        return self._evaluation(self.test_split)
+
+    def predict_dataloader(self) -> DataLoader[Batch]:
+        """The same faces as ``test_dataloader``; batches say in ``index`` which row each is."""
         return self._evaluation(self.test_split)
 
     def _evaluation(self, split: str) -> DataLoader[Batch]:
         dataset = self._part(split)
-        # Lightning's own sampler would repeat faces to even out the ranks, and change the metrics.
-        many = torch.distributed.is_available() and torch.distributed.is_initialized()
-        sampler = UnrepeatedDistributedSampler(dataset, shuffle=False) if many else None
-        return self._loader(dataset, shuffle=False, sampler=sampler)
+        return self._loader(dataset, EvaluationSampler(len(dataset)))
 
     def _loader(
-        self,
-        dataset: Dataset[Batch],
-        *,
-        shuffle: bool,
-        sampler: Sampler[int] | None,
-        drop_last: bool = False,
+        self, dataset: FaceDataset | ClipDataset, sampler: Sampler[Any], *, drop_last: bool = False
     ) -> DataLoader[Batch]:
         return DataLoader(
             dataset,
-            shuffle=shuffle,
             sampler=sampler,
             drop_last=drop_last,
             batch_size=self.batch_size,
@@ -259,39 +303,39 @@ class FaceDataModule(pl.LightningDataModule):
         )
 
     def on_before_batch_transfer(self, batch: Batch, dataloader_idx: int) -> Batch:
-        """Name each unreadable picture once, here in the main process, and count it."""
+        """Name the first unreadable images, each once, here in the main process; all are counted."""
         for message in batch.pop("unreadable", ()):
             if message not in self.unreadable:
                 self.unreadable[message] = None
-                rank_zero_warn(f"left out ({len(self.unreadable)} so far): {message}")
+                if len(self.unreadable) <= NAMED:
+                    rank_zero_warn(f"left out ({len(self.unreadable)} so far): {message}")
         return batch
 
+    def gather_unreadable(self) -> None:
+        """Make ``unreadable`` that of all processes; all of them must call it."""
+        for others in from_all_processes(list(self.unreadable)):
+            self.unreadable |= dict.fromkeys(others)
 
-def hold_out(index: FaceIndex, fraction: float, seed: int) -> FaceIndex:
-    """Move a share of the training part to a validation part: whole subjects, or else class by class.
+    def teardown(self, stage: str) -> None:
+        """Say how many images could not be read."""
+        self.gather_unreadable()
+        if self.unreadable:
+            first = ", ".join(list(self.unreadable)[:1])
+            rank_zero_info(f"left out {len(self.unreadable):,} unreadable images (the first: {first})")
 
-    Args:
-        index: Faces with a ``train`` and no ``valid`` part.
-        fraction: The share, in (0, 1); each class gives at least one face and keeps one, if it
-            has two.
-        seed: Of the draw.
-    """
-    if not 0 < fraction < 1:
-        raise AffectZooError(f"valid_fraction is {fraction}, expected a share between 0 and 1")
-    random = np.random.default_rng(seed)
-    table = index.table.copy()
-    training = table[table["split"] == "train"]
-    if training["subject"].notna().all():
-        subjects = random.permutation(np.sort(training["subject"].unique()))
-        count = min(max(1, round(fraction * len(subjects))), len(subjects) - 1)
-        held = training.index[training["subject"].isin(subjects[:count])]
-        table.loc[held, "split"] = "valid"
-        return replace(index, table=table)
-    for _, members in training.groupby("label", sort=True, dropna=False):
-        most = len(members) - 1
-        count = min(max(1, round(fraction * len(members))), most)
-        table.loc[random.permutation(members.index.to_numpy())[:count], "split"] = "valid"
-    return replace(index, table=table)
+
+def _mixed(window: int, eval_window: int) -> str:
+    return (
+        f"data.window is {window} and data.eval_window {eval_window}: a model reads windows of clips or "
+        "single faces, not the one in training and the other in evaluation"
+    )
+
+
+def _nothing_to_balance(imbalance: str, what: str, index: FaceIndex) -> str:
+    return (
+        f"data.imbalance {imbalance} goes by {what}, but none of {len(index)} training faces of "
+        f"{index.dataset} has {what}"
+    )
 
 
 def _summary(index: FaceIndex) -> str:
@@ -303,13 +347,21 @@ def _summary(index: FaceIndex) -> str:
     return told
 
 
+def _warn_of_padding(windows: ClipDataset, length: int) -> None:
+    longest = max(map(len, windows.windows))
+    if longest < length:
+        rank_zero_warn(
+            f"data.window is {length}, but the longest clip of the training part has {longest} frames: all "
+            "windows are filled up with frames that do not count"
+        )
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def _start_worker(worker_id: int) -> None:
     import cv2
 
     cv2.setNumThreads(0)  # processes already use every core
-    info = get_worker_info()
-    if info is None:
-        return
-    dataset = info.dataset.dataset if isinstance(info.dataset, Subset) else info.dataset
-    if isinstance(dataset, FaceDataset | ClipDataset):
-        dataset.transform.seed(info.seed)

@@ -6,12 +6,10 @@ import warnings
 
 import numpy as np
 import torch
-from torch.utils.data import Dataset
 
-from affectzoo.datamodules.dataset import FaceDataset
-from affectzoo.datamodules.transforms import FaceTransform
+from affectzoo.datamodules.dataset import FaceDataset, SampleDataset
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.errors import AffectZooError, DataError
+from affectzoo.errors import DataError, OptionError
 from affectzoo.sample import Batch
 
 
@@ -27,11 +25,11 @@ def windows(index: FaceIndex, length: int, stride: int) -> list[list[int]]:
         stride: Frames from one window's start to the next's, 1 to ``length``.
 
     Raises:
-        AffectZooError: Length or stride are out of range.
+        OptionError: Length or stride are out of range.
         DataError: The data set has no clips.
     """
     if not 1 <= stride <= length:
-        raise AffectZooError(f"window {length} with stride {stride}: expected 1 <= stride <= window")
+        raise OptionError(f"window {length} with stride {stride}: expected 1 <= stride <= window")
     if index.table["clip"].isna().any() or index.table["frame"].isna().any():
         raise DataError(f"{index.dataset} has faces that belong to no clip; sequence models need clips")
     found = []
@@ -42,10 +40,10 @@ def windows(index: FaceIndex, length: int, stride: int) -> list[list[int]]:
     return found
 
 
-class ClipDataset(Dataset[Batch]):
-    """Windows of frames: each item is as of ``FaceDataset`` with a leading dimension of ``length``.
+class ClipDataset(SampleDataset):
+    """Windows of frames: each sample is as of ``FaceDataset`` with a leading dimension of ``length``.
 
-    A frame that cannot be read is left out and its neighbours move up. Shorter windows repeat their last
+    A frame that cannot be read is left out and its neighbors move up. Shorter windows repeat their last
     frame; the repeated ones have no label (-1, NaN) and ``mask`` is False there, so that neither loss nor
     metrics count them.
     """
@@ -58,23 +56,17 @@ class ClipDataset(Dataset[Batch]):
             length: Frames per window.
             stride: Frames from one window's start to the next's.
         """
+        super().__init__()
         self.faces = faces
         self.length = length
         self.windows = windows(faces.index, length, stride)
+        self.index = faces.index
+        self.truth = faces.truth
+        self.on_unreadable = faces.on_unreadable
 
     def __len__(self) -> int:
         """Number of windows."""
         return len(self.windows)
-
-    @property
-    def index(self) -> FaceIndex:
-        """The frames' index."""
-        return self.faces.index
-
-    @property
-    def transform(self) -> FaceTransform:
-        """The frames' transform."""
-        return self.faces.transform
 
     def mean_va(self) -> np.ndarray:
         """Mean valence and arousal of each window's annotated frames, shape (N, 2), NaN where unknown."""
@@ -83,29 +75,24 @@ class ClipDataset(Dataset[Batch]):
             warnings.simplefilter("ignore", RuntimeWarning)  # windows without annotation are NaN on purpose
             return np.stack([np.nanmean(faces[rows], axis=0) for rows in self.windows])
 
-    def __getitem__(self, i: int) -> Batch:
-        """One window, all its frames augmented alike."""
-        read = [self.faces.read(row) for row in self.windows[i]]
-        unreadable = [message for frame in read for message in frame.get("unreadable", ())]
-        frames = [frame for frame in read if "face" in frame]
-        if not frames:
-            return {"unreadable": unreadable}
-        images, points = self.transform.clip(
-            [frame["face"] for frame in frames], [frame["landmarks"] for frame in frames]
-        )
-        padding = self.length - len(frames)
-        order = [*range(len(frames)), *[len(frames) - 1] * padding]
-        sample: Batch = {
-            key: torch.stack([torch.as_tensor(frame[key], device="cpu") for frame in frames])[order]
-            for key in ("label", "target", "va", "index", "clip")
-        }
-        if padding:
-            sample["label"][-padding:] = -1
-            sample["target"][-padding:] = torch.nan
-            sample["va"][-padding:] = torch.nan
-        sample["image"] = images[order]
-        sample["mask"] = torch.arange(self.length, device="cpu") < len(frames)
-        sample["unreadable"] = unreadable
-        if points is not None:
-            sample["landmarks"] = points[order]
-        return sample
+    def sample(self, i: int, seed: int | None = None) -> Batch:
+        """Make one window, all its frames augmented alike."""
+        found = {row: self.faces.face(row) for row in self.windows[i]}
+        frames = {row: face for row, face in found.items() if not isinstance(face, str)}
+        unreadable = [face for face in found.values() if isinstance(face, str)]
+        blank = self.faces.blank()
+        if frames:
+            images, points = self.faces.transform.clip(list(frames.values()), seed)
+        else:
+            images, points = blank["image"][None], None
+        rows = list(frames) or self.windows[i][:1]
+        shown = [*range(len(rows)), *[len(rows) - 1] * (self.length - len(rows))]
+        sample = {key: values[shown] for key, values in self.faces.facts(rows, seed).items()}
+        mask = torch.arange(self.length, device="cpu") < len(frames)
+        for key in ("label", "target", "va"):
+            sample[key][~mask] = blank[key]
+        if self.faces.landmarks:
+            sample["landmarks"] = (
+                blank["landmarks"].repeat(self.length, 1, 1) if points is None else points[shown]
+            )
+        return sample | {"image": images[shown], "mask": mask, "unreadable": unreadable}

@@ -7,23 +7,94 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import pandas as pd
 import torch
+from torch.nn import functional as F
 from torch.utils.data import Dataset, default_collate
 
-from affectzoo.datamodules.transforms import FaceTransform
+from affectzoo.datamodules.transforms import Face, FaceTransform, drawn_seed
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, UnreadableImageError
-from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files.videos import read_picture
-from affectzoo.sample import Batch
+from affectzoo.sample import Batch, GroundTruth
 
 if TYPE_CHECKING:
-    from affectzoo.faces.preprocess import Image, Points
+    from affectzoo.datamodules.samplers import Draw
 
 OnUnreadable = Literal["raise", "skip"]
+Unreadable = Literal["raise", "skip", "replace"]
 Targets = Literal["distribution", "draw", "positive"]
 
 
-class FaceDataset(Dataset[Batch]):
+def ground_truth(index: FaceIndex) -> GroundTruth:
+    """Collect the ground truth of an index, one entry per row."""
+    table = index.table
+    names = () if index.labels is None else index.labels.names
+    number = {None: -1, **{name: i for i, name in enumerate(names)}}
+    unknown = np.full(len(names), np.nan, np.float32)
+    targets = [unknown if target is None else target for target in table["target"]]
+    clips = pd.factorize(table["clip"], sort=True)[0]  # -1 for faces of no clip
+    return GroundTruth(
+        torch.tensor([number[name] for name in table["label"]], dtype=torch.int64, device="cpu"),
+        torch.from_numpy(np.stack(targets).astype(np.float32)),
+        torch.from_numpy(table[["valence", "arousal"]].to_numpy(np.float32, na_value=np.nan)),
+        torch.from_numpy(clips.astype(np.int64)),
+    )
+
+
+class SampleDataset(Dataset[Batch]):
+    """Samples that may turn out to be unreadable; a subclass says how one is made.
+
+    Attributes:
+        index: The faces that samples are made of.
+        on_unreadable: What happens where no image of a sample can be read. ``raise``: an error names it.
+            ``skip``: the sample has no label and ``mask`` is False, so that neither loss nor metrics count
+            it, and all processes keep in step. ``replace``: another sample, drawn at random, takes its place.
+    """
+
+    index: FaceIndex
+    on_unreadable: Unreadable
+
+    def __init__(self) -> None:
+        self._lost: set[int] = set()
+
+    def __len__(self) -> int:
+        """Number of samples."""
+        raise NotImplementedError
+
+    def sample(self, i: int, seed: int | None) -> Batch:
+        """Make a sample from the ``i``-th entry; a ``seed`` of ``None`` draws from PyTorch's generator."""
+        raise NotImplementedError
+
+    def __getitem__(self, item: int | Draw) -> Batch:
+        """Make one sample, see ``affectzoo.sample.Batch``; ``unreadable`` names what could not be read.
+
+        Args:
+            item: Which one; a ``Draw`` also says with which seed.
+
+        Raises:
+            UnreadableImageError: An image cannot be read; under ``replace``: none of all can.
+        """
+        i, seed = item if isinstance(item, tuple) else (item, None)
+        if self.on_unreadable != "replace":
+            return self.sample(i, seed)
+        unreadable: list[str] = []
+        for other in self._candidates(i, seed):
+            sample = self.sample(other, seed)
+            unreadable += sample["unreadable"]
+            if sample["mask"].any():
+                return sample | {"unreadable": unreadable}
+            self._lost.add(other)
+        raise none_readable(self.index)
+
+    def _candidates(self, i: int, seed: int | None) -> Any:
+        """The sample asked for, then all others in random order, without those known to be lost."""
+        if i not in self._lost:
+            yield i
+        for other in random_generator(seed, 2).permutation(len(self)).tolist():
+            if other != i and other not in self._lost:
+                yield other
+
+
+class FaceDataset(SampleDataset):
     """Faces of one part of a data set, ready for a network."""
 
     def __init__(
@@ -31,7 +102,7 @@ class FaceDataset(Dataset[Batch]):
         index: FaceIndex,
         transform: FaceTransform,
         *,
-        on_unreadable: OnUnreadable = "raise",
+        on_unreadable: Unreadable = "raise",
         targets: Targets = "distribution",
     ) -> None:
         """Take the faces as the index has them.
@@ -39,30 +110,27 @@ class FaceDataset(Dataset[Batch]):
         Args:
             index: One part of a data set, in the model's label space.
             transform: Augmentation and the model's preprocessing.
-            on_unreadable: Raise at a picture that cannot be read, or leave it out of its batch and
-                name it there.
+            on_unreadable: See ``SampleDataset``.
             targets: ``distribution``: as the index has it; ``draw``: one class drawn from it, anew
                 at each reading (FER+ probability); ``positive``: 1 for each class in it, 0.001
                 for the others (FER+ multi-target).
+
+        Raises:
+            OptionError: The augmentation mirrors, and the faces' landmarks cannot be mirrored.
         """
+        super().__init__()
         self.index = index
         self.transform = transform
         self.on_unreadable = on_unreadable
         self.targets = targets
-        table = index.table
-        names = () if index.labels is None else index.labels.names
-        self._labels = [-1 if name is None else names.index(name) for name in table["label"]]
-        unknown = np.full(len(names), np.nan)
-        targets_known = [unknown if target is None else target for target in table["target"]]
-        self._distributions = np.stack(targets_known).astype(np.float32)
-        clips = pd.factorize(table["clip"], sort=True)[0]  # -1 for faces of no clip
-        self._clips: list[int] | None = clips.tolist() if (clips >= 0).any() else None
-        self._va = torch.from_numpy(table[["valence", "arousal"]].to_numpy(np.float32, na_value=np.nan))
-        self._rows: list[dict[str, Any]] = table[
+        self.truth = ground_truth(index)
+        self._rows: list[dict[str, Any]] = index.table[
             ["path", "frame", "box", "landmarks", "pixels", "digest", "source"]
         ].to_dict("records")  # type: ignore[assignment]
-        known = next((row["landmarks"] for row in self._rows if row["landmarks"] is not None), None)
-        self._no_landmarks = None if known is None else torch.full(known.shape, torch.nan, device="cpu")
+        known = next((row["landmarks"] for row in self._rows if row["landmarks"] is not None), ())
+        self.landmarks = len(known)
+        """How many landmarks faces have; 0 where none has any."""
+        transform.check_landmarks(self.landmarks)
 
     def __len__(self) -> int:
         """Number of faces."""
@@ -71,68 +139,82 @@ class FaceDataset(Dataset[Batch]):
     @property
     def labels(self) -> np.ndarray:
         """Class index of each face, shape (N,), -1 for none."""
-        return np.array(self._labels)
+        return self.truth.label.numpy()
 
     def mean_va(self) -> np.ndarray:
         """Valence and arousal of each face, shape (N, 2), NaN where unknown."""
-        return self._va.numpy()
+        return self.truth.va.numpy()
 
-    def __getitem__(self, i: int) -> Batch:
-        """One face, augmented and normalised, or under ``unreadable`` why there is none."""
-        sample = self.read(i)
-        if "unreadable" in sample:
-            return sample
-        landmarks = sample.pop("landmarks")
-        sample["image"], points = self.transform(sample.pop("face"), landmarks)
-        if points is not None:
-            sample["landmarks"] = points
-        elif self._no_landmarks is not None:
-            sample["landmarks"] = self._no_landmarks
-        return sample
+    def sample(self, i: int, seed: int | None = None) -> Batch:
+        """Make one face's sample."""
+        face = self.face(i)
+        sample = {**self.facts(i, seed), "path": self._rows[i]["path"]}
+        if isinstance(face, str):
+            return sample | self.blank() | {"unreadable": [face]}
+        image, points = self.transform.still(face, seed)
+        if self.landmarks:
+            sample["landmarks"] = self._no_landmarks(torch.nan) if points is None else points
+        return sample | {"image": image, "mask": torch.tensor(True, device="cpu"), "unreadable": []}
 
-    def read(self, i: int) -> Batch:
-        """One face before augmentation: ``face`` and ``landmarks`` in its pixels, and what is known of it."""
+    def face(self, i: int) -> Face | str:
+        """The face cut out, before augmentation, or why there is none.
+
+        Raises:
+            UnreadableImageError: There is none, and ``on_unreadable`` is ``raise``.
+        """
         row = self._rows[i]
         try:
-            face, landmarks = self._face(row)
+            image = row["pixels"]
+            if image is None:
+                image = read_picture(self.index.root / row["path"], row["frame"], row["digest"])
+            return self.transform.face(image, row["box"], row["landmarks"])
         except AffectZooError as error:
             listed = f"listed in {row['source']}"
-            if self.on_unreadable == "skip":
-                return {"unreadable": [f"{error} ({listed})"]}
+            if self.on_unreadable != "raise":
+                return f"{error} ({listed})"
             raise UnreadableImageError(
                 f"{error} ({listed}; --data.on_unreadable skip leaves such faces out)"
             ) from None
-        return {
-            "face": face,
-            "landmarks": landmarks,
-            "label": self._labels[i],
-            "target": torch.from_numpy(self._target(i)),
-            "va": self._va[i],
-            "index": i,
-            "path": row["path"],
-            **({} if self._clips is None else {"clip": self._clips[i]}),
+
+    def facts(self, rows: int | list[int], seed: int | None = None) -> Batch:
+        """What is known of one face, or of several one below the other."""
+        label, target, va, clip = (column[rows] for column in self.truth)
+        known = {"label": label, "target": self._target(target, seed), "va": va}
+        return {**known, "clip": clip, "index": torch.as_tensor(rows, device="cpu")}
+
+    def blank(self) -> Batch:
+        """What a sample has instead, where there is no image."""
+        preprocess, classes = self.transform.preprocess, self.truth.target.shape[1]
+        blank: Batch = {
+            "image": torch.zeros(preprocess.channels, preprocess.size, preprocess.size, device="cpu"),
+            "mask": torch.tensor(False, device="cpu"),
+            "label": torch.tensor(-1, device="cpu"),
+            "target": torch.full((classes,), torch.nan, device="cpu"),
+            "va": torch.full((2,), torch.nan, device="cpu"),
         }
+        return blank | ({"landmarks": self._no_landmarks(0.0)} if self.landmarks else {})
 
-    def _face(self, row: dict[str, Any]) -> tuple[Image, Points | None]:
-        preprocess: Preprocess = self.transform.preprocess
-        picture = row["pixels"]
-        if picture is None:
-            picture = read_picture(self.index.root / row["path"], row["frame"], row["digest"])
-        landmarks = row["landmarks"]
-        if landmarks is not None:
-            landmarks = preprocess.points(landmarks, picture, row["box"])
-        return preprocess.face(picture, row["box"]), landmarks
+    def _no_landmarks(self, value: float) -> torch.Tensor:
+        return torch.full((self.landmarks, 2), value, device="cpu")
 
-    def _target(self, i: int) -> np.ndarray:
-        target: np.ndarray = self._distributions[i]
-        if len(target) == 0 or np.isnan(target[0]):
+    def _target(self, target: torch.Tensor, seed: int | None) -> torch.Tensor:
+        """Training targets from distributions, shape (..., C); NaN stays."""
+        unknown = target.isnan()
+        if self.targets == "distribution" or unknown.all():
             return target
         if self.targets == "positive":
-            target = np.where(target > 0, 1.0, 0.001)
-        elif self.targets == "draw":
-            drawn = int(torch.multinomial(torch.from_numpy(target), 1))
-            target = np.arange(len(target)) == drawn
-        return target.astype(np.float32)
+            told = torch.where(target > 0, 1.0, 0.001)
+        else:
+            places = random_generator(seed, 1).random((*target.shape[:-1], 1))
+            reached = target.nan_to_num(1.0).double().cumsum(dim=-1)
+            drawn = (reached <= torch.from_numpy(places) * reached[..., -1:]).sum(dim=-1)
+            told = F.one_hot(drawn, target.shape[-1]).float()
+        return torch.where(unknown, torch.nan, told)
+
+
+def random_generator(seed: int | None, stream: int) -> np.random.Generator:
+    """A generator of a sample's own; what it is for has a number, so that draws are independent."""
+    return np.random.default_rng((drawn_seed() if seed is None else seed, stream))
 
 
 def none_readable(index: FaceIndex) -> UnreadableImageError:
@@ -143,17 +225,7 @@ def none_readable(index: FaceIndex) -> UnreadableImageError:
 
 
 def collate(samples: list[Batch]) -> Batch:
-    """Stack samples; those that could not be read are named under ``unreadable``.
-
-    Raises:
-        UnreadableImageError: No sample of the batch could be read.
-    """
-    unreadable = [message for sample in samples for message in sample.pop("unreadable", ())]
-    readable = [sample for sample in samples if sample]
-    if not readable:
-        raise UnreadableImageError(
-            f"none of a batch's {len(samples)} pictures can be read; the first: {unreadable[0]}"
-        )
-    batch: Batch = default_collate(readable)
-    batch["unreadable"] = unreadable
-    return batch
+    """Stack samples; the messages under ``unreadable`` become one list."""
+    unreadable = [message for sample in samples for message in sample.pop("unreadable")]
+    batch: Batch = default_collate(samples)
+    return batch | {"unreadable": unreadable}

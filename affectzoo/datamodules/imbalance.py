@@ -53,10 +53,21 @@ def resample(labels: npt.ArrayLike, strategy: Imbalance, cap: int, seed: int) ->
 
 
 def sample_weights(labels: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """Weights by which a sampler draws every class equally often, shape (N,), summing to 1."""
+    """Weigh faces so that a sampler draws every class equally often.
+
+    Args:
+        labels: Class index of each face, shape (N,). Faces without a class (-1) are no class of their own:
+            they keep the share of the draws that they have among the faces.
+
+    Returns:
+        Chance of each face to be drawn, shape (N,), summing to 1.
+    """
     labels = np.asarray(labels)
-    _, inverse, counts = np.unique(labels, return_inverse=True, return_counts=True)
-    weights: npt.NDArray[np.float64] = 1.0 / (len(counts) * counts[inverse])
+    known = labels >= 0
+    weights = np.full(len(labels), 1.0 / max(1, len(labels)))
+    _, inverse, counts = np.unique(labels[known], return_inverse=True, return_counts=True)
+    if len(counts):
+        weights[known] = known.mean() / (len(counts) * counts[inverse])
     return weights
 
 

@@ -1,14 +1,15 @@
 """Augmentation in front of the one shared last stage, ``Preprocess.tensor``.
 
 Albumentations does the work; two of its habits are corrected here: a flip keeps the order of
-landmarks (left and right must change places), and its random state ignores PyTorch's seeds.
+landmarks (left and right must change places), and its seeding makes the steps draw alike.
 """
 
 from __future__ import annotations
 
 import os
+import random
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # its import would ask the network
 
@@ -17,12 +18,12 @@ import cv2
 import numpy as np
 import torch
 
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import OptionError, UnknownNameError
 from affectzoo.faces.landmarks import MIRROR
 from affectzoo.faces.preprocess import Preprocess
 
 if TYPE_CHECKING:
-    from affectzoo.faces.preprocess import Image, Points
+    from affectzoo.faces.preprocess import Box, Image, Points
 
 Augment = Literal["none", "five_crops", "random_crop", "modern", "robust"]
 
@@ -52,7 +53,12 @@ def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransf
             rotation, zoom, shift and shear, light, and a covered patch; ``robust``: that, and now and then a
             tint, or blur, noise, compression or few pixels.
         preprocess: Gives both sizes.
+
+    Raises:
+        UnknownNameError: There is no such augmentation.
     """
+    if augment not in get_args(Augment):
+        raise UnknownNameError("augment", augment, get_args(Augment))
     full, size = preprocess.face_size, preprocess.size
     if augment == "none":
         return []
@@ -104,8 +110,25 @@ def _degradations(preprocess: Preprocess) -> list[A.BasicTransform | A.BaseCompo
     return [*([tint] if preprocess.channels == 3 else []), degrade]
 
 
+class Face(NamedTuple):
+    """A face cut out of its image.
+
+    Attributes:
+        pixels: Shape (face_size, face_size, 3) or (face_size, face_size), 0..255.
+        landmarks: Shape (N, 2), pixels of ``pixels``; ``None`` where there are none.
+    """
+
+    pixels: Image
+    landmarks: Points | None = None
+
+
+def drawn_seed() -> int:
+    """A seed from PyTorch's generator, for what is drawn without one."""
+    return int(torch.randint(2**63 - 1, (), device="cpu"))
+
+
 class FaceTransform:
-    """From a face at ``face_size`` to the network's input, landmarks along with it."""
+    """From an image to the network's input, landmarks along with it."""
 
     def __init__(self, preprocess: Preprocess, augment: Augment = "none") -> None:
         """Build the pipeline.
@@ -120,59 +143,103 @@ class FaceTransform:
         self._augment = A.Compose(steps, keypoint_params=keep_all) if steps else None
         self._flips = [step for step in steps if isinstance(step, Flip)]
 
-    def seed(self, seed: int) -> None:
-        """Restart the random draws; every data loading process needs a seed of its own."""
-        if self._augment is not None:
-            self._augment.set_random_seed(seed % 2**32)
-
     def __call__(
-        self, face: Image, landmarks: Points | None = None
+        self,
+        image: Image,
+        box: Box | None = None,
+        landmarks: Points | None = None,
+        *,
+        seed: int | None = None,
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Augment, then scale and normalise.
+        """Cut the face out, augment it, scale and normalize it.
 
         Args:
-            face: What ``Preprocess.face`` returned, 0..255.
-            landmarks: Shape (N, 2), pixels of ``face``.
+            image: Shape (H, W, 3) RGB or (H, W) gray, 0..255.
+            box: The face in pixels of ``image``; ``None`` when the image is a ready crop.
+            landmarks: Shape (N, 2), pixels of ``image``.
+            seed: Seed of the augmentation; by default drawn from PyTorch's generator.
 
         Returns:
-            The input, shape (channels, size, size), and the landmarks in its pixels.
+            The input, shape (channels, size, size), float32, and the landmarks in its pixels, shape (N, 2).
+
+        Raises:
+            AffectZooError: The box has no area inside the image.
         """
-        points = None if landmarks is None else [landmarks]
-        images, moved = self.clip([face], points or [None])
-        return images[0], None if moved is None else moved[0]
+        return self.still(self.face(image, box, landmarks), seed)
+
+    def face(self, image: Image, box: Box | None = None, landmarks: Points | None = None) -> Face:
+        """Cut the face out, landmarks along with it; nothing is drawn yet. Arguments as for ``__call__``."""
+        points = None if landmarks is None else self.preprocess.points(landmarks, image, box)
+        return Face(self.preprocess.face(image, box), points)
+
+    def still(self, face: Face, seed: int | None = None) -> tuple[torch.Tensor, torch.Tensor | None]:
+        """Augment a face, scale and normalize it; returns as ``__call__``."""
+        pixels, points = face
+        if self._augment is not None:
+            self.check_landmarks(0 if points is None else len(points))
+            given = {} if points is None else {"keypoints": points}
+            moved = self._seeded(seed)(image=pixels, **given)
+            pixels = moved["image"]
+            points = None if points is None else np.asarray(moved["keypoints"], np.float32)
+        tensor = self.preprocess.tensor(pixels)
+        return tensor, None if points is None else torch.from_numpy(points - self._offset(pixels))
 
     def clip(
-        self, faces: Sequence[Image], landmarks: Sequence[Points | None]
+        self, faces: Sequence[Face], seed: int | None = None
     ) -> tuple[torch.Tensor, torch.Tensor | None]:
-        """Augment the frames of a clip alike, then scale and normalise each.
+        """Augment the frames of a clip alike, then scale and normalize each.
 
         Args:
-            faces: What ``Preprocess.face`` returned, T of them.
-            landmarks: Of each frame, shape (N, 2), pixels of its face, or ``None``.
+            faces: T of them, some perhaps without landmarks.
+            seed: Seed of the augmentation; by default drawn from PyTorch's generator.
 
         Returns:
             The inputs, shape (T, channels, size, size), and the landmarks in their pixels, shape (T, N, 2),
             NaN for frames without; ``None`` when no frame has any.
         """
-        count = max((len(points) for points in landmarks if points is not None), default=0)
-        frames = np.stack(faces).reshape(len(faces), *faces[0].shape[:2], -1)
-        known = [i for i, points in enumerate(landmarks) if points is not None]
-        points = np.concatenate([np.empty((0, 2), np.float32), *(landmarks[i] for i in known)])
-        if count and self._flips:
-            if count not in MIRROR:
-                raise AffectZooError(
-                    f"{count} landmarks cannot be mirrored (known: {', '.join(map(str, MIRROR))}); choose an "
-                    "augmentation without flips: none or random_crop"
-                )
-            for flip in self._flips:
-                flip.points = count
+        marked = {i: face.landmarks for i, face in enumerate(faces) if face.landmarks is not None}
+        count = max(map(len, marked.values()), default=0)
+        first = faces[0].pixels
+        frames = np.stack([face.pixels for face in faces]).reshape(len(faces), *first.shape[:2], -1)
+        points = np.concatenate(list(marked.values())) if marked else None
         if self._augment is not None:
-            result = self._augment(images=frames, keypoints=points)
-            frames, points = result["images"], np.asarray(result["keypoints"], np.float32)
+            self.check_landmarks(count)
+            moved = self._seeded(seed)(images=frames, **({} if points is None else {"keypoints": points}))
+            frames = moved["images"]
+            points = None if points is None else np.asarray(moved["keypoints"], np.float32)
         images = torch.stack([self.preprocess.tensor(frame) for frame in frames])
-        if not count:
+        if points is None:
             return images, None
-        offset = (frames.shape[1] - self.preprocess.size) // 2  # the central cut still to come
-        moved = torch.full((len(faces), count, 2), torch.nan, device="cpu")
-        moved[known] = torch.from_numpy(points.reshape(len(known), count, 2) - np.float32(offset))
-        return images, moved
+        landmarks = torch.full((len(faces), count, 2), torch.nan, device="cpu")
+        moved_points = points.reshape(len(marked), count, 2) - self._offset(frames[0])
+        landmarks[list(marked)] = torch.from_numpy(moved_points)
+        return images, landmarks
+
+    def check_landmarks(self, count: int) -> None:
+        """Get ready for so many landmarks per face.
+
+        Raises:
+            OptionError: The augmentation mirrors, and which of them are left and right is not known.
+        """
+        if count and self._flips and count not in MIRROR:
+            raise OptionError(
+                f"{count} landmarks cannot be mirrored (known: {', '.join(map(str, MIRROR))}); choose "
+                "--data.augment none or random_crop, which do not mirror"
+            )
+        for flip in self._flips:
+            flip.points = count
+
+    def _offset(self, pixels: Image) -> np.float32:
+        """What the central cut, still to come, takes from each coordinate."""
+        return np.float32((pixels.shape[0] - self.preprocess.size) // 2)
+
+    def _seeded(self, seed: int | None) -> A.Compose:
+        """The augmentation, about to draw from a seed's own generator.
+
+        One generator serves all steps. Albumentations' own seeding gives each step a generator that starts
+        alike: a patch would be covered in mirrored faces alone.
+        """
+        assert self._augment is not None
+        seed = drawn_seed() if seed is None else seed
+        self._augment.set_random_state(np.random.default_rng(seed), random.Random(seed))
+        return self._augment

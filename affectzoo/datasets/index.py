@@ -17,6 +17,7 @@ One row is one face. Columns a data set cannot fill are ``None`` in every row:
 ``landmarks``  float32 array (N, 2), x and y in pixels of the picture
 ``pixels``     uint8 array (H, W), for data sets whose pictures are in a table
 ``digest``     of the picture's file, for prepared data, see ``affectzoo.files.images``
+``original``   image, or video and frame, that a prepared crop was cut from
 ``source``     file and line that the row was read from, for messages
 =============  =====================================================================
 """
@@ -55,6 +56,7 @@ COLUMNS = (
     "landmarks",
     "pixels",
     "digest",
+    "original",
     "source",
 )
 
@@ -164,8 +166,9 @@ class FaceIndex:
     ) -> FaceIndex:
         """Say the same faces in another label space, class by class name.
 
-        Faces whose class the other space lacks are an error, or left out and counted. A soft
-        target loses the mass of such classes and is renormalised.
+        Faces whose class the other space lacks are an error, or left out and counted; faces without a
+        class, which may have valence and arousal, are kept. A soft target loses the mass of such classes
+        and is renormalized.
 
         Args:
             labels: The space to speak.
@@ -203,8 +206,10 @@ class FaceIndex:
             ]
         usable = np.array(
             [
-                target is not None and (old is None or new is not None)
-                for target, old, new in zip(targets, self.table["label"], names, strict=True)
+                not _lost(before, after) and not _lost(old, new)
+                for before, after, old, new in zip(
+                    self.table["target"], targets, self.table["label"], names, strict=True
+                )
             ],
             dtype=bool,
         )
@@ -272,6 +277,10 @@ def one_hot(labels: LabelSpace, name: str) -> np.ndarray:
     target = np.zeros(len(labels), dtype=np.float32)
     target[labels.index(name)] = 1.0
     return target
+
+
+def _lost(before: object, after: object) -> bool:
+    return before is not None and after is None
 
 
 def _project(target: np.ndarray | None, projection: np.ndarray) -> np.ndarray | None:

@@ -149,8 +149,8 @@ def outputs(
         progress: See ``Progress``.
 
     Yields:
-        Outputs and batch, both with one leading dimension. Frames that only fill a window up have a mask of
-        ``False``; a frame of several windows comes several times.
+        Outputs and batch, both with one leading dimension. Faces that could not be read and frames that only
+        fill a window up have a mask of ``False``; a frame of several windows comes several times.
 
     Raises:
         UnreadableImageError: A picture cannot be read; under ``skip``: none of all can.
@@ -159,10 +159,11 @@ def outputs(
         window = default_window(model)
     faces = FaceDataset(index, FaceTransform(model.preprocess), on_unreadable=on_unreadable)
     data = ClipDataset(faces, window, stride or window) if window else faces
-    loader = DataLoader(data, batch_size, collate_fn=_collate_readable)
+    loader = DataLoader(data, batch_size, collate_fn=collate)
     answered = False
     for number, batch in enumerate(loader, 1):
-        if batch:
+        del batch["unreadable"]
+        if batch["mask"].any():
             answered = True
             batch = {k: v.to(model.device) if isinstance(v, torch.Tensor) else v for k, v in batch.items()}
             with inference(model):  # not around the yield: it would reach into the caller's own work
@@ -172,11 +173,6 @@ def outputs(
             progress(number / len(loader))
     if not answered:
         raise none_readable(index)
-
-
-def _collate_readable(samples: list[Batch]) -> Batch:
-    """As ``collate``; empty where nothing of a batch can be read, which ends a training but no evaluation."""
-    return collate(samples) if any(set(sample) - {"unreadable"} for sample in samples) else {}
 
 
 def evaluation_table(record: Mapping[str, Any], title: str) -> Table:

@@ -334,9 +334,9 @@ def _training_parts(protocol: Protocol, index: FaceIndex, testing: bool) -> dict
     if protocol.epoch == "valid":
         lacking = testing and "valid" not in index.split_counts()
         return {"train": training} if lacking else {"train": training, "valid": index.part("valid")}
-    from affectzoo.datamodules.base import hold_out
+    from affectzoo.datamodules.holdout import hold_out
 
-    parts = hold_out(training, HELD_OUT, SEED)
+    parts, _ = hold_out(training, HELD_OUT, SEED)
     return {name: parts.part(name) for name in ("train", "valid")}
 
 

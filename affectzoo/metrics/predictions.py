@@ -34,8 +34,9 @@ class Predicted(NamedTuple):
     def by_clip(self, rule: ClipRule = "probabilities") -> Predicted:
         """One entry per clip.
 
-        A clip's valence and arousal are the means over its annotated frames, predictions and truth alike. A
-        clip whose frames have different classes has none.
+        A clip's valence and arousal are the means over its annotated frames, predictions and ground truth
+        alike. A clip's class is the one of its frames that have one; a clip whose frames have different
+        classes has none.
 
         Args:
             rule: How its frames' class scores are joined.
@@ -46,7 +47,9 @@ class Predicted(NamedTuple):
         share = known.any(dim=1) if known.shape[1] else known.new_zeros(len(of))
         label = self.label[inside]
         first = torch.full_like(numbers, -1).scatter_reduce_(0, of, label, "amax")
-        other = torch.zeros_like(numbers).scatter_reduce_(0, of, (label != first[of]).long(), "amax")
+        other = torch.zeros_like(numbers).scatter_reduce_(
+            0, of, ((label >= 0) & (label != first[of])).long(), "amax"
+        )
         return Predicted(
             numbers,
             numbers,

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import MemoryIndex
+from conftest import TableIndex
 from fakes import picture
 from fakes.model_tester import randomise
 from scipy.linalg import eigh
@@ -37,6 +37,7 @@ from affectzoo.errors import AffectZooError, DataError, UnknownNameError, Unread
 from affectzoo.evaluation.evaluate import predict_index
 from affectzoo.evaluation.source import read
 from affectzoo.faces.preprocess import Preprocess
+from affectzoo.files.images import read_image
 from affectzoo.models import CNNGRU, AffectModel, DLPCNNSmall
 from affectzoo.registry import ARCHITECTURES
 
@@ -166,13 +167,14 @@ def with_landmarks(index: FaceIndex, missing: int) -> FaceIndex:
     )
 
 
-def test_classical_features_of_an_index(memory_index: MemoryIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_classical_features_of_an_index(table_index: TableIndex, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(classical, "CHUNK", 2)
-    index = memory_index(["fear", "anger", "neutral", None, "fear"])
+    index = table_index(["fear", "anger", "neutral", None, "fear"])
     told: list[float] = []
     found, has = extract_features(FEATURES["hog"], index, progress=told.append)
     prepare = Preprocess(size=100, color="gray")
-    expected = classical.hog(np.stack([prepare.face(pixels) for pixels in index.table["pixels"]]))
+    images = [read_image(index.root / path) for path in index.table["path"]]
+    expected = classical.hog(np.stack([prepare.face(image) for image in images]))
     np.testing.assert_array_equal(found, expected)
     assert has.tolist() == [True] * 5 and told == [0.4, 0.8, 1]
 
@@ -380,11 +382,11 @@ def small() -> AffectModel:
     return randomise(DLPCNNSmall(labels="fer2013")).eval()
 
 
-def test_deep_features_are_the_last_hidden_layer(small: AffectModel, memory_index: MemoryIndex) -> None:
-    index = memory_index(["fear", "anger", None, "neutral", "fear"])
+def test_deep_features_are_the_last_hidden_layer(small: AffectModel, table_index: TableIndex) -> None:
+    index = table_index(["fear", "anger", None, "neutral", "fear"])
     told: list[float] = []
     found, _ = extract_features(Layer(small, batch_size=2), index, progress=told.append)
-    images = torch.stack([small.preprocess(pixels) for pixels in index.table["pixels"]])
+    images = torch.stack([small.preprocess(read_image(index.root / path)) for path in index.table["path"]])
     with torch.inference_mode():
         expected = small(images)
     assert found.dtype == np.float32 and told == [1 / 3, 2 / 3, 1]
@@ -393,10 +395,10 @@ def test_deep_features_are_the_last_hidden_layer(small: AffectModel, memory_inde
     np.testing.assert_allclose(head, predict_index(small, index).expression.numpy(), atol=1e-5)
 
 
-def test_deep_features_of_a_layer_are_its_own_output(small: AffectModel, memory_index: MemoryIndex) -> None:
-    index = memory_index(["fear", "anger", "neutral"])
+def test_deep_features_of_a_layer_are_its_own_output(small: AffectModel, table_index: TableIndex) -> None:
+    index = table_index(["fear", "anger", "neutral"])
     found, _ = extract_features(Layer(small, "trunk.conv.1"), index)
-    images = torch.stack([small.preprocess(pixels) for pixels in index.table["pixels"]])
+    images = torch.stack([small.preprocess(read_image(index.root / path)) for path in index.table["path"]])
     conv = small.trunk.conv
     assert isinstance(conv, nn.Sequential) and isinstance(conv[2], nn.ReLU) and conv[2].inplace
     with torch.inference_mode():
@@ -406,11 +408,11 @@ def test_deep_features_of_a_layer_are_its_own_output(small: AffectModel, memory_
     assert not conv[1]._forward_hooks
 
 
-def test_layers_are_named_and_checked(small: AffectModel, memory_index: MemoryIndex) -> None:
+def test_layers_are_named_and_checked(small: AffectModel, table_index: TableIndex) -> None:
     names = layer_names(small)
     assert names[0] == "trunk" and names[-1] == "heads.expression"
     assert {"trunk.conv", "trunk.conv.0", "trunk.fc"} <= set(names) and "heads" not in names
-    index = memory_index(["fear", "anger"])
+    index = table_index(["fear", "anger"])
     with pytest.raises(UnknownNameError, match=r"layer of dlp_cnn_s 'trunk.fd': did you mean trunk.fc"):
         extract_features(Layer(small, "trunk.fd"), index)
     idle = DLPCNNSmall(labels="fer2013").eval()
@@ -495,8 +497,8 @@ def test_projection_keeps_classes_apart_and_is_the_same_each_time() -> None:
         projection.project(x[:3])
 
 
-def test_intensity_is_agreement_or_distance_from_neutral(memory_index: MemoryIndex) -> None:
-    index = memory_index(["fear", "anger", None])
+def test_intensity_is_agreement_or_distance_from_neutral(table_index: TableIndex) -> None:
+    index = table_index(["fear", "anger", None])
     assert projection.intensity(index) == (None, "")
     soft = [np.array([0.1, 0, 0.9, 0, 0, 0, 0]), np.array([0.6, 0, 0.4, 0, 0, 0, 0]), np.full(7, 1 / 7)]
     index.table["valence"] = [0.6, 0.0, None]

@@ -18,9 +18,9 @@ from affectzoo.datamodules import FaceDataModule
 from affectzoo.datamodules.clips import ClipDataset, windows
 from affectzoo.datamodules.dataset import FaceDataset, collate
 from affectzoo.datamodules.imbalance import resample_quadrants
-from affectzoo.datamodules.transforms import FaceTransform
+from affectzoo.datamodules.transforms import Face, FaceTransform
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.errors import AffectZooError, DataError, WeightsError
+from affectzoo.errors import AffectZooError, DataError, OptionError, WeightsError
 from affectzoo.evaluation.evaluate import evaluate
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models import CNNGRU, CNNLSTM, ResNet18
@@ -118,41 +118,43 @@ def test_an_unreadable_frame_costs_its_window_nothing_but_itself() -> None:
     assert len(batch["unreadable"]) == 1 and "0/1.png: No such file" in batch["unreadable"][0]
     index.table.at[windows(index, 4, 4)[1][0], "pixels"] = None
     lost = ClipDataset(FaceDataset(index, FaceTransform(RGB32), on_unreadable="skip"), length=4, stride=4)
-    assert collate([lost[0], lost[1]])["image"].shape == (1, 4, 3, 32, 32)
+    batch = collate([lost[0], lost[1]])
+    assert batch["image"].shape == (2, 4, 3, 32, 32) and batch["image"].isfinite().all()
+    assert batch["mask"].sum(dim=1).tolist() == [3, 0] and batch["landmarks"][1].isfinite().all()
+    assert batch["va"][1].isnan().all() and (batch["label"][1] == -1).all()
+    other = ClipDataset(FaceDataset(index, FaceTransform(RGB32), on_unreadable="replace"), length=4, stride=4)
+    assert other[1]["index"].tolist() == lost[0]["index"].tolist() and len(other[1]["unreadable"]) == 1
 
 
 def test_frames_of_a_window_are_augmented_alike() -> None:
     random = np.random.default_rng(0)
-    face = picture(random, 32, 32, 3)
-    points = random.uniform(4, 28, (68, 2)).astype(np.float32)
+    pixels = picture(random, 32, 32, 3)
+    face = Face(pixels, random.uniform(4, 28, (68, 2)).astype(np.float32))
     transform = FaceTransform(RGB32, "modern")
-    transform.seed(3)
-    images, moved = transform.clip([face] * 5, [points, None, points, points, points])
+    images, moved = transform.clip([face, Face(pixels), face, face, face], seed=3)
     assert moved is not None
-    for i in range(1, 5):  # but for the covered patch, whose colour is drawn for each frame
+    for i in range(1, 5):  # but for the covered patch, whose color is drawn for each frame
         assert (images[i] == images[0]).float().mean() > 0.85
     assert moved[1].isnan().all()
     torch.testing.assert_close(moved[4], moved[0])
-    again, other = transform.clip([face] * 5, [points] * 5)
+    again, other = transform.clip([face] * 5, seed=4)
     assert other is not None and not torch.equal(again[0], images[0]) and not torch.equal(other[0], moved[0])
 
 
 def test_landmarks_stay_on_their_spots_in_every_frame() -> None:
-    faces, landmarks = [], []
+    faces = []
     for frame in range(3):
-        face = np.zeros((32, 32, 3), np.uint8)
+        pixels = np.zeros((32, 32, 3), np.uint8)
         points = np.full((68, 2), 16.0, np.float32)
         points[30] = (10 + 4 * frame, 14)  # the tip of the nose mirrors onto itself
-        face[14, 10 + 4 * frame] = 255
-        faces.append(face)
-        landmarks.append(points)
+        pixels[14, 10 + 4 * frame] = 255
+        faces.append(Face(pixels, points))
     transform = FaceTransform(Preprocess(size=24, resize=32), "five_crops")
     seen = set()
     for seed in range(20):
-        transform.seed(seed)
-        images, moved = transform.clip(faces, landmarks)
+        images, moved = transform.clip(faces, seed)
         assert moved is not None
-        for image, points in zip(images, moved, strict=True):
+        for image, points in zip(images, moved.numpy(), strict=True):
             y, x = np.unravel_index(int(image[0].argmax()), (24, 24))
             assert points[30].tolist() == [x, y]
         seen.add(tuple(moved[0, 30].tolist()))
@@ -231,11 +233,14 @@ def test_windows_of_rare_quadrants_are_duplicated() -> None:
     assert len(resample_quadrants(means)) > len(dataset) or len({tuple(np.sign(m)) for m in means}) == 1
 
 
-def test_windows_take_no_resampling() -> None:
-    data = module(window=4, imbalance="up")
-    data.setup("fit")
-    with pytest.raises(AffectZooError, match="imbalance up goes by the class of single faces"):
-        data.train_dataloader()
+def test_windows_longer_than_every_clip_are_told() -> None:
+    with pytest.warns(UserWarning, match=r"data\.window is 50, but the longest clip .* has"):
+        module(window=50).setup("fit")
+
+
+def test_training_and_evaluation_both_read_windows_or_both_do_not() -> None:
+    with pytest.raises(OptionError, match=r"data\.eval_window"):
+        module(eval_window=4).setup("fit")
 
 
 class RecurrentTester(ModelTester):

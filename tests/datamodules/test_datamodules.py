@@ -10,17 +10,25 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import MemoryIndex
+from conftest import TableIndex
 from fakes import write_fer2013_csv, write_fer2013_folders, write_ferplus
 
 from affectzoo.datamodules import FER2013, RAFDB, FaceDataModule, FERPlus
-from affectzoo.datamodules.base import hold_out
+from affectzoo.datamodules.dataset import ground_truth
 from affectzoo.datamodules.imbalance import Imbalance, resample, sample_weights
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.votes import VoteRule
-from affectzoo.errors import AffectZooError, EmptySplitError, LabelError, UnreadableImageError
+from affectzoo.errors import (
+    AffectZooError,
+    DataError,
+    EmptySplitError,
+    LabelError,
+    OptionError,
+    UnknownNameError,
+    UnreadableImageError,
+)
 from affectzoo.faces.preprocess import Preprocess
-from affectzoo.labels import SPACES
+from affectzoo.labels import SPACES, label_space
 from affectzoo.sample import Batch
 
 UNEVEN = [0] * 6 + [1] * 3 + [2] * 4 + [-1] * 2
@@ -30,7 +38,7 @@ class InMemory(FaceDataModule):
     """Serves a given index table."""
 
     def __init__(self, index: FaceIndex, **changes: Any) -> None:
-        super().__init__("nowhere", **options(**changes))
+        super().__init__(str(index.root), **options(**changes))
         self.given = index
 
     def read_index(self) -> FaceIndex:
@@ -76,6 +84,12 @@ def test_sample_weights_give_each_class_the_same_mass() -> None:
     np.testing.assert_allclose(weights, [1 / 12] * 4 + [1 / 6] * 2 + [1 / 3])
 
 
+def test_no_class_is_no_class_of_its_own_for_a_sampler() -> None:
+    weights = sample_weights([0, -1, 0, 0, 1, -1])
+    np.testing.assert_allclose(weights, [1 / 9, 1 / 6, 1 / 9, 1 / 9, 1 / 3, 1 / 6])
+    np.testing.assert_allclose(sample_weights([-1, -1]), [0.5, 0.5])
+
+
 @pytest.mark.parametrize(
     ("imbalance", "expected"),
     [
@@ -85,57 +99,46 @@ def test_sample_weights_give_each_class_the_same_mass() -> None:
     ],
 )
 def test_an_epoch_goes_through_the_resampled_rows(
-    memory_index: MemoryIndex, imbalance: Imbalance, expected: dict[str, int]
+    table_index: TableIndex, imbalance: Imbalance, expected: dict[str, int]
 ) -> None:
-    index = memory_index(["anger"] * 13 + ["fear"] * 6 + ["neutral"] * 3)
+    index = table_index(["anger"] * 13 + ["fear"] * 6 + ["neutral"] * 3)
     data = InMemory(index, imbalance=imbalance, cap=4, valid_fraction=0.05, batch_size=1)
     seen = [label for batch in data.train_dataloader() for label in batch["label"].tolist()]
     assert Counter(index.labels.names[label] for label in seen) == expected
     assert seen != sorted(seen)
 
 
-def test_weighted_sampling_draws_classes_equally(memory_index: MemoryIndex) -> None:
-    index = memory_index(["anger"] * 83 + ["fear"] * 13 + ["neutral"] * 5)
+def test_weighted_sampling_draws_classes_equally(table_index: TableIndex) -> None:
+    index = table_index(["anger"] * 83 + ["fear"] * 13 + ["neutral"] * 5)
     data = InMemory(index, imbalance="weighted", valid_fraction=0.05, batch_size=1)
     torch.manual_seed(0)
     loader = data.train_dataloader()
     labels = data._part("train").labels
-    drawn = Counter(int(labels[row]) for _ in range(30) for row in loader.sampler)
+    drawn = Counter(int(labels[draw.row]) for _ in range(30) for draw in loader.sampler)
     assert sum(drawn.values()) == 30 * len(labels)
     shares = [count / drawn.total() for count in drawn.values()]
     np.testing.assert_allclose(shares, [1 / 3] * 3, atol=0.04)
 
 
-def test_last_short_batch_is_dropped_in_training_alone(memory_index: MemoryIndex) -> None:
-    index = memory_index(["anger"] * 12)
+@pytest.mark.parametrize(
+    ("labels", "imbalance"),
+    [([None] * 8, "weighted"), ([None] * 8, "up"), ([None] * 8, "down"), (["anger"] * 8, "quadrants")],
+)
+def test_balancing_by_what_no_face_has_is_an_error(
+    table_index: TableIndex, labels: list[str | None], imbalance: Imbalance
+) -> None:
+    data = InMemory(table_index(labels), imbalance=imbalance)
+    with pytest.raises(DataError, match=f"imbalance {imbalance}"):
+        data.train_dataloader()
+
+
+def test_last_short_batch_is_dropped_in_training_alone(table_index: TableIndex) -> None:
+    index = table_index(["anger"] * 12)
     data = InMemory(index, valid_fraction=0.3, batch_size=3)
     assert [len(batch["label"]) for batch in data.val_dataloader()] == [3, 1]
     assert [len(batch["label"]) for batch in data.train_dataloader()] == [3, 3]
     whole = InMemory(index, valid_fraction=0.3, batch_size=20)
     assert [len(batch["label"]) for batch in whole.train_dataloader()] == [8]
-
-
-def test_hold_out_is_stratified_and_disjoint(memory_index: MemoryIndex) -> None:
-    names = ["anger"] * 40 + ["fear"] * 20 + ["neutral"] * 4 + ["sadness"]
-    index = memory_index(names)
-    split = hold_out(index, 0.2, seed=3)
-    valid = split.part("valid").table
-    assert Counter(valid["label"]) == {"anger": 8, "fear": 4, "neutral": 1}
-    assert not set(valid["path"]) & set(split.part("train").table["path"])
-    assert len(split) == len(index) == index.split_counts()["train"]
-    assert hold_out(index, 0.2, seed=3).table["split"].equals(split.table["split"])
-    assert not hold_out(index, 0.2, seed=4).table["split"].equals(split.table["split"])
-
-
-def test_hold_out_leaves_each_class_a_face(memory_index: MemoryIndex) -> None:
-    split = hold_out(memory_index(["anger", "anger", "fear"]), 0.9, seed=0)
-    assert Counter(split.part("train").table["label"]) == {"anger": 1, "fear": 1}
-
-
-@pytest.mark.parametrize("fraction", [0.0, 1.0, -0.1])
-def test_hold_out_refuses_other_shares(memory_index: MemoryIndex, fraction: float) -> None:
-    with pytest.raises(AffectZooError, match=f"valid_fraction is {fraction}, expected"):
-        hold_out(memory_index(["anger"] * 4), fraction, seed=0)
 
 
 def test_rafdb_holds_out_of_train_and_counts_what_is_left(rafdb: Path) -> None:
@@ -180,6 +183,13 @@ def test_augmentation_is_for_training_alone(ferplus: Path) -> None:
 def test_reading_needs_the_models_preprocessing(ferplus: Path) -> None:
     with pytest.raises(AffectZooError, match=r"FERPlus needs preprocess=model\.preprocess"):
         FERPlus(str(ferplus)).setup("fit")
+
+
+def test_predicting_serves_what_testing_does(ferplus: Path) -> None:
+    data = FERPlus(str(ferplus), test_split="valid", **options())
+    data.setup("predict")
+    (tested,), (predicted,) = list(data.test_dataloader()), list(data.predict_dataloader())
+    assert torch.equal(tested["image"], predicted["image"]) and predicted["index"].tolist() == list(range(24))
 
 
 def test_stages_need_only_their_own_parts(tmp_path: Path) -> None:
@@ -247,21 +257,65 @@ def test_unreadable_picture_stops_and_is_named(ferplus: Path, workers: int) -> N
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_unreadable_pictures_are_skipped_and_named_once(ferplus: Path, workers: int) -> None:
+def test_unreadable_images_do_not_count_and_are_named_once(ferplus: Path, workers: int) -> None:
     data = FERPlus(str(ferplus), on_unreadable="skip", batch_size=6, **options(num_workers=workers))
-    paths = damage(data, "valid", 3, 4, 20)
+    paths = damage(data, "valid", 3, 4, *range(12, 18))  # of a batch all
     loader = data.val_dataloader()
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         for _ in range(2):
             batches: list[Batch] = [data.on_before_batch_transfer(batch, 0) for batch in loader]
-    assert [len(batch["index"]) for batch in batches] == [6 - 2, 6, 6, 6 - 1]
-    assert not {3, 4, 20} & {i for batch in batches for i in batch["index"].tolist()}
+    assert [len(batch["index"]) for batch in batches] == [6] * 4
+    assert [int(batch["mask"].sum()) for batch in batches] == [4, 6, 0, 6]
+    lost = torch.cat([batch["index"][~batch["mask"]] for batch in batches])
+    assert lost.tolist() == [3, 4, *range(12, 18)]
+    for batch in batches:
+        assert (batch["label"][~batch["mask"]] == -1).all() and batch["image"].isfinite().all()
+        assert (
+            batch["target"][~batch["mask"]].isnan().all() and batch["target"][batch["mask"]].isfinite().all()
+        )
     assert not any("unreadable" in batch for batch in batches)
     messages = [str(warning.message) for warning in told if "left out" in str(warning.message)]
-    assert len(messages) == len(data.unreadable) == 3
+    assert len(messages) == len(data.unreadable) == 8
     for number, (message, path) in enumerate(zip(messages, paths, strict=True), start=1):
         assert message.startswith(f"left out ({number} so far): {ferplus / path}: the file is")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_other_faces_take_the_place_of_unreadable_ones_in_training(ferplus: Path, workers: int) -> None:
+    data = FERPlus(str(ferplus), on_unreadable="skip", batch_size=6, **options(num_workers=workers))
+    damage(data, "train", *range(20))
+    batches: list[Batch] = [batch for _ in range(3) for batch in data.train_dataloader()]
+    assert [len(batch["index"]) for batch in batches] == [6] * 12
+    seen = Counter(row for batch in batches for row in batch["index"].tolist())
+    assert set(seen) == {20, 21, 22, 23} and all(batch["mask"].all() for batch in batches)
+    assert min(seen.values()) > 72 / 4 / 3
+    table = data.index.part("train").table
+    for batch in batches:
+        assert batch["path"] == table["path"][batch["index"].tolist()].tolist()
+    named = {message for batch in batches for message in batch["unreadable"]}
+    assert len(named) == 20
+
+
+def test_a_training_part_without_one_readable_image_is_an_error(ferplus: Path) -> None:
+    data = FERPlus(str(ferplus), on_unreadable="skip", **options())
+    damage(data, "train", *range(24))
+    with pytest.raises(UnreadableImageError, match="none of 24 faces can be read"):
+        next(iter(data.train_dataloader()))
+
+
+def test_many_unreadable_images_are_counted_not_all_named(
+    ferplus: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    data = FERPlus(str(ferplus), on_unreadable="skip", **options())
+    damage(data, "valid", *range(23))
+    with warnings.catch_warnings(record=True) as told, caplog.at_level("INFO"):
+        warnings.simplefilter("always")
+        for batch in data.val_dataloader():
+            data.on_before_batch_transfer(batch, 0)
+        data.teardown("validate")
+    assert len([w for w in told if "left out" in str(w.message)]) == 10
+    assert "left out 23 unreadable images" in caplog.text
 
 
 def test_data_speaks_the_models_labels_by_name(tmp_path: Path) -> None:
@@ -305,8 +359,8 @@ def test_merge_moves_faces_and_votes(ferplus: Path) -> None:
     np.testing.assert_allclose(fear, [0, 0, 0, 0, 0.7, 0.3, 0])
 
 
-def test_joined_votes_can_outweigh_the_highest_class(memory_index: MemoryIndex) -> None:
-    index = memory_index(["anger"])
+def test_joined_votes_can_outweigh_the_highest_class(table_index: TableIndex) -> None:
+    index = table_index(["anger"])
     votes = {"anger": 0.4, "disgust": 0.3, "fear": 0.3}
     target = np.array([votes.get(name, 0) for name in index.labels.names], np.float32)
     index.table["target"] = pd.Series([target], dtype=object)
@@ -315,21 +369,49 @@ def test_joined_votes_can_outweigh_the_highest_class(memory_index: MemoryIndex) 
     assert joined.table["target"][0][index.labels.index("fear")] == pytest.approx(0.6)
 
 
-def test_faces_without_a_class_survive_conforming(memory_index: MemoryIndex) -> None:
-    index = memory_index([None, "fear"])
-    data = InMemory(index, labels=SPACES["rafdb7"])
-    assert data._part("train").labels.tolist() == [-1, SPACES["rafdb7"].index("fear")]
-
-
-def test_ranks_share_an_uneven_part_without_repeats(
-    memory_index: MemoryIndex, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("merge", [None, {"anger": "disgust"}])
+def test_faces_with_values_alone_are_kept_whatever_the_order_of_classes(
+    table_index: TableIndex, merge: dict[str, str] | None
 ) -> None:
-    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
-    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
-    index = memory_index(["anger"] * 7, split="test")
-    rows = []
-    for rank in (0, 1):
-        monkeypatch.setattr(torch.distributed, "get_rank", lambda rank=rank: rank)
-        loader = InMemory(index).test_dataloader()
-        rows.append([i for batch in loader for i in batch["index"].tolist()])
-    assert rows == [[0, 2, 4, 6], [1, 3, 5]]
+    index = table_index([None, "fear", "anger", None, None], subject="abcde")
+    for space in (index.labels, SPACES["rafdb7"], SPACES["ferplus8"]):
+        found = index.conform(space, merge=merge)
+        assert found.table["valence"].notna().tolist() == [True, False, False, True, True]
+        assert not found.left_out
+    few = index.conform(label_space(["fear", "neutral"]), drop_unmapped=True)
+    assert few.table["label"].isna().tolist() == [True, False, True, True]
+    assert list(few.left_out.values()) == [1]
+
+
+def test_faces_without_a_class_survive_conforming(table_index: TableIndex) -> None:
+    index = table_index([None, "fear"], subject=["a", "b"])
+    data = InMemory(index, labels=SPACES["rafdb7"])
+    assert data.index.part("train").table["label"].tolist() == [None, "fear"]
+    assert ground_truth(data.index).label.tolist() == [-1, SPACES["rafdb7"].index("fear")]
+
+
+@pytest.mark.parametrize(
+    ("option", "named"),
+    [
+        ({"batch_size": 0}, "batch_size"),
+        ({"num_workers": -1}, "num_workers"),
+        ({"cap": 0}, "cap"),
+        ({"seed": -1}, "seed"),
+        ({"valid_fraction": 1.0}, "valid_fraction"),
+        ({"valid_fraction": 0.0}, "valid_fraction"),
+        ({"window": -1}, "window"),
+        ({"stride": 2}, "stride"),
+        ({"window": 4, "stride": 0}, "stride"),
+        ({"window": 4, "stride": 5}, "stride"),
+        ({"window": 4, "eval_stride": 5}, "eval_stride"),
+        ({"window": 4, "eval_window": 0}, "eval_window"),
+        ({"window": 4, "imbalance": "up"}, "imbalance"),
+        ({"imbalance": "sideways"}, "imbalance"),
+        ({"augment": "moderm"}, "augment"),
+        ({"on_unreadable": "ignore"}, "on_unreadable"),
+        ({"test_split": "dev"}, "test_split"),
+    ],
+)
+def test_options_out_of_range_are_named(option: dict[str, Any], named: str) -> None:
+    with pytest.raises((OptionError, UnknownNameError), match=rf"data\.{named}"):
+        FERPlus("anywhere", **options(**option))

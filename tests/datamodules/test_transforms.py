@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 import albumentations as A
@@ -7,12 +8,12 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 import torch
-from conftest import MemoryIndex
+from conftest import TableIndex
 from fakes import Picture, picture
 
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datamodules.imbalance import Imbalance
-from affectzoo.datamodules.transforms import Augment, FaceTransform, Flip, augmentation
+from affectzoo.datamodules.transforms import Augment, Face, FaceTransform, Flip, augmentation
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError
 from affectzoo.faces.landmarks import MIRROR
@@ -90,15 +91,16 @@ def test_flip_takes_several_faces() -> None:
 
 def test_frames_are_mirrored_by_their_own_number_of_landmarks() -> None:
     """68 frames of 5 points are as many as 5 of 68; 5 frames of 37 as many as 37 of 5."""
-    faces = [np.zeros((16, 16), np.uint8)] * 68
+    pixels = np.zeros((16, 16), np.uint8)
     points = np.array([(2, 5), (13, 5), (8, 8), (4, 12), (12, 12)], np.float32)
     transform = FaceTransform(Preprocess(size=16, color="gray"), "five_crops")
-    transform.seed(1)  # mirrors
-    _, moved = transform.clip(faces, [points] * 68)
-    assert moved is not None
-    np.testing.assert_allclose(moved[67], (points * (-1, 1) + (15, 0))[list(MIRROR[5])])
+    mirrored = (points * (-1, 1) + (15, 0))[list(MIRROR[5])]
+    last = [transform.clip([Face(pixels, points)] * 68, seed)[1][67].numpy() for seed in range(8)]  # type: ignore[index]
+    found = [np.allclose(moved, mirrored) for moved in last]
+    assert any(found) and not all(found)
+    assert all(np.allclose(moved, points) for moved, was in zip(last, found, strict=True) if not was)
     with pytest.raises(AffectZooError, match=r"37 landmarks cannot be mirrored \(known: 5, 68\)"):
-        transform.clip(faces[:5], [np.zeros((37, 2), np.float32)] * 5)
+        transform.clip([Face(pixels, np.zeros((37, 2), np.float32))] * 5)
 
 
 @pytest.mark.parametrize("count", FACES)
@@ -131,9 +133,8 @@ def test_landmarks_come_out_in_pixels_of_the_input(augment: Augment) -> None:
     image, points = drawn(FACE68)
     preprocess = Preprocess(size=353, resize=400, color="gray", mean=(0.0,), std=(1 / 255,))
     transform = FaceTransform(preprocess, augment)
-    transform.seed(0)
-    for _ in range(5):
-        tensor, moved = transform(image, points)
+    for seed in range(5):
+        tensor, moved = transform(image, None, points, seed=seed)
         assert moved is not None
         assert dots_at(tensor[0].numpy(), moved.numpy()) in (list(range(68)), list(MIRROR[68]))
 
@@ -141,8 +142,7 @@ def test_landmarks_come_out_in_pixels_of_the_input(augment: Augment) -> None:
 def test_landmarks_outside_the_input_are_kept() -> None:
     transform = FaceTransform(Preprocess(size=10, resize=30, color="gray"), "five_crops")
     corners = np.array([(0, 0), (29, 0), (14.5, 15), (0, 29), (29, 29)], np.float32)
-    transform.seed(0)
-    _, moved = transform(np.zeros((30, 30), np.uint8), corners)
+    _, moved = transform(np.zeros((30, 30), np.uint8), None, corners, seed=0)
     assert moved is not None
     np.testing.assert_allclose(moved - moved[0], corners)
 
@@ -151,10 +151,9 @@ def views(augment: Augment, face: Picture, size: int, draws: int) -> dict[bytes,
     """How often each view came, keyed by its pixels."""
     gray = Preprocess(size, face.shape[0], "gray", mean=(0.0,), std=(1 / 255,))
     transform = FaceTransform(gray, augment)
-    transform.seed(0)
     seen: dict[bytes, int] = {}
-    for _ in range(draws):
-        key = transform(face)[0].round().byte().numpy().tobytes()
+    for seed in range(draws):
+        key = transform(face, seed=seed)[0].round().byte().numpy().tobytes()
         seen[key] = seen.get(key, 0) + 1
     return seen
 
@@ -181,8 +180,7 @@ def test_random_crop_reaches_every_place_and_never_flips() -> None:
 def test_none_is_preprocess_alone(color: str) -> None:
     preprocess = Preprocess.from_dict({"size": 24, "resize": 30, "color": color})
     image = picture(np.random.default_rng(0), 40, 50, 3)
-    face = preprocess.face(image)
-    tensor, landmarks = FaceTransform(preprocess, "none")(face)
+    tensor, landmarks = FaceTransform(preprocess, "none")(image)
     assert torch.equal(tensor, preprocess(image))
     assert landmarks is None
 
@@ -194,8 +192,7 @@ def test_varies_and_leaves_the_face_as_it_was(color: str, augment: Augment) -> N
     face = picture(np.random.default_rng(0), *((30, 30, 3) if color == "rgb" else (30, 30)))
     before = face.copy()
     transform = FaceTransform(preprocess, augment)
-    transform.seed(0)
-    results = [transform(face)[0] for _ in range(12)]
+    results = [transform(face, seed=seed)[0] for seed in range(12)]
     assert {tuple(result.shape) for result in results} == {(preprocess.channels, 24, 24)}
     assert not any(torch.equal(a, b) for a, b in pairwise(results))
     np.testing.assert_array_equal(face, before)
@@ -219,17 +216,49 @@ def test_robust_brings_landmarks_back_where_they_were() -> None:
 
 
 @pytest.mark.parametrize("augment", ["five_crops", "random_crop", "modern", "robust"])
-def test_seed_restarts_the_draws(augment: Augment) -> None:
-    face = picture(np.random.default_rng(0), 30, 30)
+@pytest.mark.parametrize("clip", [False, True])
+def test_draws_depend_on_the_seed_alone(augment: Augment, clip: bool) -> None:
+    face = Face(picture(np.random.default_rng(0), 30, 30))
     transform = FaceTransform(Preprocess(24, 30, "gray"), augment)
 
-    def draws(seed: int) -> torch.Tensor:
-        transform.seed(seed)
-        return torch.stack([transform(face)[0] for _ in range(8)])
+    def draw(seed: int | None) -> torch.Tensor:
+        return transform.clip([face], seed)[0] if clip else transform.still(face, seed)[0]
 
-    first = draws(2**40 + 3)
-    assert torch.equal(draws(2**40 + 3), first)
-    assert not torch.equal(draws(4), first)
+    first = draw(2**62 + 3)
+    seen = {draw(seed).numpy().tobytes() for seed in range(8)}
+    assert len(seen) > 4
+    assert torch.equal(draw(2**62 + 3), first)
+    torch.manual_seed(3)
+    unseeded = [draw(None) for _ in range(8)]
+    assert len({tensor.numpy().tobytes() for tensor in unseeded}) > 4
+    torch.manual_seed(3)
+    assert all(torch.equal(draw(None), tensor) for tensor in unseeded)
+
+
+def test_steps_draw_independently() -> None:
+    """Albumentations' own seeding lets all steps draw alike: only mirrored faces had a covered patch."""
+    preprocess = Preprocess(24, color="gray", mean=(0.0,), std=(1 / 255,))
+    transform = FaceTransform(preprocess, "modern")
+    assert transform._augment is not None
+    seen = Counter()
+    for seed in range(400):
+        drawn = transform._seeded(seed)
+        mirrored, _, _, covered, _ = [step.py_random for step in drawn.transforms]
+        assert mirrored is covered
+        mirror = drawn.transforms[0].py_random.random() < 0.5
+        seen[mirror, drawn.transforms[3].py_random.random() < 0.25] += 1
+    assert min(seen.values()) > 20 and len(seen) == 4
+
+
+def test_box_and_landmarks_are_those_of_the_image() -> None:
+    image = picture(np.random.default_rng(0), 60, 80, 3)
+    preprocess, box = Preprocess(24, 30), (10.0, 5.0, 50.0, 45.0)
+    points = np.array([(10, 5), (49, 44), (30, 20), (15, 30), (40, 8)], np.float32)
+    tensor, moved = FaceTransform(preprocess)(image, box, points)
+    assert torch.equal(tensor, preprocess(image, box)) and moved is not None
+    np.testing.assert_allclose(moved.numpy(), preprocess.points(points, image, box) - 3)
+    with pytest.raises(AffectZooError, match="face box"):
+        FaceTransform(preprocess)(image, (90.0, 0.0, 99.0, 9.0))
 
 
 class OneFace(FaceDataModule):
@@ -249,21 +278,22 @@ def crops(data: OneFace, epochs: int) -> list[bytes]:
 @pytest.mark.parametrize(("imbalance", "rare"), [("as_is", 4), ("up", 2)])
 @pytest.mark.parametrize("workers", [0, 2])
 def test_draws_differ_between_epochs_and_workers(
-    memory_index: MemoryIndex, workers: int, imbalance: Imbalance, rare: int
+    table_index: TableIndex, workers: int, imbalance: Imbalance, rare: int
 ) -> None:
     def data() -> OneFace:
         torch.manual_seed(0)
+        same = picture(np.random.default_rng(0), 48, 48)
+        index = table_index(["anger"] * 4 + ["fear"] * rare, same)
         module = OneFace(
-            "nowhere",
+            str(index.root),
             preprocess=Preprocess(24, 48, "gray"),
             augment="random_crop",
             imbalance=imbalance,
             batch_size=4,
             num_workers=workers,
         )
-        same = picture(np.random.default_rng(0), 48, 48)
-        module.faces = memory_index(["anger"] * 4 + ["fear"] * rare, same)
-        valid = memory_index(["anger"], same, "valid")
+        module.faces = index
+        valid = table_index(["anger"], same, "valid")
         module.faces.table.loc[len(module.faces)] = valid.table.loc[0]
         return module
 

@@ -17,7 +17,7 @@ from fakes.recola import write_recola
 from fakes.semaine import write_semaine
 
 from affectzoo.cli import main
-from affectzoo.datamodules.base import hold_out
+from affectzoo.datamodules.holdout import hold_out
 from affectzoo.datasets.afewva import afewva_folds
 from affectzoo.datasets.folds import folds_hash
 from affectzoo.datasets.ids import ids, split_hash
@@ -137,7 +137,7 @@ def test_cross_data_set_protocols_train_on_one_and_test_on_the_other(name: str, 
 
 def test_the_parts_are_those_that_the_data_module_trains_on(copies: Copies) -> None:
     roots = copies("rafdb_basic")
-    held = hold_out(read("rafdb", roots["rafdb"]), 0.1, 0)
+    held, _ = hold_out(read("rafdb", roots["rafdb"]), 0.1, 0)
     parts = faces(PROTOCOLS["rafdb_basic"], roots)
     assert {name: ids(part) for name, part in parts.items()} == {
         name: ids(held.part(name)) for name in ("train", "valid", "test")

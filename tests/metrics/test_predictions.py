@@ -117,6 +117,12 @@ def test_a_clip_whose_frames_differ_has_no_class() -> None:
     assert clips.label.tolist() == [-1, 1]
 
 
+def test_a_clip_keeps_its_class_though_some_frames_have_none() -> None:
+    frames = {"index": [0, 1, 2, 3, 4], "clip": [0, 0, 0, 1, 1], "label": [-1, 1, 1, -1, -1]}
+    clips = gather({**frames, "scores": [[1.0, 0.0]] * 5}, classes=2, dimensions=0).by_clip()
+    assert clips.label.tolist() == [1, -1]
+
+
 def clips_of_faces() -> FaceIndex:
     """Two clips of three frames in a clip-wise class, and two faces of no clip."""
     space, random = label_space("rafdb7"), np.random.default_rng(0)

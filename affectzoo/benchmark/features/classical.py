@@ -101,12 +101,13 @@ class Feature:
         any_read = False
         for start in range(0, len(data), CHUNK):
             end = min(start + CHUNK, len(data))
-            read = [face for i in range(start, end) if "face" in (face := data.read(i))]
+            found = {i: data.face(i) for i in range(start, end)}
+            read = {i: face for i, face in found.items() if not isinstance(face, str)}
             if read:
                 any_read = True
-                rows = np.array([face["index"] for face in read])
-                points = np.stack([face["landmarks"] for face in read]) if self.landmarks else None
-                yield rows, np.stack([face["face"] for face in read]), points
+                pixels = np.stack([face.pixels for face in read.values()])
+                points = np.stack([face.landmarks for face in read.values()]) if self.landmarks else None
+                yield np.array(list(read)), pixels, points
             if progress is not None:
                 progress(end / len(data))
         if not any_read:

@@ -75,7 +75,7 @@ class Layer:
                 found = (
                     output.features if self.name is None else _by_face(seen, self.name, len(batch["index"]))
                 )
-                keep = batch["mask"] if "mask" in batch else torch.ones_like(batch["index"], dtype=torch.bool)
+                keep = batch["mask"]
                 yield batch["index"][keep].cpu().numpy(), found[keep].float().cpu().numpy()
 
 
