@@ -115,7 +115,7 @@ def test_an_unreadable_frame_costs_its_window_nothing_but_itself() -> None:
     batch = collate([dataset[i] for i in range(2)])
     assert batch["mask"].tolist() == [[True] * 3 + [False], [True, False, False, False]]
     torch.testing.assert_close(batch["va"][0, :3, 0], torch.tensor([0.0, 0.02, 0.03]))
-    assert len(batch["unreadable"]) == 1 and "0/1.png: No such file" in batch["unreadable"][0]
+    assert len(batch["unreadable"]) == 1 and "0/1.png" in batch["unreadable"][0]
     index.table.at[windows(index, 4, 4)[1][0], "pixels"] = None
     lost = ClipDataset(FaceDataset(index, FaceTransform(RGB32), on_unreadable="skip"), length=4, stride=4)
     batch = collate([lost[0], lost[1]])
