@@ -19,7 +19,7 @@ REPOSITORY = PACKAGE.parent
 # Each line may import the lines above it and, where it is a package, itself.
 LAYERS = (
     ("errors",),
-    ("labels", "sample", "console"),
+    ("labels", "sample", "console", "processes"),
     ("registry", "files"),
     ("faces", "losses", "plots"),
     ("weights", "metrics"),

@@ -17,7 +17,6 @@ from affectzoo.datamodules.clips import ClipDataset
 from affectzoo.datamodules.dataset import FaceDataset, OnUnreadable, Targets, collate
 from affectzoo.datamodules.holdout import check_fraction, hold_out
 from affectzoo.datamodules.imbalance import Imbalance, resample, resample_quadrants, sample_weights
-from affectzoo.datamodules.processes import from_all_processes, from_first_process
 from affectzoo.datamodules.samplers import EvaluationSampler, TrainingSampler
 from affectzoo.datamodules.transforms import Augment, FaceTransform
 from affectzoo.datasets.index import FaceIndex
@@ -26,6 +25,7 @@ from affectzoo.errors import DataError, OptionError, UnknownNameError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files.remote import local_root
 from affectzoo.labels import LabelSpace, label_space
+from affectzoo.processes import from_all_processes, from_first_process
 from affectzoo.sample import Batch
 
 TestSplit = Literal["test", "valid"]

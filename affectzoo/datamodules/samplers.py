@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from torch.utils.data import DistributedSampler
 
-from affectzoo.datamodules.processes import processes
+from affectzoo.processes import processes
 
 
 class Draw(NamedTuple):
