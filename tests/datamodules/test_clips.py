@@ -199,7 +199,8 @@ def test_overlapping_windows_are_stitched_to_one_value_per_frame() -> None:
         seen = [outputs[i][window.index(row)] for i, window in enumerate(rows) if row in window]
         expected = torch.stack(seen).mean(dim=0).double()
         torch.testing.assert_close(found.va[row], expected, rtol=1e-4, atol=1e-5)
-    assert record["metrics"]["ccc_valence"]["value"] == pytest.approx(model.score(found)["ccc_valence"].item(), abs=1e-4)
+    measured = record["metrics"]["ccc_valence"]["value"]
+    assert measured == pytest.approx(model.score(found)["ccc_valence"].item(), abs=1e-4)
 
 
 def test_evaluation_may_have_longer_windows_than_training() -> None:
