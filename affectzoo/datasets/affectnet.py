@@ -246,8 +246,8 @@ def _load(path: Path, field: str) -> object:
     try:
         version = np.lib.format.read_magic(stream)
         header = np.lib.format.read_array_header_1_0 if version == (1, 0) else _HEADER_2
-        shape, _, dtype = header(stream)
-        array = np.frombuffer(stream.read(), dtype).reshape(shape)
+        shape, by_columns, dtype = header(stream)
+        array = np.frombuffer(stream.read(), dtype).reshape(shape, order="F" if by_columns else "C")
     except Exception as error:  # numpy's parser of headers raises errors of many kinds
         raise DataError(f"{path}: no array of numbers or text ({error})") from None
     return array.item() if array.size == 1 else array

@@ -108,12 +108,12 @@ class FaceIndex:
         Raises:
             DataError: All boxes or landmarks are shares of the picture rather than pixels.
         """
-        listed = [dict(row) for row in rows]
+        listed = list(rows)
         with one_row():
             _check_pixels(listed)
-        for row in listed:
-            row |= {column: _readable(row[column]) for column in TOLD if row.get(column) is not None}
-        columns = {c: pd.Series([r.get(c) for r in listed], dtype=object) for c in COLUMNS}
+        values = {column: [row.get(column) for row in listed] for column in COLUMNS}
+        values |= {column: [text and _readable(text) for text in values[column]] for column in TOLD}
+        columns = {column: pd.Series(values[column], dtype=object) for column in COLUMNS}
         return cls(dataset, root, labels, pd.DataFrame(columns), dict(left_out or {}))
 
     def __len__(self) -> int:

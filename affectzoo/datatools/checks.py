@@ -16,7 +16,7 @@ from affectzoo.datatools.duplicates import FLAT
 from affectzoo.datatools.findings import Finding, Severity
 from affectzoo.datatools.scan import Picture
 from affectzoo.errors import DataError, DataNotFoundError, LabelError, UnreadableImageError
-from affectzoo.files.folders import peek, walk
+from affectzoo.files.folders import obstacle, peek, walk
 from affectzoo.files.videos import SUFFIXES as VIDEO_SUFFIXES
 from affectzoo.files.videos import Video
 
@@ -147,11 +147,8 @@ def files(index: FaceIndex) -> Iterator[Finding]:
         place = index.root / shown
         listed[place.parent].add(place.name)
     for folder in sorted(listed):
-        extra = (
-            [name for name in pictures_of(peek(folder)) if name not in listed[folder]]
-            if folder.is_dir()
-            else []
-        )
+        there = pictures_of(peek(folder)) if obstacle(folder) is None and folder.is_dir() else ()
+        extra = [name for name in there if name not in listed[folder]]
         if extra:
             message = f"{len(extra)} pictures that are in no list or left out, such as {', '.join(extra[:3])}"
             yield Finding("picture that is not used", "note", str(folder), message, len(extra))

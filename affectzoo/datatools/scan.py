@@ -17,6 +17,7 @@ import numpy.typing as npt
 
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import UnreadableImageError
+from affectzoo.files.folders import is_file
 from affectzoo.files.images import read_image
 from affectzoo.files.videos import SUFFIXES as VIDEO_SUFFIXES
 from affectzoo.files.videos import Video
@@ -87,8 +88,10 @@ def scan(index: FaceIndex, watch: Watch) -> list[Picture]:
         except UnreadableImageError as error:
             problem = str(error).removeprefix(f"{path}: ")
             # A shard's member has the shard for a folder.
-            missing = not path.is_file() and not path.parent.is_file()
+            missing = not is_file(path) and not is_file(path.parent)
             return Picture(rows, problem, missing)
+        except Exception as error:  # the last guard: a check never ends in a traceback
+            return Picture(rows, f"cannot be read ({type(error).__name__}: {error}); please report this")
 
     return list(watch(_mapped(one, groups), len(groups)))
 

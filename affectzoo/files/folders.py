@@ -190,6 +190,11 @@ def is_litter(name: str) -> bool:
     return name.startswith(".") or name.lower() in LITTER
 
 
+def is_file(path: Path) -> bool:
+    """Whether a file is there; a name that is too long or no name at all is no error."""
+    return obstacle(path) is None and path.is_file()
+
+
 def obstacle(path: Path) -> str | None:
     """Say why a path is neither a file nor a folder that can be opened, or return ``None``."""
     try:

@@ -60,8 +60,13 @@ def lines(path: Path) -> Iterator[Line]:
     """
     for number, raw in enumerate(_raw_lines(path), start=1):
         where = f"{path}, line {number}"
-        with one_row():
-            yield Line(number, _decode(raw, where), where)
+        try:
+            text = _decode(raw, where)
+        except DataError as error:
+            with one_row():
+                raise error
+        else:
+            yield Line(number, text, where)
 
 
 def read_text(path: Path) -> str:

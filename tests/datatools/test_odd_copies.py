@@ -119,6 +119,13 @@ def test_options_are_checked_by_name_and_type(tmp_path: Path, capsys: pytest.Cap
         data_module("rafdb", root, {"root": "elsewhere"})
 
 
+def test_names_that_no_file_can_have_are_missing_pictures(tmp_path: Path) -> None:
+    write_picture(tmp_path / "1.png", np.zeros((9, 9), np.uint8))
+    lines = ["path,label", "1.png,fear", f"{'x' * 300}.png,fear", f"{'y' * 5000}/2.png,anger"]
+    (tmp_path / "faces.csv").write_text("\n".join(lines))
+    assert len(check("table", tmp_path).by_kind()["listed picture is missing"]) == 2
+
+
 def test_a_reader_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(self: Table) -> Any:
         raise RuntimeError("unforeseen")
