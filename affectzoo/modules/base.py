@@ -6,7 +6,6 @@ is written twice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self, cast
 
@@ -14,16 +13,17 @@ import lightning.pytorch as pl
 import torch
 from torch import nn
 
-from affectzoo.errors import LabelError, OptionError, WeightsError
+from affectzoo.errors import EmptySplitError, LabelError, OptionError, WeightsError
 from affectzoo.losses.features import FeatureLoss
 from affectzoo.metrics.predictions import Predicted, Predictions
 from affectzoo.models.base import AffectModel, Trunk
+from affectzoo.modules import resuming
 from affectzoo.modules.freezing import Freeze, freeze, frozen_batch_norm_to_eval
 from affectzoo.modules.optim import OptimizerSettings, Schedule
 from affectzoo.sample import AffectOutput, Batch
 from affectzoo.tasks.build import Task, build_tasks
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
-from affectzoo.tasks.va import VALoss
+from affectzoo.tasks.va import VALoss, VATask
 from affectzoo.weights import WeightsMeta
 
 
@@ -94,6 +94,9 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         """Note in a checkpoint which model it is of."""
         known = replace(self.describe(), training={}, metrics=(), licence={})  # not of what it started from
         checkpoint["affectzoo"] = known.to_dict()
+        if self._trainer is not None and self.trainer.state.fn == "fit":
+            total = self.trainer.estimated_stepping_batches
+            checkpoint[resuming.KEY] = resuming.noted(self.schedule, total)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another architecture or label space.
@@ -107,18 +110,9 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
             raise WeightsError("the checkpoint was not written by affectzoo")
         meta = WeightsMeta.from_dict(checkpoint["affectzoo"], "the checkpoint")
         self.check_meta(meta, "the checkpoint")
-        self._check_schedule(checkpoint)
-
-    def _check_schedule(self, checkpoint: Mapping[str, Any]) -> None:
-        if self._trainer is None or self.trainer.state.fn != "fit" or self.schedule.name != "one_cycle":
-            return
-        here = self.trainer.estimated_stepping_batches
-        for schedule in checkpoint.get("lr_schedulers", ()):
-            if schedule.get("total_steps", here) != here:
-                raise OptionError(
-                    f"the checkpoint's schedule has {schedule['total_steps']} steps, this training {here}: "
-                    "go on with the same epochs, data and batch size, or train anew with --model.weights"
-                )
+        if self._trainer is not None and self.trainer.state.fn == "fit":
+            total = self.trainer.estimated_stepping_batches
+            resuming.go_on(checkpoint, self.schedule, self.optimizer.build(self.trunk, self.heads), total)
 
     def setup(self, stage: str) -> None:
         """Check that data and model speak the same labels; take class counts from the training part.
@@ -126,6 +120,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         Raises:
             LabelError: They do not.
             OptionError: Layers are frozen at their random start.
+            EmptySplitError: No training face is labeled for one of the tasks.
         """
         frozen = any(not parameter.requires_grad for parameter in self.trunk.parameters())
         if stage == "fit" and frozen and not self.starts_trained and self.trainer.ckpt_path is None:
@@ -141,7 +136,9 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
                 f"the data speak {spoken}, the model {self.labels}; give the data module labels=model.labels"
             )
         if stage == "fit" and data is not None and hasattr(data, "train_class_counts"):
+            faces = data.split_index("train").table
             for task in self.tasks:
+                _check_labeled(task, faces)
                 if isinstance(task, ExpressionTask):
                     task.use_class_counts(data.train_class_counts())
         self._predictions = {stage: self.predictions() for stage in ("valid", "test")}
@@ -219,3 +216,19 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         if scheduler is None:
             return optimizer
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+
+def _check_labeled(task: Task, faces: Any) -> None:
+    """Refuse to train on faces of which none is labeled for a task; ``faces`` is their table."""
+    if isinstance(task, VATask):
+        what = " and ".join(task.dimensions)
+        known = bool(faces[list(task.dimensions)].notna().any(axis=None))
+    else:
+        what = "a class"
+        targets = (target for target in faces["target"] if target is not None and len(target))
+        known = bool(faces["label"].notna().any()) or any(target[0] == target[0] for target in targets)
+    if not known:
+        raise EmptySplitError(
+            f"none of {len(faces):,} training faces is labeled with {what}: nothing would be trained. "
+            "affectzoo data stats shows what a data set holds; --model.task chooses what to predict"
+        )

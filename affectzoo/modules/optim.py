@@ -82,6 +82,8 @@ class Schedule:
         every: ``steps`` acts each time so many steps have passed, instead of at milestones.
         gamma: Factor of ``steps``.
         warmup: Share of training that ``one_cycle`` rises for.
+        extend: Where a training is resumed with another length, stretch ``cosine`` and ``one_cycle`` to it;
+            otherwise that is refused.
     """
 
     name: ScheduleName = "constant"
@@ -89,6 +91,7 @@ class Schedule:
     every: int | None = None
     gamma: float = 0.1
     warmup: float = 0.2
+    extend: bool = False
 
     def __post_init__(self) -> None:
         if self.name not in get_args(ScheduleName):

@@ -1,0 +1,89 @@
+"""Schedules of resumed trainings."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+import torch
+from torch.optim import SGD
+
+from affectzoo.errors import OptionError
+from affectzoo.modules.optim import Schedule
+from affectzoo.modules.resuming import KEY, go_on, noted
+
+
+def optimizer() -> SGD:
+    return SGD([torch.zeros(1, requires_grad=True)], lr=0.1, momentum=0.9)
+
+
+def trained(schedule: Schedule, total: float, steps: int) -> tuple[list[float], dict[str, Any]]:
+    """The rate at each step, and a checkpoint at the end of these steps."""
+    moved = optimizer()
+    scheduler = schedule.build(moved, total)
+    rates = []
+    for _ in range(steps):
+        rates.append(moved.param_groups[0]["lr"])
+        moved.step()
+        if scheduler is not None:
+            scheduler.step()
+    state: dict[str, Any] = {"global_step": steps, "optimizer_states": [moved.state_dict()]}
+    state["lr_schedulers"] = [] if scheduler is None else [scheduler.state_dict()]
+    return rates, {**state, KEY: noted(schedule, total)}
+
+
+def resumed(checkpoint: dict[str, Any], schedule: Schedule, total: float, steps: int) -> list[float]:
+    """The rate at each further step."""
+    moved = optimizer()
+    go_on(checkpoint, schedule, optimizer(), total)
+    scheduler = schedule.build(moved, total)
+    moved.load_state_dict(checkpoint["optimizer_states"][0])
+    for one, state in zip([] if scheduler is None else [scheduler], checkpoint["lr_schedulers"], strict=True):
+        one.load_state_dict(state)
+    rates = []
+    for _ in range(steps):
+        rates.append(moved.param_groups[0]["lr"])
+        moved.step()
+        if scheduler is not None:
+            scheduler.step()
+    return rates
+
+
+@pytest.mark.parametrize("name", ["cosine", "one_cycle"])
+def test_another_length_is_refused_where_the_schedule_depends_on_it(name: Any) -> None:
+    _, checkpoint = trained(Schedule(name), 10, 5)
+    with pytest.raises(OptionError, match="extend"):
+        go_on(checkpoint, Schedule(name), optimizer(), 20)
+
+
+@pytest.mark.parametrize("name", ["cosine", "one_cycle"])
+@pytest.mark.parametrize("steps", [5, 10])
+def test_extended_on_purpose_it_goes_on_as_if_it_had_been_longer(name: Any, steps: int) -> None:
+    whole, _ = trained(Schedule(name), 20, 20)
+    _, checkpoint = trained(Schedule(name), 10, steps)
+    rates = resumed(checkpoint, Schedule(name, extend=True), 20, 20 - steps)
+    assert rates == pytest.approx(whole[steps:])
+
+
+def test_another_schedule_is_followed_as_if_from_the_start() -> None:
+    _, checkpoint = trained(Schedule("one_cycle"), 10, 10)
+    assert resumed(checkpoint, Schedule("constant"), 30, 5) == pytest.approx([0.1] * 5)
+    _, checkpoint = trained(Schedule("constant"), math.inf, 10)
+    steps = Schedule("steps", milestones=(4, 12))
+    assert resumed(checkpoint, steps, math.inf, 4) == pytest.approx([0.01, 0.01, 0.001, 0.001])
+
+
+@pytest.mark.parametrize("schedule", [Schedule(), Schedule("steps", every=3), Schedule("cosine")])
+def test_the_same_schedule_goes_on_untouched(schedule: Schedule) -> None:
+    length = 12 if schedule.name == "cosine" else math.inf
+    whole, _ = trained(schedule, length, 12)
+    _, checkpoint = trained(schedule, length, 7)
+    other = 12 if schedule.name == "cosine" else 50
+    assert resumed(checkpoint, schedule, other, 5) == pytest.approx(whole[7:])
+
+
+def test_a_training_that_is_over_is_refused() -> None:
+    _, checkpoint = trained(Schedule("cosine"), 10, 10)
+    with pytest.raises(OptionError, match="step 10"):
+        go_on(checkpoint, Schedule("cosine", extend=True), optimizer(), 8)
