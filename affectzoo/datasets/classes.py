@@ -1,4 +1,4 @@
-"""Find pictures in folders per class, inside folders per part or not: your own, and data sets repacked so."""
+"""Find images in folders per class, inside folders per part or not: your own, and data sets repacked so."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from affectzoo.files.images import SUFFIXES
 
 
 class ClassFolder(NamedTuple):
-    """A folder of pictures of one class.
+    """A folder of images of one class.
 
     Attributes:
         part: ``train``, ``valid`` or ``test``; ``None`` where the root has no folders for parts.
         path: The folder, whose name is the class.
-        pictures: Names of the pictures in it.
+        images: Names of the images in it.
     """
 
     part: str | None
     path: Path
-    pictures: tuple[str, ...]
+    images: tuple[str, ...]
 
 
 def class_folders(root: Path) -> list[ClassFolder]:
-    """The folders of classes below a root that hold pictures; what else is there is told as not used.
+    """The folders of classes below a root that hold images; what else is there is told as not used.
 
     Args:
         root: Holds a folder per class, or a folder per part (see ``PART_NAMES``) with one per class in each.
@@ -38,38 +38,38 @@ def class_folders(root: Path) -> list[ClassFolder]:
     found = []
     places = [(None, look(root)), *((part, look(root / name)) for name, part in _parts(root).items())]
     for part, place in places[1:] or places:
-        count("picture outside of class folders", len(pictures_of(place)))
+        count("image outside of class folders", len(images_of(place)))
         for listing in (look(place.path / name) for name in place.folders):
-            pictures = pictures_of(listing)
+            images = images_of(listing)
             shown = listing.path.relative_to(root).as_posix()
-            if pictures:
-                found.append(ClassFolder(part, listing.path, pictures))
+            if images:
+                found.append(ClassFolder(part, listing.path, images))
             else:
-                count(f"class folder without pictures: {shown}", 1)
-            for name in set(listing.files) - set(pictures):
-                count(f"file that is no picture: {Path(name).suffix.lower() or 'no ending'}", 1)
+                count(f"class folder without images: {shown}", 1)
+            for name in set(listing.files) - set(images):
+                count(f"file that is no image: {Path(name).suffix.lower() or 'no ending'}", 1)
             for name in listing.folders:
-                count(f"pictures in a folder inside {shown}", len(pictures_of(peek(listing.path / name))))
+                count(f"images in a folder inside {shown}", len(images_of(peek(listing.path / name))))
     names = {folder.path.name for folder in found}
     for part in dict.fromkeys(folder.part for folder in found if folder.part):
         for name in sorted(names - {folder.path.name for folder in found if folder.part == part}):
-            count(f"class without pictures in the {part} part: {name}", 1)
+            count(f"class without images in the {part} part: {name}", 1)
     return found
 
 
-def pictures_of(listing: Listing) -> tuple[str, ...]:
-    """The names of the pictures in a folder."""
+def images_of(listing: Listing) -> tuple[str, ...]:
+    """The names of the images in a folder."""
     return tuple(name for name in listing.files if Path(name).suffix.lower() in SUFFIXES)
 
 
 def looks_like_classes(root: Path, names: Sequence[str]) -> bool:
-    """Whether a root's folders, or those of its parts, are called as these classes and hold pictures."""
+    """Whether a root's folders, or those of its parts, are called as these classes and hold images."""
     if not root.is_dir():
         return False
     places = [root / name for name in _parts(root)] or [root]
     folders = [place / name for place in places for name in peek(place).folders]
     known = [path for path in folders if path.name.strip().lower() in names]
-    return bool(known) and any(pictures_of(peek(path)) for path in known)
+    return bool(known) and any(images_of(peek(path)) for path in known)
 
 
 def _parts(root: Path) -> dict[str, str]:

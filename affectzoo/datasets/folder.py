@@ -47,6 +47,6 @@ def read_folder(root: Path, split: str = "test") -> FaceIndex:
             "source": str(folder.path / name),
         }
         for folder in folders
-        for name in folder.pictures
+        for name in folder.images
     ]
     return FaceIndex.from_rows("folder", root, labels, rows)

@@ -16,7 +16,7 @@ One row is one face. Columns a data set cannot fill are ``None`` in every row:
 ``box``        x0, y0, x1, y1 of the face in the picture; ``None``: a ready crop
 ``landmarks``  float32 array (N, 2), x and y in pixels of the picture
 ``pixels``     uint8 array (H, W), for data sets whose pictures are in a table
-``digest``     of the picture's file, for prepared data, see ``affectzoo.files.images``
+``digest``     of the image's file, for prepared data, see ``affectzoo.files.images``
 ``original``   image, or video and frame, that a prepared crop was cut from
 ``source``     file and line that the row was read from, for messages
 =============  =====================================================================
@@ -106,7 +106,7 @@ class FaceIndex:
         """Build the table; a row names only the columns it can fill.
 
         Raises:
-            DataError: All boxes or landmarks are shares of the picture rather than pixels.
+            DataError: All boxes or landmarks are shares of the image rather than pixels.
         """
         listed = list(rows)
         with one_row():
@@ -264,7 +264,7 @@ def _check_pixels(rows: Sequence[Mapping[str, Any]]) -> None:
         if known and all(0 <= np.min(row[column]) and np.max(row[column]) <= 1 for row in known):
             raise DataError(
                 f"{known[0].get('source')}: {column} {_listed(known[0][column])}, and all others lie in 0..1 "
-                "too: pixels of the picture are expected, these look like shares of its width and height"
+                "too: pixels of the image are expected, these look like shares of its width and height"
             )
 
 

@@ -74,10 +74,11 @@ def _found(root: Path) -> str:
     listing = peek(root)
     there = [_some(kind, names) for kind, names in (("folders", listing.folders), ("files", listing.files))]
     told = f"\nFound there: {'; '.join(filter(None, there)) or 'nothing'}"
-    if class_folders(root):
-        told += (
-            f"\nFolders of classes are read by the data set folder: affectzoo data check folder --root {root}"
-        )
+    with suppress(DataError):  # two folders of one part
+        if class_folders(root):
+            told += (
+                f"\nThe data set folder reads folders of classes: affectzoo data check folder --root {root}"
+            )
     return told
 
 

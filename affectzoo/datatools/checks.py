@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from affectzoo.datasets.classes import pictures_of
+from affectzoo.datasets.classes import images_of
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools.duplicates import FLAT
 from affectzoo.datatools.findings import Finding, Severity
@@ -147,7 +147,7 @@ def files(index: FaceIndex) -> Iterator[Finding]:
         place = index.root / shown
         listed[place.parent].add(place.name)
     for folder in sorted(listed):
-        there = pictures_of(peek(folder)) if obstacle(folder) is None and folder.is_dir() else ()
+        there = images_of(peek(folder)) if obstacle(folder) is None and folder.is_dir() else ()
         extra = [name for name in there if name not in listed[folder]]
         if extra:
             message = f"{len(extra)} pictures that are in no list or left out, such as {', '.join(extra[:3])}"

@@ -353,7 +353,7 @@ def test_folder_of_own_pictures(tmp_path: Path) -> None:
     assert index.table["path"].tolist() == ["Sad/b.png", "happy/a.png", "happy/c.JPG"]
     assert index.table["label"].tolist() == ["sadness", "happiness", "happiness"]
     assert (index.split_counts(), index.left_out) == ({"valid": 3}, {})
-    assert index.unused == {"file that is no picture: .txt": 1}
+    assert index.unused == {"file that is no image: .txt": 1}
 
 
 def test_folder_with_parts(tmp_path: Path) -> None:

@@ -67,14 +67,14 @@ def test_what_a_folder_holds_besides_is_told(tmp_path: Path) -> None:
     index = read_folder(tmp_path)
     assert index.labels is not None and index.labels.names == ("anger", "fear")
     assert index.unused == {
-        "class folder without pictures: train/sadness": 1,
-        "class without pictures in the test part: anger": 1,
+        "class folder without images: train/sadness": 1,
+        "class without images in the test part: anger": 1,
         "file beside the data: .jpg": 1,
         "file beside the data: .md": 1,
-        "file that is no picture: .txt": 1,
+        "file that is no image: .txt": 1,
         "folder that is not read: extra": 1,
-        "picture outside of class folders": 1,
-        "pictures in a folder inside train/fear": 2,
+        "image outside of class folders": 1,
+        "images in a folder inside train/fear": 2,
     }
 
 

@@ -62,7 +62,7 @@ def test_what_is_not_used_is_noted(tmp_path: Path) -> None:
     (root / "sadness").mkdir()
     write_picture(root / "@eaDir" / "1.jpg", np.zeros((9, 9, 3), np.uint8))
     notes = {f.message: f.severity for f in check("folder", root).by_kind()["seen and not used"]}
-    assert notes == {"class folder without pictures: sadness": "note", "hidden or system file": "note"}
+    assert notes == {"class folder without images: sadness": "note", "hidden or system file": "note"}
 
 
 @pytest.mark.parametrize(
