@@ -313,7 +313,7 @@ def _link(blob: Path, path: Path) -> None:
 def _headers(location: str) -> dict[str, str]:
     """Headers for a download; the token goes to the Hub alone."""
     from huggingface_hub import constants
-    from huggingface_hub.utils import build_hf_headers
+    from huggingface_hub.utils._headers import build_hf_headers
 
     own = urlsplit(location)[:2] == urlsplit(constants.ENDPOINT)[:2]
     return build_hf_headers(token=None if own else False)

@@ -72,14 +72,14 @@ def guarded() -> Iterator[None]:
 
 
 def _watch(response: httpx2.Response) -> None:
-    from huggingface_hub.utils import parse_ratelimit_headers
+    from huggingface_hub.utils._http import parse_ratelimit_headers
 
     asked = parse_ratelimit_headers(response.headers)
     told = response.headers.get("retry-after", "")
     wait = asked.reset_in_seconds if asked and not asked.remaining else int(told) if told.isdecimal() else 0
     if response.is_error and wait > GRACE:
         raise UnreachableError(f"the Hub takes no more requests now: try again in {wait} s")
-    response.stream = _paced(response.stream)  # type: ignore[assignment, arg-type]
+    response.stream = _paced(response.stream)  # type: ignore[arg-type]
 
 
 def _paced(stream: httpx2.SyncByteStream) -> httpx2.SyncByteStream:

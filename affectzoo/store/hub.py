@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from affectzoo.errors import WeightsError
-from affectzoo.files.fetch import LARGEST, HubFile, UnreachableError, fetch_all, forget, newest
+from affectzoo.files.fetch import LARGEST, HubFile, fetch_all, forget, newest
+from affectzoo.files.guard import UnreachableError
 from affectzoo.store.config import CONFIG_LIMIT, CONFIG_NAME, Claim, read_config
 from affectzoo.weights.parts import FILE_NAME, INDEX_LIMIT, INDEX_NAME, files
 

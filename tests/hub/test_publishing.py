@@ -408,7 +408,7 @@ def test_the_cards_metadata(
         built(run, tmp_path / "out")
 
 
-def altered(run: Path, change: Callable[[dict[str, torch.Tensor]], None]) -> Path:
+def altered(run: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
     """The run with other tensors under the same description."""
     path = run / weights.FILE_NAME
     meta = json.dumps(weights.read_meta(path).to_dict())
