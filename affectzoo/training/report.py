@@ -86,7 +86,7 @@ class RunReport(Callback):
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
     ) -> None:
         """Note in a checkpoint what its weights are trained on, for those who import it."""
-        assert isinstance(pl_module, AffectModel)
+        assert isinstance(pl_module, AffectModule)
         if self._known is None:  # they stay the same
             self._known = {"training": training_facts(trainer), "licence": licence(trainer, pl_module)}
         training = data_facts(trainer) | self._known["training"]
