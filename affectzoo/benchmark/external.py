@@ -1,6 +1,6 @@
 """Predictions of another system, read from its file and put beside the faces of an index.
 
-A file is CSV, JSON (a list of objects) or Parquet, with one row per face:
+A file is CSV, JSON (a list of objects), JSON Lines or Parquet, with one row per face:
 
 ====================================  ========================================================================
 ``id``                                the face, as ``affectzoo data protocol --out`` writes it; or, instead,
@@ -35,11 +35,13 @@ import numpy.typing as npt
 import pandas as pd
 
 from affectzoo.benchmark.found import match
+from affectzoo.console import plain_cell
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.ids import ids
 from affectzoo.errors import DataError, LabelError
 from affectzoo.files.text import csv_rows
 from affectzoo.labels import canonical
+from affectzoo.metrics.columns import BOX, DECISION, PROBABILITY
 from affectzoo.metrics.names import DIMENSIONS
 
 if TYPE_CHECKING:
@@ -49,7 +51,6 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 KEYS = ("id", "path", "file")
-BOX = ("x0", "y0", "x1", "y1")
 LIMIT = 2.0
 """Beyond it, values must be on another scale."""
 
@@ -156,18 +157,21 @@ def _read(path: Path) -> _File:
         if twice:
             raise DataError(f"{path}: column '{twice[0]}' occurs twice")
         cells = pd.DataFrame([fields for _, fields in lines[1:]], columns=header, dtype=object)
-        cells = cells.where(~cells.isin(["", "nan", "NaN", "NAN"]), None)
+        cells = cells.map(plain_cell).where(~cells.isin(["", "nan", "NaN", "NAN"]), None)
         return _File(path, cells, [place for place, _ in lines[1:]])
     try:
         if kind == ".json":
             cells = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
+        elif kind == ".jsonl":
+            lines = path.read_text(encoding="utf-8").split("\n")
+            cells = pd.DataFrame([json.loads(line) for line in lines if line.strip()])
         elif kind == ".parquet":
             cells = pd.read_parquet(path)
         else:
-            raise DataError(f"{path}: predictions are read from .csv, .json or .parquet")
+            raise DataError(f"{path}: predictions are read from .csv, .json, .jsonl or .parquet")
     except DataError:
         raise
-    except (ValueError, AttributeError, OSError) as error:
+    except (ValueError, AttributeError, TypeError, RecursionError, OSError) as error:
         raise DataError(f"{path}: no table of predictions ({error})") from None
     cells = cells.rename(columns=str).astype(object).where(cells.notna(), None)
     return _File(path, cells, [f"row {number}" for number in range(1, len(cells) + 1)])
@@ -179,7 +183,7 @@ def _prefix(file: _File) -> str:
 
 
 def _scores(file: _File, labels: Sequence[str]) -> tuple[Floats | None, ScoreKind | None]:
-    kinds: dict[str, ScoreKind] = {"p_": "probabilities", "s_": "decisions"}
+    kinds: dict[str, ScoreKind] = {PROBABILITY: "probabilities", DECISION: "decisions"}
     columns = {prefix: [name for name in file.columns if name.startswith(prefix)] for prefix in kinds}
     if all(columns.values()):
         raise DataError(

@@ -78,13 +78,7 @@ def measurement(
         DataError: No face has what the model predicts, or two faces have one id.
     """
     answers = model_answers(model, predicted, len(index), range(len(model.labels)) if model.labels else None)
-    known = has_truth(model, index)
-    if not known.any():
-        what = " and ".join(task.head for task in model.tasks).replace("va", "valence or arousal")
-        raise DataError(
-            f"{index.dataset}: none of the {len(index)} faces of the {context.split} part has what the model "
-            f"predicts ({what}): there is nothing to measure. Choose another split or data set"
-        )
+    known = labeled(model, index, context.split)
     left_out = dict(index.left_out)
     if not known.all():
         left_out[f"{context.split}: without a label for {model.task_name}"] = int((~known).sum())
@@ -138,12 +132,30 @@ def measurement(
     return record, {".csv": whole.table}
 
 
-def has_truth(model: AffectModel, index: FaceIndex) -> np.ndarray:
-    """Which faces have a class or a value that the model predicts, shape (N,)."""
+def labeled(model: AffectModel, index: FaceIndex, split: str, *, soft: bool = False) -> np.ndarray:
+    """Which faces have a class or a value that the model predicts, shape (N,).
+
+    Args:
+        model: What predicts.
+        index: The faces of a split.
+        split: Its name, for the error.
+        soft: Whether a distribution over the classes is enough, as in training.
+
+    Raises:
+        DataError: None has.
+    """
     found = np.zeros(len(index), dtype=bool)
+    what: list[str] = []
     for task in model.tasks:
-        columns = list(task.dimensions) if isinstance(task, VATask) else ["label"]
+        names = list(task.dimensions) if isinstance(task, VATask) else ["label"]
+        columns = [*names, "target"] if soft and names == ["label"] else names
         found |= index.table[columns].notna().any(axis=1).to_numpy(bool)
+        what += names
+    if not found.any():
+        raise DataError(
+            f"{index.dataset}: none of the {len(index)} faces of the {split} part has what the model "
+            f"predicts ({', '.join(what)}). Choose another split, data set or task"
+        )
     return found
 
 

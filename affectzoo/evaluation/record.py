@@ -113,19 +113,34 @@ def counted(out: Path, record: Mapping[str, Any]) -> Path:
     return path.with_suffix(".clips.csv") if record["protocol"]["unit"] == "clip" else path
 
 
-def read_records(out: Path) -> list[dict[str, Any]]:
-    """All records of a folder, in order of their keys.
+def read_records(out: Path, say: Callable[[str], None] = lambda text: None) -> list[dict[str, Any]]:
+    """The records of a folder, in order of their keys.
 
     Args:
-        out: A benchmark's, a run's or a published model's folder.
+        out: A benchmark's, a run's or a published model's folder. Of one with weights, tests of other
+            weights, such as of another checkpoint, are passed over.
+        say: Told of each record that is passed over.
 
     Raises:
         AffectZooError: One is damaged or of another format, or there is none.
     """
     paths = sorted((out / FOLDER).glob("*.json"))
-    if not paths:
+    held = next(
+        (out / name for name in (weights.FILE_NAME, weights.INDEX_NAME) if (out / name).is_file()), None
+    )
+    identity = Identity.read(held) if paths and held is not None else None
+    found = []
+    for path in paths:
+        record = read_record(path)
+        tested = identity is not None and "stage" in record.get("options", {})
+        reason = misfit(record, identity) if tested and identity is not None else None
+        if reason is None:
+            found.append(record)
+        else:
+            say(f"{path}: passed over: {reason}")
+    if not found:
         raise AffectZooError(f"{out}: no records here; affectzoo benchmark --out {out} makes some")
-    return [read_record(path) for path in paths]
+    return found
 
 
 def records_of(

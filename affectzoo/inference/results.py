@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 from affectzoo.console import csv_cell, json_text, visible
 from affectzoo.errors import OptionError
 from affectzoo.files.writing import writing
+from affectzoo.metrics.columns import BOX, LABEL, PROBABILITY
+from affectzoo.metrics.names import DIMENSIONS
 
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Box
@@ -58,8 +60,8 @@ class FaceResult:
 
     def to_row(self) -> Row:
         r"""Return it as the files have it; bytes of names that are not UTF-8 are shown as ``\xe9``."""
-        box = dict(zip(("x0", "y0", "x1", "y1"), self.box or (None,) * 4, strict=True))
-        shares = {f"p_{visible(name)}": share for name, share in self.probabilities.items()}
+        box = dict(zip(BOX, self.box or (None,) * 4, strict=True))
+        shares = {f"{PROBABILITY}{visible(name)}": share for name, share in self.probabilities.items()}
         return {
             "file": visible(self.file),
             **box,
@@ -75,8 +77,8 @@ class FaceResult:
 def columns(labels: LabelSpace | None) -> list[str]:
     """Name the columns of results: ``file``, box, ``score``, ``label``, ``p_<class>``, values, ``error``."""
     names = () if labels is None else labels.names
-    shares = [f"p_{visible(name)}" for name in names]
-    return ["file", "x0", "y0", "x1", "y1", "score", "label", *shares, "valence", "arousal", "error"]
+    shares = [f"{PROBABILITY}{visible(name)}" for name in names]
+    return ["file", *BOX, "score", LABEL, *shares, *DIMENSIONS, "error"]
 
 
 def check_ending(path: Path) -> str:

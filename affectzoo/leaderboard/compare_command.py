@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectzoo.benchmark.comparison import Comparison, compare
-from affectzoo.console import print_json, stdout
+from affectzoo.console import print_json, stderr, stdout
 from affectzoo.errors import AffectZooError, UnknownNameError
 from affectzoo.evaluation.predictions import read_table
 from affectzoo.evaluation.record import counted, read_records
@@ -32,7 +32,7 @@ def command(args: argparse.Namespace) -> None:
     """
     folder = Path(args.folder)
     results = []
-    for some, others in _matches(read_records(folder), args.first, args.second):
+    for some, others in _matches(read_records(folder, stderr().print), args.first, args.second):
         mine, theirs = ([read_table(counted(folder, record)) for record in runs] for runs in (some, others))
         protocol = some[0]["protocol"].get("name") or some[0]["protocol"].get("title")
         names = _names(some, others)

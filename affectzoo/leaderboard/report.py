@@ -35,7 +35,8 @@ def report(out: Path, say: Callable[[str], None] = lambda text: None) -> tuple[P
 
     Args:
         out: Of ``affectzoo benchmark``.
-        say: Told which systems are not drawn and not compared anew, as their predictions are not there.
+        say: Told which systems are not drawn and not compared anew, as their predictions are not there, and
+            which records are passed over.
 
     Returns:
         The Markdown and the HTML page.
@@ -43,7 +44,7 @@ def report(out: Path, say: Callable[[str], None] = lambda text: None) -> tuple[P
     Raises:
         AffectZooError: There is no record, or one is damaged.
     """
-    records = read_records(out)
+    records = read_records(out, say)
     drawn: dict[str, Plots] = {}
     comparisons: list[dict[str, Any]] = []
     before = _read_comparisons(out / COMPARISONS)

@@ -38,12 +38,14 @@ def frame(tmp_path: Path, rows: list[dict[str, Any]], ending: str) -> Path:
         path.write_text(json.dumps(rows), encoding="utf-8")
     elif ending == ".parquet":
         pd.DataFrame(rows).to_parquet(path)
+    elif ending == ".jsonl":
+        path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     else:
         pd.DataFrame(rows).to_csv(path, index=False)
     return path
 
 
-@pytest.mark.parametrize("ending", [".csv", ".json", ".parquet"])
+@pytest.mark.parametrize("ending", [".csv", ".json", ".jsonl", ".parquet"])
 def test_probabilities_by_id_in_any_order_of_rows_and_classes(tmp_path: Path, ending: str) -> None:
     rows = [
         {"id": "some/Test/c.png", "p_Neutral": 0.7, "p_happy": 0.2, "p_anger": 0.1},
@@ -105,7 +107,7 @@ def test_values_are_not_looked_at_when_not_wanted(tmp_path: Path) -> None:
     assert found.va is None and found.missing.tolist() == [False, False, True]
 
 
-@pytest.mark.parametrize("ending", [".csv", ".json", ".parquet"])
+@pytest.mark.parametrize("ending", [".csv", ".json", ".jsonl", ".parquet"])
 def test_the_file_of_affectzoo_predict(tmp_path: Path, ending: str) -> None:
     shares = {"anger": 0.25, "happiness": 0.5, "neutral": 0.25}
     results = [

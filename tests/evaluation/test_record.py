@@ -11,6 +11,8 @@ import pytest
 from fakes.records import make_record
 from fakes.shown import show, whole_records
 
+import affectzoo
+from affectzoo import weights
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.record import (
     Identity,
@@ -73,6 +75,20 @@ def test_records_know_their_weights(tmp_path: Path) -> None:
     said: list[str] = []
     assert [record["key"] for record in records_of(tmp_path, mine, said.append)] == ["mine"]
     assert len(said) == 1 and "other.json" in said[0]
+
+
+def test_a_folder_with_weights_shows_no_test_of_others(tmp_path: Path) -> None:
+    model = affectzoo.create_model("dlp_cnn_s", labels=["anger", "happiness", "neutral"])
+    path = tmp_path / weights.FILE_NAME
+    weights.write(path, model.network.state_dict(), model.describe())
+    tested = {"options": {"stage": "test"}, "system": "runs/x"}
+    own = of_weights(tensors_sha256=Identity.read(path).tensors)
+    write_record(tmp_path, own | tested | {"key": "own"}, {})
+    write_record(tmp_path, of_weights() | tested | {"key": "other"}, {})
+    write_record(tmp_path, make_record(kind="classical", key="hog"), {})
+    said: list[str] = []
+    assert [record["key"] for record in read_records(tmp_path, said.append)] == ["hog", "own"]
+    assert len(said) == 1 and "other.json" in said[0] and "other weights" in said[0]
 
 
 def test_results_that_do_not_name_their_weights_are_told_of(tmp_path: Path) -> None:

@@ -422,3 +422,14 @@ def test_weights_say_their_seed_recipe_start_and_faces(trained: tuple[Path, Path
     parts = faces(find_protocol("ferplus_valid"), {"ferplus": root})  # the recipe's own rule and parts
     assert told[0]["train_hash"] == split_hash(ids(parts["train"]))
     assert told[0]["valid_hash"] == split_hash(ids(parts["test"]))
+
+
+@pytest.mark.parametrize("command", ["fit", "validate", "test"])
+def test_data_without_what_the_model_predicts(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_ferplus(tmp_path / "data")  # classes, no values
+    arguments = [command, "--config", str(FERPLUS), "--data.root", str(root), *SMALL, "--model.task", "va"]
+    assert main([*arguments, "--model.labels", "null", "--run_dir", str(tmp_path / "run")]) == 1
+    assert "valence, arousal" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob("records/*.json"))

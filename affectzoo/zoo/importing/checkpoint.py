@@ -86,7 +86,6 @@ def import_checkpoint(
         arguments=model.arguments,
         metrics=(),
         training={
-            **meta.training,
             "imported_from": path.name,
             "sha256": fetch.sha256(path),
             "mapping": dict(Counter(pair.how for pair in matching.mapped)),
