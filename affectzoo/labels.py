@@ -38,6 +38,9 @@ GivenLabels = str | Sequence[GivenName]
 TASKS = ("expression", "va", "valence", "arousal", "multitask")
 """What a model can be built for; ``affectzoo.tasks`` says what each is."""
 
+MOST = 1000
+"""Classes of a label space, at most."""
+
 NOT_A_CLASS = frozenset({"none", "uncertain", "non-face", "unknown"})
 """Answers of annotators that name no expression: faces so labelled are left out, and counted."""
 
@@ -71,6 +74,10 @@ class LabelSpace:
 
     def __post_init__(self) -> None:
         """Refuse an empty space, one that names a class twice, and names that cannot be shown or written."""
+        if len(self.names) > MOST:
+            raise LabelError(
+                f"label space '{self.name[:40]}' has {len(self.names):,} classes; at most {MOST:,} are taken"
+            )
         for name in self.names:
             _check_name(name)
         if len(set(self.names)) != len(self.names):

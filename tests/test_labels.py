@@ -155,3 +155,10 @@ def test_merge_takes_numbers_for_names() -> None:
 def test_names_that_cannot_be_shown_are_refused(name: str) -> None:
     with pytest.raises(LabelError, match="class name"):
         label_space(["fine", name])
+
+
+@pytest.mark.parametrize("names", [["x" * 201, "y"], ["", "y"], [str(i) for i in range(1001)], ["x" * 10**6]])
+def test_spaces_that_are_no_lists_of_names(names: list[str]) -> None:
+    with pytest.raises(LabelError) as error:
+        label_space(names)
+    assert len(str(error.value)) < 300

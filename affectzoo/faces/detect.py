@@ -7,6 +7,7 @@ longer edge of either detector's box is within 2 % of FER-2013's crops, from whi
 from __future__ import annotations
 
 import shutil
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -17,6 +18,7 @@ import numpy as np
 from affectzoo.errors import DetectorError, WeightsError
 from affectzoo.faces.preprocess import Box
 from affectzoo.files.fetch import HubFile, fetch, home, sha256
+from affectzoo.files.writing import writing
 
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image, Points
@@ -99,6 +101,7 @@ class YuNet:
     name = "yunet"
     repo_id = "opencv/face_detection_yunet"
     file_name = "face_detection_yunet_2023mar.onnx"
+    revision = "3cc26e7f1014a5ee5d74a42acee58bafc9d0a310"
     sha256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
     def __init__(self, path: Path | None = None) -> None:
@@ -135,14 +138,13 @@ class YuNet:
     @classmethod
     def _fetch(cls) -> Path:
         try:
-            fetched = fetch(HubFile(cls.repo_id, cls.file_name, "main"))
+            fetched = fetch(HubFile(cls.repo_id, cls.file_name, cls.revision, cls.sha256, limit=10**6))
         except WeightsError as error:
             raise DetectorError(
                 f"{error}. Put {cls.file_name} at {cls.kept()}, or use --detector haar"
             ) from None
-        cls._verify(fetched)
-        cls.kept().parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(fetched, cls.kept())
+        with writing(cls.kept()) as part:
+            shutil.copyfile(fetched, part)
         return cls.kept()
 
     def __call__(self, image: Image) -> list[Detection]:
@@ -166,8 +168,8 @@ def make_detector(name: DetectorName | Detector = "auto", path: Path | None = No
     """A detector by name.
 
     Args:
-        name: ``yunet``, ``haar``, ``none``, or ``auto``: YuNet when its file is at hand, else Haar; never
-            the network. A detector passes through.
+        name: ``yunet``, ``haar``, ``none``, or ``auto``: YuNet when its file is at hand, else Haar (with a
+            warning where that file is damaged); never the network. A detector passes through.
         path: YuNet's file, where it is not in affectzoo's home.
 
     Raises:
@@ -175,8 +177,16 @@ def make_detector(name: DetectorName | Detector = "auto", path: Path | None = No
     """
     if not isinstance(name, str):
         return name
+    if name == "auto" and path is None:
+        if not YuNet.kept().is_file():
+            return Haar()
+        try:
+            return YuNet()
+        except DetectorError as error:
+            warnings.warn(f"{error}; going on with the Haar cascade, which sees frontal faces", stacklevel=2)
+            return Haar()
     if name == "auto":
-        name = "yunet" if path is not None or YuNet.kept().is_file() else "haar"
+        name = "yunet"
     if path is not None and name != "yunet":
         raise DetectorError(f"a detector file was given ({path}), but {name} needs none")
     if name == "yunet":

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 Box = tuple[float, float, float, float]
 """A box as x0, y0, x1, y1 in pixels of its picture, x1 and y1 excluded."""
 
+LARGEST = 1024
+"""Bound on a face's edge, pixels: on what weights can ask of those who load them."""
+
 
 class Region(NamedTuple):
     """A square in pixels of a picture; it may reach beyond the picture's edges."""
@@ -69,9 +72,10 @@ class Preprocess:
             raise OptionError(f"preprocess: size {self.size} and resize {self.resize} must be whole numbers")
         if not all(map(math.isfinite, (*self.mean, *self.std, self.margin))):
             raise OptionError("preprocess: mean, std and margin must be finite")
-        if not 1 <= self.size <= self.face_size <= 4096:
+        if not 1 <= self.size <= self.face_size <= LARGEST:
             raise OptionError(
-                f"preprocess: size {self.size} and resize {self.resize} must keep 1 <= size <= resize <= 4096"
+                f"preprocess: size {self.size} and resize {self.resize} must keep "
+                f"1 <= size <= resize <= {LARGEST}"
             )
         if min(self.std) <= 0 or not -0.5 <= self.margin <= 4:
             raise OptionError("preprocess: std must be above 0 and margin between -0.5 and 4")

@@ -1,9 +1,11 @@
 """Files from the Hugging Face Hub, fetched once; nothing here knows what they are.
 
-The client keeps its cache, takes the token of ``HF_TOKEN`` or ``hf auth login``, and obeys ``HF_ENDPOINT``
-and ``HF_HUB_OFFLINE``. Added is what it lacks: a short question before a download, which retries for long
-where there is no network; a limit to the bytes, and none begun on a disk that is too full for them; a look at
-these bytes, which it does not compare with their sha256; errors that say what to do.
+The client asks, transfers, takes the token of ``HF_TOKEN`` or ``hf auth login``, and obeys ``HF_ENDPOINT``
+and ``HF_HUB_OFFLINE``. Its cache is used as it is laid out: ``models--OWNER--NAME`` with ``blobs`` by ETag,
+``snapshots`` by commit, ``refs`` by branch and tag. Added is what the client lacks: a short question before a
+download; names from the server that cannot lead out of the cache; a limit to the bytes and to their slowness,
+and none begun on a disk that is too full for them; a look at these bytes, which it does not compare with
+their sha256; errors that say what to do.
 """
 
 from __future__ import annotations
@@ -19,20 +21,27 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
-from affectzoo.errors import WeightsError
+from affectzoo.errors import OutputError, WeightsError
+from affectzoo.files.guard import UnreachableError, guarded, within
+from affectzoo.files.writing import write_text, writing
 
 if TYPE_CHECKING:
     from huggingface_hub import HfFileMetadata
     from huggingface_hub.utils.tqdm import tqdm
 
 TIMEOUT = 5.0
-"""Seconds in which the Hub must answer the question whether a file is there."""
+"""Seconds to connect, and between two parts of the answer to the question whether a file is there."""
 
 LARGEST = 8 * 2**30
 """Bytes of files that are fetched together; the largest network of the zoo has a fifteenth in float32."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
+
+_NAME = re.compile(r"\w[\w./+-]{0,255}", re.ASCII)
+_ETAG = re.compile(r"(?!\.)[\w.+=~-]{1,128}", re.ASCII)
+"""What may name a file of the cache."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,12 @@ class HubFile:
     revision: str
     sha256: str | None = None
     limit: int = LARGEST
+
+    def __post_init__(self) -> None:
+        """Refuse what could lead out of the cache, whoever said it."""
+        for name in (self.file_name, self.revision):  # a repository's folder has no separators in its name
+            if not _NAME.fullmatch(name) or ".." in name:
+                raise WeightsError(f"{name[:80]!r} names nothing on the Hub")
 
     def __str__(self) -> str:
         return f"{self.file_name} of {self.repo_id}"
@@ -105,23 +120,24 @@ def fetch_all(files: Sequence[HubFile]) -> list[Path]:
     allowance = _Allowance()
     paths = []
     for file in files:
-        path = cached(file) or _download(file, allowance)
-        if file.sha256 is not None:
-            _compare(path, file, file.sha256)
+        path = cached(file) or _download(file, absent[file], allowance)
+        if file.sha256 is not None and (other := wrong_sum(path, file.sha256)):
+            forget(path)
+            raise WeightsError(
+                f"{file}: wrong bytes: sha256 is {other}, expected {file.sha256}. They were removed from "
+                "the cache: try again. If that does not help, the repository's files do not belong together: "
+                "tell its owner"
+            )
         paths.append(path)
     return paths
 
 
 def _check_space(absent: Mapping[HubFile, HfFileMetadata]) -> None:
     """Refuse to begin what will not fit: the client warns, and fills the disk."""
-    from huggingface_hub import constants
-    from huggingface_hub.file_download import repo_folder_name
-
-    cache, needed = Path(constants.HF_HUB_CACHE), 0
-    for file, asked in absent.items():
-        blobs = cache / repo_folder_name(repo_id=file.repo_id, repo_type="model") / "blobs"
-        if asked.etag is None or not (blobs / asked.etag).exists():  # else another revision has it
-            needed += asked.size or 0
+    cache = _cache()
+    needed = sum(  # what another revision has is there
+        asked.size or 0 for file, asked in absent.items() if not _blob(file, asked).exists()
+    )
     place = next((folder for folder in (cache, *cache.parents) if folder.is_dir()), Path())
     free = shutil.disk_usage(place).free
     if needed > free:
@@ -146,8 +162,8 @@ def newest(file: HubFile) -> Path:
         return fetch(file)
     path = cached(file)
     try:
-        commit = _ask(file).commit_hash
-        return path if path is not None and path.parent.name == commit else _download(file)
+        asked = _ask(file)
+        return path if path is not None and path.parent.name == asked.commit_hash else _download(file, asked)
     except UnreachableError as error:
         if path is None:
             raise
@@ -156,10 +172,28 @@ def newest(file: HubFile) -> Path:
 
 
 def forget(path: Path) -> None:
-    """Remove a file from the cache, so that it is fetched again."""
-    blob = path.resolve()
-    path.unlink(missing_ok=True)
-    blob.unlink(missing_ok=True)
+    """Remove a file from the cache, so that it is fetched again.
+
+    Args:
+        path: What ``fetch`` returned.
+
+    Raises:
+        WeightsError: The file, or the one that it is a link to, lies elsewhere.
+    """
+    names = [path, path.parent / path.readlink()] if path.is_symlink() else [path]
+    for name in names:
+        if not _is_cached(name):
+            raise WeightsError(f"{name}: lies outside the Hub's cache and is not removed; delete it yourself")
+    for name in names:
+        name.unlink(missing_ok=True)
+
+
+def _is_cached(path: Path) -> bool:
+    """Whether a file, whatever it is a link to, lies in the folder of a repository in the cache."""
+    cache = _cache().resolve()
+    place = path.parent.resolve()
+    repositories = (folder.resolve() for folder in cache.glob("models--*"))  # may have been moved and linked
+    return any(place.is_relative_to(repository) for repository in repositories)
 
 
 def mark(test: str, *paths: Path) -> Path:
@@ -183,22 +217,16 @@ def leave(place: Path) -> None:
         place.touch()
 
 
-def _compare(path: Path, file: HubFile, expected: str) -> None:
+def wrong_sum(path: Path, expected: str) -> str | None:
+    """Return a file's sha256 where it is another than expected; compared once for each file and machine."""
     passed = mark(f"sha256 {expected}", path)
     if os.path.isfile(passed):  # noqa: PTH113, as Path raises where the folder may not be entered
-        return
+        return None
     found = sha256(path)
     if found != expected:
-        forget(path)
-        raise WeightsError(
-            f"{file}: wrong bytes: sha256 is {found}, expected {expected}. They were removed from the cache: "
-            "try again. If that does not help, the repository's files do not belong together: tell its owner"
-        )
+        return found
     leave(passed)
-
-
-class UnreachableError(WeightsError):
-    """The Hub gave no answer; it may give one later."""
+    return None
 
 
 def _ask(file: HubFile) -> HfFileMetadata:
@@ -207,8 +235,13 @@ def _ask(file: HubFile) -> HfFileMetadata:
 
     with _plainly(file):
         address = hf_hub_url(file.repo_id, file.file_name, revision=file.revision)
-        found = get_hf_file_metadata(address, timeout=TIMEOUT)
-    size = found.size or 0
+        found = within(3 * TIMEOUT, lambda: get_hf_file_metadata(address, timeout=TIMEOUT))
+    size, commit, etag = found.size or 0, found.commit_hash or "", found.etag or ""
+    pinned = COMMIT.fullmatch(file.revision)
+    if not COMMIT.fullmatch(commit) or not _ETAG.fullmatch(etag) or (pinned and commit != file.revision):
+        raise WeightsError(
+            f"{file}: not fetched: commit {commit[:80]!r}, ETag {etag[:80]!r} are no answer of a Hub"
+        )
     if size < 0:
         raise WeightsError(f"{file}: not fetched: the Hub says that it has {size} bytes")
     if size > file.limit:
@@ -231,19 +264,59 @@ class _Allowance:
     left: float = field(default_factory=lambda: LARGEST)
 
 
-def _download(file: HubFile, allowance: _Allowance | None = None) -> Path:
-    from huggingface_hub import hf_hub_download
+def _download(file: HubFile, asked: HfFileMetadata, allowance: _Allowance | None = None) -> Path:
+    """Put a file into the cache, as the client does; its names are those that were checked."""
+    from huggingface_hub.file_download import http_get
 
-    with _plainly(file):
-        return Path(
-            hf_hub_download(
-                file.repo_id,
-                file.file_name,
-                revision=file.revision,
-                etag_timeout=TIMEOUT,
-                tqdm_class=_bounded(file, allowance or _Allowance()),
-            )
-        )
+    blob = _blob(file, asked)
+    repository = blob.parent.parent
+    path = repository / "snapshots" / str(asked.commit_hash) / file.file_name
+    with _plainly(file), guarded():
+        if not blob.is_file():
+            with writing(blob) as part, part.open("wb") as content:
+                http_get(
+                    asked.location,
+                    content,
+                    headers=_headers(asked.location),
+                    expected_size=asked.size,
+                    displayed_filename=file.file_name,
+                    tqdm_class=_bounded(file, allowance or _Allowance()),
+                )
+        _link(blob, path)
+        if not COMMIT.fullmatch(file.revision):
+            write_text(repository / "refs" / file.revision, str(asked.commit_hash))
+    return path
+
+
+def _cache() -> Path:
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def _blob(file: HubFile, asked: HfFileMetadata) -> Path:
+    from huggingface_hub.file_download import repo_folder_name
+
+    return _cache() / repo_folder_name(repo_id=file.repo_id, repo_type="model") / "blobs" / str(asked.etag)
+
+
+def _link(blob: Path, path: Path) -> None:
+    """Give a blob its name in a snapshot; where there are no links, a copy."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.unlink(missing_ok=True)
+    try:
+        path.symlink_to(os.path.relpath(blob, path.parent))
+    except OSError:
+        shutil.copyfile(blob, path)
+
+
+def _headers(location: str) -> dict[str, str]:
+    """Headers for a download; the token goes to the Hub alone."""
+    from huggingface_hub import constants
+    from huggingface_hub.utils._headers import build_hf_headers
+
+    own = urlsplit(location)[:2] == urlsplit(constants.ENDPOINT)[:2]
+    return build_hf_headers(token=None if own else False)
 
 
 def _bounded(file: HubFile, allowance: _Allowance) -> type[tqdm]:
@@ -254,8 +327,9 @@ def _bounded(file: HubFile, allowance: _Allowance) -> type[tqdm]:
         received = 0.0
 
         def update(self, n: float | None = 1) -> bool | None:
-            self.received += n or 0
-            allowance.left -= n or 0
+            more = max(n or 0, 0)  # what comes twice counts twice: a server could go on for ever
+            self.received += more
+            allowance.left -= more
             if self.received > file.limit:
                 raise WeightsError(_too_large("it has more bytes than the Hub said", file, file.limit))
             if allowance.left < 0:
@@ -288,7 +362,9 @@ def _reason(file: HubFile, error: BaseException) -> tuple[type[WeightsError], st
     log_in = "log in with: hf auth login (or set HF_TOKEN)"
     status = error.response.status_code if isinstance(error, errors.HfHubHTTPError) else 0
     match error:
-        case errors.LocalEntryNotFoundError() if error.__cause__ is not None:
+        case WeightsError():
+            return type(error), str(error)
+        case OutputError() if error.__cause__ is not None:
             return _reason(file, error.__cause__)
         case errors.OfflineModeIsEnabled():
             return UnreachableError, "HF_HUB_OFFLINE forbids it: fetch it once without"

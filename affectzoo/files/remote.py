@@ -6,13 +6,13 @@ Shards make this fast: a thousand faces with one request, and the next epoch rea
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import warnings
 from pathlib import Path
 
 from affectzoo.errors import DataError
 from affectzoo.files.fetch import home
+from affectzoo.files.writing import write_bytes, write_text
 
 RECORD = "prepared.json"
 ADDRESS = "address.txt"
@@ -33,20 +33,29 @@ def local_root(root: str | Path) -> Path:
     address = str(root).rstrip("/")
     if "://" not in address:
         return Path(root)
-    copy = home() / "data" / hashlib.sha256(address.encode()).hexdigest()[:16]
+    begun = home() / "data" / hashlib.sha256(address.encode()).hexdigest()[:16]
     try:
         record = _read(f"{address}/{RECORD}")
     except DataError as error:
-        if not (copy / RECORD).is_file():
+        copy = _newest(begun)
+        if copy is None:
             raise
         warnings.warn(f"going on with what was fetched before: {error}", stacklevel=2)
         return copy
-    if copy.is_dir() and (not (copy / RECORD).is_file() or (copy / RECORD).read_bytes() != record):
-        shutil.rmtree(copy)
-    copy.mkdir(parents=True, exist_ok=True)
-    (copy / ADDRESS).write_text(address, encoding="utf-8")
-    _replace(copy / RECORD, record)
+    # What was prepared anew is another folder: nobody who still reads the old one loses it meanwhile.
+    copy = begun / hashlib.sha256(record).hexdigest()[:16]
+    write_text(copy / ADDRESS, address)
+    write_bytes(copy / RECORD, record)
+    for old in begun.iterdir():
+        if old != copy:
+            shutil.rmtree(old, ignore_errors=True)
     return copy
+
+
+def _newest(begun: Path) -> Path | None:
+    """Find the copy of an address that was used last; none where none was begun."""
+    records = sorted(begun.glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
+    return records[-1].parent if records else None
 
 
 def fetch_missing(path: Path) -> None:
@@ -61,7 +70,7 @@ def fetch_missing(path: Path) -> None:
     for folder in path.parents[:3]:
         if (folder / ADDRESS).is_file():
             address = (folder / ADDRESS).read_text(encoding="utf-8")
-            _replace(path, _read(f"{address}/{path.relative_to(folder).as_posix()}"))
+            write_bytes(path, _read(f"{address}/{path.relative_to(folder).as_posix()}"))
             return
 
 
@@ -77,14 +86,3 @@ def _read(address: str) -> bytes:
             "that affectzoo data prepare wrote, and its file system's package be installed (s3fs for s3://)"
         ) from None
     return content
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file so that it is whole or not there, though several processes do the same."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    try:
-        part.write_bytes(content)
-        part.replace(path)
-    finally:
-        part.unlink(missing_ok=True)

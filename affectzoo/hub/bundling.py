@@ -19,7 +19,8 @@ from affectzoo import store, weights
 from affectzoo.errors import WeightsError
 from affectzoo.evaluation.record import Identity, claim, misfit, read_record
 from affectzoo.files import fetch
-from affectzoo.zoo.loading import load, seal
+from affectzoo.zoo.loading import load
+from affectzoo.zoo.sealing import copy_sealed
 
 LIMIT = 12 * 2**20
 """Largest file that is bundled, bytes."""
@@ -41,6 +42,7 @@ def bundle(
         WeightsError: The name does not fit, no record is of these weights, or the file is too large.
     """
     location = store.locate(run)
+    store.verify(location)
     meta = weights.read_meta(location.path)
     if name.partition(".")[0] != meta.arch or not name.partition(".")[2]:
         raise WeightsError(f"'{name}' is no name for weights of {meta.arch}: expected {meta.arch}.TAG")
@@ -56,10 +58,8 @@ def bundle(
         metrics=tuple(map(claim, records)),
         licence=dict(licence),
     )
-    tensors = weights.read_tensors(location.path)
     target = store.ASSETS / "weights" / f"{name}.safetensors"
-    weights.write(target, tensors, meta)
-    seal(target)
+    copy_sealed(location.path, target, meta)
     size = target.stat().st_size
     if size > LIMIT:
         target.unlink()

@@ -44,28 +44,43 @@ def public_key(record: Mapping[str, Any], name: str | None = None) -> str:
     return f"{tested}-{sum_}" if name is None else f"{tested}-{name}-{sum_}"
 
 
+_FILLED_IN = {"--out": "board", "--detector-file": "FILE", "--data.root": "DIR"}
+_WEIGHTS = ("--models", "--model.weights", "--ckpt_path")
+
+
 def portable_command(command: str, spec: str) -> str:
-    """A benchmark's command with what is elsewhere on each machine to be filled in.
+    """Replace what is elsewhere on each machine in a command.
 
     Args:
-        command: Of a record.
+        command: Of a record: ``affectzoo benchmark``, ``test`` or ``validate``.
         spec: The model's name for others.
 
     Returns:
         The same with ``DIR`` for folders of data, ``board`` for that of results, ``FILE`` for a detector's
-        file and ``spec`` for the model; the models of folds are ``DIR/fold_{fold}``.
+        file, ``recipe.yaml`` for a run's configuration and ``spec`` for the model; the models of folds are
+        ``DIR/fold_{fold}``.
 
     Raises:
         AffectZooError: It is no command of a shell.
     """
     try:
-        words = shlex.split(command)
+        typed = shlex.split(command)
     except ValueError as error:
         raise AffectZooError(f"a record's command cannot be read ({error}): {command}") from None
-    for i, option in enumerate(words[:-1], 1):
+    known = {*_FILLED_IN, *_WEIGHTS, "--config", "--run_dir"}
+    words: list[str] = []
+    for word in typed:  # --option=value and --option value alike
+        name, equals, value = word.partition("=")
+        words += [name, value] if equals and name in known else [word]
+    told: list[str] = []
+    for option, word in zip(["", *words], words, strict=False):
+        if "--run_dir" in (option, word):
+            continue
         if option == "--data":
-            words[i] = f"{words[i].partition('=')[0]}=DIR"
-        elif option == "--models":
-            words[i] = "DIR/fold_{fold}" if "{fold}" in words[i] else spec
-        words[i] = {"--out": "board", "--detector-file": "FILE"}.get(option, words[i])
-    return shlex.join(words)
+            word = f"{word.partition('=')[0]}=DIR"
+        elif option == "--config" and not word.startswith("recipes/"):
+            word = "recipe.yaml"
+        elif option in _WEIGHTS:
+            word = "DIR/fold_{fold}" if "{fold}" in word else spec
+        told.append("--model.weights" if word == "--ckpt_path" else _FILLED_IN.get(option, word))
+    return shlex.join(told)

@@ -6,19 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from affectzoo.errors import UnknownNameError, WeightsError
-from affectzoo.files.fetch import sha256
+from affectzoo.files.fetch import wrong_sum
 from affectzoo.registry import ARCHITECTURES
+from affectzoo.store.config import CONFIG_NAME, Claim, contradiction, read_config
 from affectzoo.store.entry import entries
 from affectzoo.store.hub import HUB, from_hub
 from affectzoo.weights.parts import FILE_NAME, INDEX_NAME, files, is_index
+from affectzoo.weights.tensors import read_meta
 
 
 @dataclass(frozen=True)
 class Location:
-    """A weights file or index and, where that is still to be compared, the sha256 it must have."""
+    """A weights file or index and what is said of it elsewhere, which ``verify`` compares."""
 
     path: Path
-    sha256: str | None = None
+    claim: Claim | None = None
 
 
 def locate(name: str | Path, arch: str | None = None) -> Location:
@@ -30,20 +32,21 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
         arch: The architecture, where it is known already.
 
     Raises:
-        WeightsError: A file or folder without weights; weights that the Hub does not give.
+        WeightsError: A file or folder without weights; weights that the Hub does not give; a damaged
+            ``config.json`` beside the weights.
         UnknownNameError: Neither a name of the zoo nor an existing path.
     """
     if str(name).startswith(HUB):
-        return Location(from_hub(str(name)))
+        return Location(*from_hub(str(name)))
     known = entries()
     entry = known.get(f"{arch}.{name}") or known.get(str(name))
     path = Path(name).expanduser()
     if entry is not None:
-        return Location(entry.path, entry.sha256 if entry.repo_id is None else None)
+        return Location(entry.path, Claim(f"the entry {entry.name}", entry.meta, {entry.file: entry.sha256}))
     if path.is_dir():
         for file in (FILE_NAME, INDEX_NAME):
             if (path / file).is_file():
-                return Location(path / file)
+                return _local(path / file)
         raise WeightsError(
             f"{path}: the folder holds no {FILE_NAME}. A run has one once its training has ended; "
             "an unfinished run goes on with: affectzoo fit --config ... --ckpt_path "
@@ -52,7 +55,7 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
     if path.is_file():
         if path.suffix != ".safetensors" and not is_index(path):
             raise WeightsError(f"{path}: only .safetensors files are read, never pickled ones")
-        return Location(path)
+        return _local(path)
     if str(name) in ARCHITECTURES:
         have = [tag for tag in known if tag.startswith(f"{name}.")]
         raise WeightsError(
@@ -64,20 +67,39 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
     )
 
 
+def _local(path: Path) -> Location:
+    """A weights file or index; in a published folder, ``config.json`` beside it says what it must be."""
+    config = path.with_name(CONFIG_NAME)
+    if path.name not in (FILE_NAME, INDEX_NAME) or not config.is_file():
+        return Location(path)
+    return Location(path, read_config(config, str(config)))
+
+
 def verify(location: Location) -> None:
-    """Compare a file's sha256 with the one the zoo knows, if it knows one.
+    """Hold weights to what is said of them elsewhere: each file's sha256, and their description.
 
     Raises:
-        WeightsError: The file, or one that an index names, is missing or another one; says both sums.
+        WeightsError: A file is missing or another one (both sums are named), or the descriptions differ (both
+            values are named).
     """
-    if not location.path.is_file():
-        raise WeightsError(f"{location.path}: the weights file is missing; reinstall affectzoo")
-    files(location.path)
-    if location.sha256 is None:
+    path, claim = location.path, location.claim
+    if not path.is_file():
+        raise WeightsError(f"{path}: the weights file is missing; reinstall affectzoo")
+    found = {file.name: file for file in files(path)}
+    if claim is None:
         return
-    found = sha256(location.path)
-    if found != location.sha256:
+    if found.keys() != claim.sums.keys():
         raise WeightsError(
-            f"{location.path}: not the published weights: sha256 is {found}, expected "
-            f"{location.sha256}. The file was altered or damaged; reinstall affectzoo"
+            f"{path}: {claim.said_by} names other weights files: {', '.join(sorted(claim.sums))}; "
+            f"here are {', '.join(sorted(found))}"
         )
+    for name, expected in claim.sums.items():
+        other = wrong_sum(found[name], expected)
+        if other is not None:
+            raise WeightsError(
+                f"{found[name]}: not the published weights: sha256 is {other}, expected {expected} by "
+                f"{claim.said_by}. The file was altered or damaged; install, fetch or publish it again"
+            )
+    told = contradiction(claim, read_meta(path))
+    if told is not None:
+        raise WeightsError(f"{path}: {told}. One of them was altered: install, fetch or publish it again")

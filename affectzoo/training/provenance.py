@@ -70,10 +70,27 @@ def data_facts(trainer: pl.Trainer) -> dict[str, Any]:
     return facts if rule is None else facts | {"training_label_rule": rule}
 
 
-def licence(model: AffectModel) -> dict[str, str]:
-    """Pass on the terms of the weights that a model started from."""
-    started = None if model.meta is None else model.meta.licence.get("weights")
-    return {} if started is None else {"starting weights": started}
+def licence(trainer: pl.Trainer, model: AffectModel) -> dict[str, str]:
+    """Pass on the terms of the weights that a training started from, and of those that these started from."""
+    name = _given(trainer).get("weights")
+    if name is not None:
+        meta = weights.read_meta(store.locate(name, model.arch).path)
+    elif model.meta is not None:
+        meta = model.meta
+    else:
+        return {}
+    terms = [meta.licence[subject] for subject in ("weights", "starting weights") if subject in meta.licence]
+    return {"starting weights": "; ".join(dict.fromkeys(terms))} if terms else {}
+
+
+def _given(trainer: pl.Trainer) -> Mapping[str, Any]:
+    """The model's arguments in the configuration of a training; none where there is no configuration."""
+    saved = next((c for c in trainer.callbacks if isinstance(c, SaveRecipe)), None)  # type: ignore[attr-defined]
+    if saved is None:
+        return {}
+    config = yaml.safe_load(saved.parser.dump(saved.config, skip_none=False))
+    given: Mapping[str, Any] = config["model"].get("init_args", {})
+    return given
 
 
 def _public(name: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
@@ -18,6 +19,7 @@ from affectzoo.evaluation.measurement import labeled, measurement
 from affectzoo.modules import AffectModule
 from affectzoo.training.checkpoints import BestCheckpoint, RunCheckpoint, network_tensors, state_to_export
 from affectzoo.training.provenance import data_facts, licence, origin, training_facts
+from affectzoo.zoo.checkpoints import TRAINING
 from affectzoo.zoo.loading import seal
 
 WORDS = {"min": "lowest", "max": "highest"}
@@ -41,6 +43,7 @@ class RunReport(Callback):
         self.export = export
         self.command = ""
         self._start = time.perf_counter()
+        self._known: dict[str, Any] | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse data that lack what the model learns or is measured by, before anything is computed.
@@ -74,7 +77,7 @@ class RunReport(Callback):
         meta = replace(
             pl_module.describe(),
             metrics=(),
-            licence=licence(pl_module),
+            licence=licence(trainer, pl_module),
             training={
                 **data_facts(trainer),
                 **training_facts(trainer),
@@ -91,6 +94,16 @@ class RunReport(Callback):
         for saved in path.parent.glob("hpc_ckpt_*.ckpt"):  # of a requeued job, which has ended well
             saved.unlink()
         rank_zero_info(f"weights: {path} ({rule})")
+
+    def on_save_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Note in a checkpoint what its weights are trained on, for those who import it."""
+        assert isinstance(pl_module, AffectModule)
+        if self._known is None:  # they stay the same
+            self._known = {"training": training_facts(trainer), "licence": licence(trainer, pl_module)}
+        training = data_facts(trainer) | self._known["training"]
+        checkpoint[TRAINING] = {**self._known, "training": training}
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from affectzoo.errors import WeightsError
 from affectzoo.weights.meta import WeightsMeta
 from affectzoo.weights.parts import INDEX_NAME, MOST_FILES, is_index, read_index
-from affectzoo.weights.untrusted import parse
+from affectzoo.weights.untrusted import LIMIT, parse
 
 if TYPE_CHECKING:
     import torch
@@ -187,9 +187,15 @@ def _checked(where: Path, tensors: Mapping[str, torch.Tensor], *, half: bool) ->
 
 def _text(where: Path, meta: WeightsMeta) -> str:
     try:
-        return json.dumps(meta.to_dict(), sort_keys=True, allow_nan=False)
+        text = json.dumps(meta.to_dict(), sort_keys=True, allow_nan=False)
     except ValueError as error:
         raise WeightsError(f"{where}: not written: the model's description is no JSON ({error})") from None
+    if len(text) > LIMIT:
+        raise WeightsError(
+            f"{where}: not written: the model's description has {len(text):,} characters, at most {LIMIT:,} "
+            "are read again"
+        )
+    return text
 
 
 def _plain(tensors: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from affectzoo.errors import WeightsError
+
+LIMIT = 8 * 10**6
+"""Characters of a model's description, wherever it stands."""
 
 
 def read_json(path: Path, limit: int, where: str) -> dict[str, Any]:
@@ -27,25 +31,31 @@ def read_json(path: Path, limit: int, where: str) -> dict[str, Any]:
         text = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{where} cannot be read ({error})") from None
-    return parse(text, where)
+    return parse(text, where, limit)
 
 
-def parse(text: str | bytes, where: str) -> dict[str, Any]:
-    """The JSON object that a text is.
+def parse(text: str | bytes, where: str, limit: int = LIMIT) -> dict[str, Any]:
+    """Read the JSON object that a text is.
 
     Args:
         text: Of any length.
         where: What to call it in errors.
+        limit: Characters or bytes; a longer text is not read.
 
     Raises:
-        WeightsError: It is something else, or nested too deeply.
+        WeightsError: It is too long, something else, nested too deeply, or holds numbers without end.
     """
+    if len(text) > limit:
+        raise WeightsError(f"{where} has {len(text):,} characters, at most {limit:,} are allowed")
 
-    def refuse(constant: str) -> None:
-        raise ValueError(f"{constant} is no number")
+    def finite(number: str) -> float:
+        value = float(number)  # of 1e999, infinity
+        if not math.isfinite(value):
+            raise ValueError(f"{number[:20]} is no number")
+        return value
 
     try:
-        values = json.loads(text, parse_constant=refuse)
+        values = json.loads(text, parse_constant=finite, parse_float=finite)
     except (ValueError, RecursionError) as error:
         raise WeightsError(f"{where} is no JSON ({error})") from None
     if not isinstance(values, dict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import re
 import zipfile
@@ -17,8 +18,8 @@ from affectzoo.weights import WeightsMeta
 
 Tensors = dict[str, torch.Tensor]
 
-OURS = "affectzoo"
-"""The key below which affectzoo's files and checkpoints describe themselves."""
+OURS, TRAINING = "affectzoo", "affectzoo_training"
+"""The keys below which affectzoo's files and checkpoints describe themselves and their training."""
 
 WRAPPERS = ("state_dict", "model_state_dict", "model", "network", "net", "module")
 """What checkpoints call the network inside them, most telling first."""
@@ -89,11 +90,22 @@ def _read_pickled(path: Path) -> Checkpoint:
         raise WeightsError(f"{path}: refused: it holds itself") from None
     if not isinstance(content.get(OURS), Mapping):
         return Checkpoint(tensors, left_out=tuple(left_out))
-    meta = WeightsMeta.from_dict(content[OURS], str(path))
+    meta = WeightsMeta.from_dict({**content[OURS], **_trained(content, path)}, str(path))
     own = {name: t for name, t in tensors.items() if name.startswith(("trunk.", "heads."))}
-    left_out.remove(OURS)
+    left_out = [name for name in left_out if name not in (OURS, TRAINING)]
     left_out += [name for name in tensors if name not in own]  # of the losses
     return Checkpoint(own, left_out=tuple(left_out), meta=meta)
+
+
+def _trained(content: Mapping[Any, Any], path: Path) -> dict[str, Any]:
+    """Read what a checkpoint of affectzoo says of its training and the terms of what it started from."""
+    if TRAINING not in content:
+        return {}  # of an older version
+    try:
+        told = json.loads(json.dumps(content[TRAINING], allow_nan=False))
+        return {"training": {**told["training"], "epoch": content["epoch"] + 1}, "licence": told["licence"]}
+    except (TypeError, ValueError, KeyError) as error:
+        raise WeightsError(f"{path}: what it says of its training is damaged ({error})") from None
 
 
 def _unpickle(path: Path) -> Any:

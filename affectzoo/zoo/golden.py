@@ -77,6 +77,17 @@ def check(model: AffectModel, path: Path, tensors: Mapping[str, torch.Tensor], *
     passed = mark(told, *files(path))
     if os.path.isfile(passed):  # noqa: PTH113, as Path raises where the folder may not be entered
         return
+    test(model, path, tensors, heads=heads)
+    if heads:  # without them less was tested
+        leave(passed)
+
+
+def test(model: AffectModel, path: Path, tensors: Mapping[str, torch.Tensor], *, heads: bool = True) -> None:
+    """Make the test of ``check``, whatever was noted of the file or switched off.
+
+    Raises:
+        WeightsError: The golden face is none, or the model's answers are not the file's.
+    """
     golden = {name.removeprefix(GOLDEN): tensor for name, tensor in tensors.items()}
     if not _is_face(golden, model.landmarks):
         raise WeightsError(f"{path}: its golden face is no picture with a face's box and landmarks")
@@ -91,8 +102,6 @@ def check(model: AffectModel, path: Path, tensors: Mapping[str, torch.Tensor], *
                 "off. Weights or preprocessing are not those that the file was made with: fetch it again. "
                 "AFFECTZOO_SELF_TEST=0 loads it unchecked"
             )
-    if heads:  # without them less was tested
-        leave(passed)
 
 
 def _is_face(golden: Mapping[str, torch.Tensor], landmarks: int) -> bool:

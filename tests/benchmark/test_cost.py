@@ -14,8 +14,9 @@ from torch import nn
 
 from affectzoo import create_model
 from affectzoo.benchmark import cost as module
-from affectzoo.benchmark.cost import cost, hardware, timed
+from affectzoo.benchmark.cost import cost, timed
 from affectzoo.errors import AffectZooError
+from affectzoo.evaluation.machine import hardware
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 

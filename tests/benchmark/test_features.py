@@ -32,7 +32,7 @@ from affectzoo.benchmark.features.extraction import extract_features
 from affectzoo.benchmark.features.scaling import Reduction, Scaling, learn_scaling, scaled
 from affectzoo.cli import main
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.datatools.prepare import FIVE_POINTS
+from affectzoo.datatools.crops import FIVE_POINTS
 from affectzoo.errors import AffectZooError, DataError, UnknownNameError, UnreadableImageError
 from affectzoo.evaluation.evaluate import predict_index
 from affectzoo.evaluation.source import read

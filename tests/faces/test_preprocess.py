@@ -171,7 +171,7 @@ def test_from_dict_with_other_fields(values: dict[str, Any]) -> None:
     ("values", "message"),
     [
         ({"size": 0}, "1 <= size"),
-        ({"size": 4097}, "resize <= 4096"),
+        ({"size": 1025}, "resize <= 1024"),
         ({"size": 48, "resize": 47}, "size 48 and resize 47"),
         ({"size": 48, "color": "bgr"}, "color is 'bgr'"),
         ({"size": 48, "mean": (0.5, 0.5)}, r"mean has 2 values, but rgb has 3"),

@@ -477,6 +477,16 @@ class FakeHub:
 
         self._faults.append(_Fault(claimed, **{"method": "HEAD", **where}))
 
+    def lie(self, said: Mapping[str, str | None], **where: Any) -> None:
+        """Answer with other headers; ``None`` leaves one out."""
+
+        def lied(usual: Callable[[], Reply]) -> Reply:
+            reply = usual()
+            headers = {**reply.headers, **said}
+            return replace(reply, headers={n: v for n, v in headers.items() if v is not None})
+
+        self._faults.append(_Fault(lied, **where))
+
     def slow(self, delay: float, chunk: int = 2**16, **where: Any) -> None:
         """Wait that many seconds before the answer begins and before each chunk of the body."""
         self._faults.append(_Fault(lambda usual: replace(usual(), delay=delay, chunk=chunk), **where))

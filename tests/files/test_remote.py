@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import fsspec
@@ -52,7 +53,7 @@ def test_shards_are_fetched_when_first_read_and_then_kept(address: str, tmp_path
     with pytest.warns(UserWarning, match="going on with what was fetched before"):
         again = serve(address)
     assert torch.equal(next(iter(again.test_dataloader()))["image"], first["image"])
-    assert not [path for path in data.root.rglob("*.part")]
+    assert not [path for path in data.root.rglob(".*")]
 
 
 def test_a_copy_of_what_was_prepared_anew_is_thrown_away(address: str, tmp_path: Path) -> None:
@@ -84,3 +85,20 @@ def test_what_cannot_be_fetched(address: str, tmp_path: Path) -> None:
     shutil.rmtree(tmp_path / "out" / "shards")
     with pytest.raises(DataError, match=r"00000\.tar: cannot be read"):
         list(data.test_dataloader())
+
+
+def test_processes_that_begin_together_share_one_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path / "home"))
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "prepared.json").write_text("{}")
+    address = (tmp_path / "out").as_uri()
+    copy = local_root(address)
+    (copy / "prepared.json").unlink()  # as where another process has just begun
+    (copy / "00000.tar").write_bytes(b"fetched by it")
+    assert local_root(address) == copy
+    assert (copy / "00000.tar").read_bytes() == b"fetched by it"
+    with ThreadPoolExecutor(16) as pool:
+        assert set(pool.map(local_root, [address] * 64)) == {copy}
+    assert sorted(path.name for path in copy.iterdir()) == ["00000.tar", "address.txt", "prepared.json"]

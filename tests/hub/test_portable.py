@@ -29,6 +29,24 @@ def test_commands_are_for_any_machine(given: str, expected: str) -> None:
     assert portable_command(found, "net") == found
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (
+            "--config recipes/a/b.yaml --data.root /me/faces --model.weights runs/mine",
+            "--config recipes/a/b.yaml --data.root DIR --model.weights net",
+        ),
+        ("--config=/me/runs/x/config.yaml --data.root=/me/d", "--config recipe.yaml --data.root DIR"),
+        ("--ckpt_path /me/runs/x/checkpoints/best.ckpt --run_dir /me/x", "--model.weights net"),
+        ("--run_dir=/me/x --data.test_split valid", "--data.test_split valid"),
+    ],
+)
+def test_tests_are_for_any_machine_too(given: str, expected: str) -> None:
+    found = portable_command(f"affectzoo test {given}", "net")
+    assert found == f"affectzoo test {expected}"
+    assert portable_command(found, "net") == found
+
+
 def measured(**changes: Any) -> dict[str, Any]:
     spec = "/home/me/run"
     fields = {"key": "ferplus_valid--home-me-run-1a2b3c4d", "spec": spec, "predictions": "predictions/x.csv"}

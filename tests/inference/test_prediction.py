@@ -23,9 +23,10 @@ from PIL import Image
 
 import affectzoo
 from affectzoo.cli import main
-from affectzoo.errors import AffectZooError, DetectorError, OptionError
+from affectzoo.errors import AffectZooError, DetectorError, OptionError, WeightsError
 from affectzoo.evaluation.record import read_records
 from affectzoo.faces.detect import Detection, Haar, ReadyCrop, YuNet, make_detector
+from affectzoo.files.fetch import COMMIT, HubFile
 from affectzoo.files.images import read_image
 from affectzoo.inference.demo import PHOTOGRAPH, RENDERED
 from affectzoo.inference.inputs import Source, find
@@ -92,8 +93,11 @@ def test_auto_takes_haar_unless_yunets_file_is_at_hand(
     assert make_detector("auto").name == "haar"
     YuNet.kept().parent.mkdir(parents=True)
     YuNet.kept().write_bytes(b"no network")
-    with pytest.raises(DetectorError, match=r"sha256 is .*8f2383e4"):
-        make_detector("auto")
+    with pytest.warns(UserWarning, match=r"2023mar.onnx: sha256 is .*Haar"):
+        assert make_detector("auto").name == "haar"
+    with pytest.raises(DetectorError, match=r"2023mar.onnx: sha256 is"):
+        make_detector("yunet")
+    assert YuNet.kept().read_bytes() == b"no network"
 
 
 def test_detector_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,19 +129,22 @@ def test_yunet_out_of_reach_says_what_to_do(tmp_path: Path, monkeypatch: pytest.
     assert list(tmp_path.iterdir()) == []
 
 
-def test_yunet_is_fetched_once_and_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import huggingface_hub
+def test_yunet_is_fetched_from_one_commit_and_verified(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[HubFile] = []
 
-    fetched = tmp_path / "cache.onnx"
-    fetched.write_bytes(b"what the hub served")
+    def fetch(file: HubFile) -> Path:
+        asked.append(file)
+        raise WeightsError("no network")
+
     monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr(
-        huggingface_hub, "get_hf_file_metadata", lambda *_, **__: SimpleNamespace(size=19, etag="e")
-    )
-    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda *_, **__: str(fetched))
-    with pytest.raises(DetectorError, match="sha256"):
+    monkeypatch.setattr("affectzoo.faces.detect.fetch", fetch)
+    with pytest.raises(DetectorError, match="--detector haar"):
         make_detector("yunet")
-    assert not YuNet.kept().exists()  # what failed the check is not kept
+    (file,) = asked
+    assert COMMIT.fullmatch(file.revision) and file.sha256 == YuNet.sha256
+    assert not YuNet.kept().exists()
 
 
 @pytest.fixture

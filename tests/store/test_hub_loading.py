@@ -10,6 +10,7 @@ import runpy
 import shutil
 import subprocess
 import sys
+import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -29,9 +30,10 @@ from affectzoo import store, weights
 from affectzoo.benchmark.systems import system
 from affectzoo.cli import main
 from affectzoo.errors import UnknownNameError, WeightsError
-from affectzoo.files import fetch
+from affectzoo.files import fetch, guard
 from affectzoo.models.base import AffectModel
 from affectzoo.registry import ARCHITECTURES
+from affectzoo.store.config import CONFIG_LIMIT
 from affectzoo.weights import WeightsMeta
 from affectzoo.zoo import golden, listing
 from affectzoo.zoo.loading import seal
@@ -188,8 +190,8 @@ def test_every_way_to_name_weights_takes_the_hubs(
 def test_a_branch_is_asked_for_once_and_a_commit_never(hub: FakeHub, repo: Repo) -> None:
     affectzoo.load(SPEC)
     assert asked(hub) == [
-        *("HEAD config.json", "HEAD config.json", "GET config.json"),
-        *("HEAD model.safetensors", "HEAD model.safetensors", "GET model.safetensors"),
+        *("HEAD config.json", "GET config.json"),
+        *("HEAD model.safetensors", "GET model.safetensors"),
     ]
     for spec, expected in ((SPEC, ["HEAD config.json"]), (f"{SPEC}@{repo.head}", [])):
         hub.log.clear()
@@ -259,7 +261,7 @@ def test_what_is_gone_is_not_taken_from_the_cache(hub: FakeHub, repo: Repo) -> N
 
 
 def test_the_endpoint_is_the_clients(hub: FakeHub, repo: Repo, tmp_path: Path) -> None:
-    command = f"from affectzoo.weights import locate; print(locate({SPEC!r}).path.parent.name)"
+    command = f"from affectzoo.store import locate; print(locate({SPEC!r}).path.parent.name)"
     variables = {**hub.variables(tmp_path / "other"), "PATH": "", "AFFECTZOO_HOME": str(tmp_path)}
     done = subprocess.run([sys.executable, "-c", command], env=variables, capture_output=True, text=True)
     assert done.stdout.strip() == repo.head, done.stderr
@@ -387,12 +389,12 @@ def test_downloads_that_fail_leave_nothing_behind(
 ) -> None:
     store.locate(SPEC)
     fetch.forget(store.locate(SPEC).path)
-    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1)
+    monkeypatch.setattr(constants, "HF_HUB_DOWNLOAD_TIMEOUT", 0.1 if "in time" in said else 10)
     act(hub)
     with pytest.raises(WeightsError, match=f"^model.safetensors of lab/net is not cached and could .*{said}"):
         affectzoo.load(SPEC)
     assert hub.waits == waits
-    assert not list(tmp_path.rglob("*.incomplete"))
+    assert not list(tmp_path.rglob("blobs/.*"))
     hub.heal()
     affectzoo.load(SPEC)
 
@@ -409,7 +411,7 @@ def test_a_disk_that_gets_full(
     with monkeypatch.context() as patch, pytest.raises(WeightsError, match=said):
         patch.setattr(file_download, "http_get", full)
         affectzoo.load(SPEC)
-    assert not list(tmp_path.rglob("*.incomplete"))
+    assert not list(tmp_path.rglob("blobs/.*"))
     affectzoo.load(SPEC)
 
 
@@ -428,7 +430,7 @@ def test_a_disk_that_is_too_full(
             rf"{constants.HF_HUB_CACHE} has 1,000 free: free some, or move the cache with HF_HUB_CACHE",
         ):
             affectzoo.load(SPEC)
-    assert not hub.requests("GET") and not list(tmp_path.rglob("*.incomplete"))
+    assert not hub.requests("GET") and not list(tmp_path.rglob("blobs/.*"))
     affectzoo.load(SPEC)
 
 
@@ -472,7 +474,7 @@ def test_sizes_that_the_hub_does_not_say_count_together(
     monkeypatch.setattr("affectzoo.store.hub.LARGEST", limit)
     with pytest.raises(WeightsError, match=rf"its repository has more bytes than .*, at most {limit:,} are"):
         affectzoo.load(SPEC)
-    assert not list(tmp_path.rglob("*.incomplete"))
+    assert not list(tmp_path.rglob("blobs/.*"))
     hub.claim(-5, path="*.safetensors")
     with pytest.raises(WeightsError, match="not fetched: the Hub says that it has -5 bytes"):
         affectzoo.load(SPEC)
@@ -481,7 +483,7 @@ def test_sizes_that_the_hub_does_not_say_count_together(
 def test_what_is_too_large_to_read_is_not_to_be_fetched_by_hand(
     hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("affectzoo.store.hub._CONFIG_LIMIT", 100)
+    monkeypatch.setattr("affectzoo.store.hub.CONFIG_LIMIT", 100)
     with pytest.raises(WeightsError, match=r"config.json of lab/net: .* at most 100 are allowed$"):
         affectzoo.load(SPEC)
 
@@ -516,7 +518,7 @@ def test_a_download_that_goes_on_is_ended(
     ):
         fetch.fetch(file)
     assert len(hub.requests("GET")) == 1, "it is not tried again"
-    assert not list(tmp_path.rglob("*.incomplete"))
+    assert not list(tmp_path.rglob("blobs/.*"))
     hub.heal()
     assert fetch.fetch(replace(file, limit=fetch.LARGEST)).read_bytes() == repo.read(weights.FILE_NAME)
 
@@ -524,10 +526,146 @@ def test_a_download_that_goes_on_is_ended(
 def test_a_hub_that_breaks_between_two_questions(
     hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(fetch, "_ask", lambda file: SimpleNamespace(size=None, etag=None))
-    hub.stop()
+    ask = fetch._ask
+
+    def asked_and_gone(file: fetch.HubFile) -> Any:
+        found = ask(file)
+        hub.stop()
+        return found
+
+    monkeypatch.setattr(fetch, "_ask", asked_and_gone)
     with pytest.raises(WeightsError, match=r"model.safetensors .*no connection to"):
         fetch.fetch(fetch.HubFile(NAME, weights.FILE_NAME, "main"))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"ETag": '"../../../../victim"'},
+        {"X-Linked-Etag": '"../../../../victim"'},
+        {"ETag": '"/tmp/victim"', "X-Linked-Etag": '"/tmp/victim"'},
+        {"ETag": '".."'},
+        {"ETag": '"a\\b"'},
+        {"ETag": '""'},
+        {"X-Repo-Commit": "../../../../victim"},
+        {"X-Repo-Commit": ""},
+        {"X-Repo-Commit": "main"},
+    ],
+)
+def test_names_that_a_server_chooses_stay_in_the_cache(
+    hub: FakeHub, repo: Repo, tmp_path: Path, said: dict[str, str]
+) -> None:
+    (tmp_path / "victim").write_text("mine")
+    before = {path for path in tmp_path.rglob("*") if path.is_file()}
+    hub.lie(said)
+    for spec in (SPEC, f"{SPEC}@{repo.head}"):
+        with pytest.raises(WeightsError, match="no answer of a Hub"):
+            affectzoo.load(spec)
+    assert {path for path in tmp_path.rglob("*") if path.is_file()} == before
+    assert (tmp_path / "victim").read_text() == "mine"
+    assert not hub.requests("GET")
+
+
+def test_a_missing_file_cannot_name_a_place_either(hub: FakeHub, repo: Repo, tmp_path: Path) -> None:
+    repo.commit({"config.json": None})
+    hub.lie({"X-Repo-Commit": "../../../../made"})
+    with pytest.raises(WeightsError, match="has no such file"):
+        affectzoo.load(SPEC)
+    assert not list(tmp_path.rglob("made"))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("lab/net", "../config.json", "main"),
+        ("lab/net", "/etc/config.json", "main"),
+        ("lab/net", "config.json", "../../main"),
+        ("lab/net", "config.json", "/main"),
+        ("lab/net", "config.json", "a\\b"),
+        ("lab/net", "config.json\n", "main"),
+    ],
+)
+def test_nothing_is_asked_for_that_could_lead_elsewhere(names: tuple[str, str, str]) -> None:
+    with pytest.raises(WeightsError, match="names nothing on the Hub"):
+        fetch.HubFile(*names)
+
+
+def test_a_commit_is_the_one_that_was_asked_for(hub: FakeHub, repo: Repo) -> None:
+    hub.lie({"X-Repo-Commit": "f" * 40})
+    with pytest.raises(WeightsError, match="no answer of a Hub"):
+        affectzoo.load(f"{SPEC}@{repo.head}")
+
+
+def test_nothing_outside_the_cache_is_removed(hub: FakeHub, repo: Repo, tmp_path: Path) -> None:
+    path = store.locate(SPEC).path
+    victim = tmp_path / "victim"
+    victim.write_text("mine")
+    path.unlink()
+    path.symlink_to(victim)
+    with pytest.raises(WeightsError, match="lies outside the Hub's cache"):
+        fetch.forget(path)
+    for outside in (victim, path.parent / ".." / ".." / ".." / ".." / ".." / "victim"):
+        with pytest.raises(WeightsError, match="lies outside the Hub's cache"):
+            fetch.forget(outside)
+    with pytest.raises(WeightsError, match="lies outside the Hub's cache"):
+        store.locate(SPEC)  # its bytes are wrong, but they are not the cache's
+    assert victim.read_text() == "mine"
+
+
+def test_a_repository_that_was_moved_to_another_disk_is_still_the_caches(
+    hub: FakeHub, repo: Repo, tmp_path: Path
+) -> None:
+    path = store.locate(SPEC).path
+    folder = path.parents[2]
+    folder.rename(tmp_path / "moved")
+    folder.symlink_to(tmp_path / "moved")
+    fetch.forget(path)
+    assert not path.exists() and store.locate(SPEC).path == path
+
+
+def test_a_body_that_comes_too_slowly_is_ended(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guard, "GRACE", 0.3)
+    monkeypatch.setattr(guard, "SLOWEST", 10**6)
+    hub.slow(0.05, chunk=100, method="GET", path="*.safetensors")
+    began = time.monotonic()
+    with pytest.raises(guard.UnreachableError, match=r"model\.safetensors of lab/net .*too slow"):
+        affectzoo.load(SPEC)
+    assert time.monotonic() - began < 20
+    assert len(hub.requests("GET", "*.safetensors")) == 1, "it is not tried again"
+    hub.heal()
+    affectzoo.load(SPEC)
+
+
+def test_a_body_that_is_cut_again_and_again_is_ended(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(constants, "DOWNLOAD_CHUNK_SIZE", 1000)
+    monkeypatch.setattr("affectzoo.store.hub.LARGEST", len(repo.read(weights.FILE_NAME)))
+    hub.lie({"Accept-Ranges": None}, method="GET")  # so that each try begins anew
+    hub.cut(10**6, path="*.safetensors")
+    with pytest.raises(WeightsError, match="it has more bytes than the Hub said"):
+        affectzoo.load(SPEC)
+    assert len(hub.requests("GET", "*.safetensors")) < 5
+
+
+def test_an_answer_that_never_ends_is_not_waited_for(
+    hub: FakeHub, repo: Repo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", lambda *_, **__: time.sleep(60))
+    monkeypatch.setattr(fetch, "TIMEOUT", 0.1)
+    began = time.monotonic()
+    with pytest.raises(guard.UnreachableError, match="no answer in"):
+        affectzoo.load(SPEC)
+    assert time.monotonic() - began < 30
+
+
+def test_a_server_cannot_ask_to_wait_for_long(hub: FakeHub, repo: Repo) -> None:
+    hub.limit(10**9, method="GET")
+    with pytest.raises(guard.UnreachableError, match="no more requests now: try again in 1000000000 s"):
+        affectzoo.load(SPEC)
+    assert not hub.waits
 
 
 # Who may
@@ -555,7 +693,7 @@ def test_a_stored_login_is_used(
     (tmp_path / "home" / "token").write_text(OWNER)
     affectzoo.load(SPEC)
     sent = [request.headers.get("authorization") for request in hub.log]
-    assert sent == [f"Bearer {OWNER}"] * 5 + [None], "the storage gets none"
+    assert sent == [f"Bearer {OWNER}"] * 3 + [None], "the storage gets none"
 
 
 def test_gated_repositories(
@@ -638,6 +776,71 @@ def test_altered_weights_with_their_own_sum_fail_the_self_test(
         affectzoo.load(SPEC)
 
 
+@pytest.fixture
+def published(plain: Path, tmp_path: Path) -> Path:
+    """A folder as ``affectzoo publish --dry-run --out`` leaves it."""
+    folder = tmp_path / "published"
+    folder.mkdir()
+    for name, content in files(plain).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def test_a_published_folder_is_held_to_its_description(published: Path, shards: Path) -> None:
+    path = published / weights.FILE_NAME
+    affectzoo.load(published)
+    right = path.read_bytes()
+    path.write_bytes(flip(right))
+    for name in (published, path):
+        with pytest.raises(
+            WeightsError, match=rf"sha256 is {fetch.sha256(path)}, expected [0-9a-f]{{64}} by "
+        ):
+            affectzoo.load(name)
+    path.write_bytes(right)
+    (published / "config.json").write_bytes(config(shards))
+    with pytest.raises(WeightsError, match="names other weights files"):
+        affectzoo.load(published)
+    (published / "config.json").write_bytes(b"{")
+    with pytest.raises(WeightsError, match=r"config\.json is no JSON"):
+        affectzoo.load(published)
+    (published / "config.json").write_bytes(b"{}")
+    with pytest.raises(WeightsError, match=r"config\.json is not of affectzoo"):
+        affectzoo.load(published)
+
+
+@pytest.mark.parametrize(
+    ("change", "both"),
+    [
+        ({"labels": ["tense", "calm"]}, r'labels \["tense", "calm"\], .* \["calm", "tense"\]'),
+        ({"licence": {"weights": "MIT"}}, r'licence {"weights": "MIT"}, .* {}'),
+        ({"training": {"data": "rafdb"}}, r'training {"data": "rafdb"}, .* {}'),
+    ],
+)
+def test_an_edited_description_is_refused(
+    hub: FakeHub, published: Path, change: dict[str, Any], both: str
+) -> None:
+    values = json.loads((published / "config.json").read_text())
+    values["meta"] |= change
+    (published / "config.json").write_text(json.dumps(values))
+    hub.create(NAME, {path.name: path.read_bytes() for path in published.iterdir()})
+    for name in (published, published / weights.FILE_NAME, SPEC):
+        with pytest.raises(WeightsError, match=rf"config\.json says {both}"):
+            affectzoo.load(name)
+
+
+def test_parts_of_a_published_folder_are_compared_too(shards: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(shards, tmp_path / "published"))
+    (folder / "config.json").write_bytes(config(folder))
+    affectzoo.load(folder)
+    for path in sorted(folder.glob("model*")):
+        right = path.read_bytes()
+        path.write_bytes(right + b" " if path.suffix == ".json" else flip(right))
+        with pytest.raises(WeightsError, match=rf"{path.name}: not the published weights: sha256"):
+            affectzoo.load(folder)
+        path.write_bytes(right)
+    affectzoo.load(folder)
+
+
 # Repositories that are not ours, or not well meant
 
 
@@ -699,6 +902,11 @@ SUM = "0" * 64
         (with_meta(arguments={"dropout": 10**12}), "argument dropout is 1000000000000, which no"),
         (with_meta(arguments={"dropout": [1] * 1000}), "which no architecture takes"),
         (with_meta(preprocess={"size": 10**9}), "size 1000000000 and resize None must keep"),
+        (with_meta(preprocess={"size": 4096}), "size 4096 and resize None must keep"),
+        (with_meta(labels=["x" * 10**6, "y"]), "is longer than 200 characters"),
+        (with_meta(labels=["x", ""]), "is empty"),
+        (with_meta(labels=[str(number) for number in range(10**4)]), "has 10,000 classes; at most 1,000"),
+        (lambda folder: config(folder).replace(b"0.25", b"1e999"), "is no JSON .1e999 is no number"),
         (with_meta(preprocess={"size": 48, "mean": "x" * 3}), "could not convert string to float"),
         (with_meta(labels=[]), "task expression with 0 labels"),
         (with_sums([]), "needs meta and the sha256"),
@@ -762,8 +970,10 @@ def test_pickles_are_not_even_fetched(hub: FakeHub, pickled: bytes, plain: Path)
 
 
 def test_large_descriptions_are_not_fetched(hub: FakeHub, repo: Repo, shards: Path) -> None:
-    repo.commit({"config.json": config(shards, more="x" * 10**6)})
-    said = r"^config.json of lab/net: not fetched: it has 1,0\d\d,\d\d\d bytes, at most 1,000,000 are allowed"
+    repo.commit({"config.json": config(shards, more="x" * CONFIG_LIMIT)})
+    said = (
+        r"^config.json of lab/net: not fetched: it has 16,0\d\d,\d\d\d bytes, at most 16,000,000 are allowed"
+    )
     with pytest.raises(WeightsError, match=said):
         affectzoo.load(SPEC)
     repo.commit({**files(shards), weights.INDEX_NAME: b" " * (16 * 10**6 + 1), weights.FILE_NAME: None})
@@ -964,23 +1174,26 @@ def registered(
     hub: FakeHub, repo: Repo, plain: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Repo]:
     """The zoo knows two sets of weights, both on the Hub; the branch has gone on since."""
-    facts = {
-        "file": weights.FILE_NAME,
-        "sha256": fetch.sha256(plain / weights.FILE_NAME),
-        "size": (plain / weights.FILE_NAME).stat().st_size,
-        "parameters": 1_333_122,
-        "repo_id": NAME,
-        "revision": repo.head,
-    }
-    meta = weights.read_meta(plain / weights.FILE_NAME).to_dict()
+    meta = weights.read_meta(plain / weights.FILE_NAME)
     terms = {"weights": "MIT", "pictures": "Lab: CC BY-NC 4.0", "labels": "MIT"}
-    free = meta | {"training": {"data": "rafdb"}, "licence": dict.fromkeys(terms, "MIT")}
-    bound = meta | {"training": {"data": "affectnet"}, "licence": terms}
+    described = {
+        "free": replace(meta, training={"data": "rafdb"}, licence=dict.fromkeys(terms, "MIT")),
+        "bound": replace(meta, training={"data": "affectnet"}, licence=terms),
+    }
+    tensors, stored = (
+        read(plain / weights.FILE_NAME) for read in (weights.read_tensors, weights.read_golden)
+    )
+    for name, own in described.items():
+        weights.write(tmp_path / f"{name}.safetensors", tensors, own, golden=stored)
+    made = {path.name: path for path in tmp_path.glob("*.safetensors")}
+    repo.commit({name: path.read_bytes() for name, path in made.items()})
     (tmp_path / "assets" / "weights").mkdir(parents=True)
-    for name, described in (("free", free), ("bound", bound)):
-        text = json.dumps(facts | {"meta": described})
-        (tmp_path / "assets" / "weights" / f"dlp_cnn_s.{name}.json").write_text(text)
-    repo.commit({weights.FILE_NAME: b"newer", "config.json": b"{}"})
+    for name, own in described.items():
+        path = made[f"{name}.safetensors"]
+        facts = {"file": path.name, "sha256": fetch.sha256(path), "size": path.stat().st_size}
+        facts |= {"parameters": 1_333_122, "repo_id": NAME, "revision": repo.head, "meta": own.to_dict()}
+        (tmp_path / "assets" / "weights" / f"dlp_cnn_s.{name}.json").write_text(json.dumps(facts))
+    repo.commit(dict.fromkeys(made, b"newer"))
     monkeypatch.setattr("affectzoo.store.entry.ASSETS", tmp_path / "assets")
     store.entries.cache_clear()
     yield repo
@@ -992,7 +1205,7 @@ def test_registered_weights_are_pinned(hub: FakeHub, registered: Repo, plain: Pa
     assert affectzoo.list_models(pretrained=True) == ["dlp_cnn_s.bound", "dlp_cnn_s.free"]
     loaded = affectzoo.load("dlp_cnn_s.free")
     assert torch.equal(answers(loaded)["features"], answers(local)["features"])
-    assert asked(hub) == ["HEAD model.safetensors", "HEAD model.safetensors", "GET model.safetensors"]
+    assert asked(hub) == ["HEAD free.safetensors", "GET free.safetensors"]
     hub.stop()
     affectzoo.load("dlp_cnn_s", weights="free")
 
@@ -1035,9 +1248,10 @@ def test_models_are_filtered_and_prefetched(
     fetched = rows(capsys, "--prefetch", "--data", "rafdb")
     assert {name: row["files"] for name, row in fetched.items()} == {"free": "fetched"}
     assert fetched["free"]["repository"] == f"{SPEC}@{store.entries()['dlp_cnn_s.free'].revision}"
-    assert {n: r["files"] for n, r in rows(capsys, "--prefetch").items()} == dict.fromkeys(
-        ("bound", "free"), "cached"
-    ), "both are the same file"
+    assert {n: r["files"] for n, r in rows(capsys, "--prefetch").items()} == {
+        "bound": "fetched",
+        "free": "cached",
+    }
     hub.stop()
     affectzoo.load("dlp_cnn_s.free")
     assert main(["models", "--prefetch"]) == 0
@@ -1049,7 +1263,7 @@ def test_prefetch_says_what_it_could_not_fetch(
 ) -> None:
     hub.stop()
     assert main(["models", "--prefetch"]) == 1
-    assert "model.safetensors of lab/net is not cached" in capsys.readouterr().err
+    assert "bound.safetensors of lab/net is not cached" in capsys.readouterr().err
     assert main(["models", "--data", "rafd"]) == 1
     assert "unknown data set 'rafd': did you mean rafdb" in capsys.readouterr().err
 

@@ -21,7 +21,7 @@ from affectzoo.benchmark.features import library
 from affectzoo.benchmark.features.extraction import Floats, Rows
 from affectzoo.datamodules.dataset import FaceDataset, OnUnreadable, none_readable
 from affectzoo.datamodules.transforms import FaceTransform
-from affectzoo.datatools.prepare import FIVE_POINTS, five_points, similarity
+from affectzoo.datatools.crops import FIVE_POINTS, five_points, similarity
 from affectzoo.evaluation.evaluate import Progress
 from affectzoo.faces.preprocess import Preprocess
 

@@ -8,6 +8,7 @@ from typing import Any
 from jinja2 import Environment, StrictUndefined
 
 from affectzoo import store
+from affectzoo.console import markdown_block, visible
 from affectzoo.errors import AffectZooError
 from affectzoo.hub.cards.citations import citations
 from affectzoo.hub.cards.commands import use_command
@@ -43,7 +44,7 @@ def render(meta: WeightsMeta, facts: CardFacts) -> str:
     """
     reference = _reference(facts)
     recipe = facts.recipe or meta.training.get("recipe")
-    results = results_of(meta, facts.records, reference, recipe)
+    results = results_of(facts.records, reference)
     return _fill(
         facts.prose,
         metadata=weights_metadata(meta, facts.name, results),
@@ -51,7 +52,7 @@ def render(meta: WeightsMeta, facts: CardFacts) -> str:
         what=TASKS[meta.task].format(len(meta.labels)),
         described=description(meta, facts),
         preprocessing=preprocessing(meta.preprocess),
-        training=training(meta, facts.records, recipe),
+        training=training(meta, recipe, [result.chose_epoch for result in results]),
         results=results,
         reference=reference,
         tag=reference.removeprefix(f"{meta.arch}."),
@@ -108,7 +109,7 @@ def _fill(prose: Mapping[str, str], **values: Any) -> str:
     environment = Environment(
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     )
-    environment.filters |= {"escaped": escaped, "table": markdown_table, "text": text}
+    environment.filters |= {"escaped": escaped, "sh": _shell, "table": markdown_table, "text": text}
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     card = template.render(prose=section, **values)
     lost = sorted(set(prose) - used)
@@ -118,3 +119,8 @@ def _fill(prose: Mapping[str, str], **values: Any) -> str:
             f"sections are {', '.join(sorted(used))}"
         )
     return card
+
+
+def _shell(command: str) -> str:
+    """Show a command as a block that nothing in it can end."""
+    return markdown_block(visible(command), "sh")

@@ -22,14 +22,8 @@ def use_command(meta: WeightsMeta, reference: str, recipe: str | None) -> str:
         words = ["affectzoo", "fit", "--config", recipe or "RECIPE.yaml", "--data.root", "DIR"]
         return shlex.join([*words, "--model.weights", reference, "--model.new_head", "true"])
     if meta.training.get("window") or meta.arguments.get("landmarks"):
-        return measure_command(meta, reference, recipe or "RECIPE.yaml")
+        words = ["affectzoo", "test", "--config", recipe or "RECIPE.yaml", "--data.root", "DIR"]
+        for name in ("fold", "folds"):
+            words += [f"--data.{name}", str(meta.training[name])] if name in meta.training else []
+        return shlex.join([*words, "--model.weights", reference, "--model.new_head", "false"])
     return f"affectzoo predict photo.jpg --model {reference}"
-
-
-def measure_command(meta: WeightsMeta, reference: str, recipe: str, split: str | None = None) -> str:
-    """How weights are measured on a part of their data set; by default on the recipe's."""
-    words = ["affectzoo", "test", "--config", recipe, "--data.root", "DIR"]
-    words += ["--data.test_split", split] if split else []
-    for name in ("fold", "folds"):
-        words += [f"--data.{name}", str(meta.training[name])] if name in meta.training else []
-    return shlex.join([*words, "--model.weights", reference, "--model.new_head", "false"])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from affectzoo.faces.preprocess import Preprocess
-from affectzoo.leaderboard.groups import at
 from affectzoo.leaderboard.tables import Cell, Column, Table
 from affectzoo.registry import DATASETS, architecture
 from affectzoo.weights import SUBJECTS, WeightsMeta
@@ -105,13 +104,13 @@ def untrained_description(name: str, row: Mapping[str, Any]) -> Table:
     return _pairs(rows)
 
 
-def training(meta: WeightsMeta, records: Sequence[Mapping[str, Any]], recipe: str | None) -> Table:
-    """How weights were trained, with what is not known of it.
+def training(meta: WeightsMeta, recipe: str | None, chosen: Collection[bool | None]) -> Table:
+    """Tell how weights were trained, with what is not known of it.
 
     Args:
         meta: What the weights mean.
-        records: Of a benchmark, of these weights: they know whether the test part chose the epoch.
         recipe: The one that they were trained with, where it is known.
+        chosen: Of each result, whether its faces chose the epoch.
     """
     facts = {name: value for name, value in meta.training.items() if name != "train_sketch"}
     known = {**facts, "recipe": recipe}
@@ -124,16 +123,15 @@ def training(meta: WeightsMeta, records: Sequence[Mapping[str, Any]], recipe: st
     for name in order:
         told = _told(known.get(name)) or (UNKNOWN if name in _EXPECTED else "")
         rows |= {_TRAINING.get(name, name.replace("_", " ")): told} if told else {}
-    rows["the test part chose the epoch"] = _chosen_on_test(meta, records)
+    rows["a measured part chose the epoch"] = _chosen(meta, chosen)
     return _pairs(rows)
 
 
-def _chosen_on_test(meta: WeightsMeta, records: Sequence[Mapping[str, Any]]) -> str:
-    found = {at(record, "epoch", "on_test") for record in records}
-    if True in found:
+def _chosen(meta: WeightsMeta, chosen: Collection[bool | None]) -> str:
+    if True in chosen:
         return "yes: figures on those faces are too high"
     last = str(meta.training.get("epoch_rule")).startswith("last")
-    return "no" if last or found == {False} else "not known"
+    return "no" if last or set(chosen) == {False} else "not known"
 
 
 def _told(value: Any) -> str:

@@ -36,8 +36,7 @@ def cards(folder: Path = FOLDER) -> dict[Path, str]:
     found = {}
     for name, entry in store.entries().items():
         path = folder / f"{name}.md"
-        files = sorted((folder / "records" / name).glob("*.json"))
-        records = [_own(read_record(file), entry, file) for file in files]
+        records = [_own(read_record(file), entry, file) for file in kept_records(name, folder)]
         found[path] = _card(entry, records, _kept(path))
     for row in architectures():
         name, path = row["name"], folder / f"{row['name']}.md"
@@ -47,6 +46,16 @@ def cards(folder: Path = FOLDER) -> dict[Path, str]:
             recipes = list(dict.fromkeys((row["recipe"], *others)))
             found[path] = render_untrained(name, row, recipes, _kept(path))
     return found
+
+
+def kept_records(name: str, folder: Path = FOLDER) -> list[Path]:
+    """The records of a set of weights beside the cards; none outside a checkout.
+
+    Args:
+        name: ``arch.tag``.
+        folder: See ``cards``.
+    """
+    return sorted((folder / "records" / name).glob("*.json")) if name in store.entries() else []
 
 
 def _card(entry: store.WeightsEntry, records: Sequence[Mapping[str, Any]], prose: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from affectzoo.console import visible
 from affectzoo.hub.cards.facts import CODE_LICENCE, TASKS
 from affectzoo.hub.cards.results import Result
 from affectzoo.leaderboard.groups import BASIC
@@ -78,8 +79,8 @@ def eval_results(result: Result) -> list[EvalResult]:
         EvalResult(
             task_type="image-classification" if family(name) in CLASS_METRICS else "other",
             task_name=TASKS[result.task].partition(",")[0],
-            dataset_type=result.data,
-            dataset_name=f"{result.title}{marks}",
+            dataset_type=visible(result.data),
+            dataset_name=visible(f"{result.title}{marks}"),
             dataset_config=result.key,
             dataset_split=result.split,
             dataset_args={"faces": result.faces},

@@ -6,8 +6,8 @@ import re
 
 from affectzoo.errors import AffectZooError
 
-_PROSE = re.compile(r"<!-- prose: (\w+) -->\n(.*?)<!-- /prose -->", re.DOTALL)
-_MARKER = re.compile(r"<!-- /?prose\b")
+_PROSE = re.compile(r"^<!-- prose: (\w+) -->\n(.*?)^<!-- /prose -->", re.DOTALL | re.MULTILINE)
+_MARKER = re.compile(r"^<!-- /?prose\b", re.MULTILINE)
 
 
 def mark_prose(name: str, told: str) -> str:

@@ -1,4 +1,4 @@
-"""What was measured of weights, ready to show: from a benchmark's records, or as a training run claims it."""
+"""What records say of weights, ready to show."""
 
 from __future__ import annotations
 
@@ -6,17 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from affectzoo.hub.cards.commands import measure_command
-from affectzoo.hub.cards.facts import UNKNOWN
 from affectzoo.hub.portable import portable_command
 from affectzoo.leaderboard.board import board
-from affectzoo.leaderboard.groups import BASIC, ON_TEST, Entry, Group, at, entries, groups
+from affectzoo.leaderboard.groups import ON_TEST, Entry, Group, at, entries, groups
 from affectzoo.leaderboard.tables import Cell, Column, Figure, Table, make_table
 from affectzoo.metrics.names import family, title
-from affectzoo.registry import DATASETS
-from affectzoo.weights import WeightsMeta
 
-CLAIMED = "claimed by the training run"
 _ANSWERS = {True: "yes", False: "no", None: "not known"}
 
 
@@ -35,43 +30,34 @@ class Result:
         facts: Which faces, how measured.
         figures: By metric, over all faces.
         tables: All figures.
-        command: Measures it again; ``None`` where that is not known.
-        key: The record's; ``None`` without a record.
+        chose_epoch: Whether these faces chose the epoch; ``None`` where that is not known.
+        command: Measures it again.
+        key: The record's.
     """
 
     title: str
     data: str
     split: str | None
-    faces: int | None
+    faces: int
     task: str
     marks: tuple[str, ...]
     warnings: tuple[str, ...]
     facts: Mapping[str, Cell]
     figures: Mapping[str, Figure | None]
     tables: tuple[Table, ...]
-    command: str | None
-    key: str | None = None
+    chose_epoch: bool | None
+    command: str
+    key: str
 
 
-def results_of(
-    meta: WeightsMeta, records: Sequence[Mapping[str, Any]], reference: str, recipe: str | None
-) -> list[Result]:
-    """Records, and claims about parts of data sets that no record is about; those with a mark come last.
+def results_of(records: Sequence[Mapping[str, Any]], reference: str) -> list[Result]:
+    """Make records ready to show; those with a mark come last.
 
     Args:
-        meta: What the weights mean, with what their training claims.
-        records: Of a benchmark, of these weights.
+        records: Of these weights.
         reference: What to load them by.
-        recipe: The one that they were trained with, where it is known.
     """
-    measured = [_measured(record, reference) for record in records]
-    known = {(result.data, result.split) for result in measured}
-    claimed = [
-        _claimed(meta, claim, reference, recipe)
-        for claim in meta.metrics
-        if (claim.get("data"), claim.get("split")) not in known
-    ]
-    return sorted([*measured, *claimed], key=lambda result: bool(set(result.marks) - {CLAIMED}))
+    return sorted((_measured(record, reference) for record in records), key=lambda result: bool(result.marks))
 
 
 def _measured(record: Mapping[str, Any], reference: str) -> Result:
@@ -83,6 +69,7 @@ def _measured(record: Mapping[str, Any], reference: str) -> Result:
     facts |= {
         "Faces without an answer": missing,
         "Faces found by": protocol.get("detector") or "the data set's own boxes or crops",
+        "Clips": (record.get("clips") or {}).get("clips"),
         "These faces chose the epoch": _ANSWERS[at(record, "epoch", "on_test")],
     }
     notes = [protocol["note"]] if protocol.get("note") else []
@@ -100,12 +87,14 @@ def _measured(record: Mapping[str, Any], reference: str) -> Result:
         facts=facts,
         figures=entry.metrics_all,
         tables=tuple(_measured_tables(record, group, entry)),
+        chose_epoch=at(record, "epoch", "on_test"),
         command=portable_command(record["command"], reference),
         key=record["key"],
     )
 
 
 def _measured_tables(record: Mapping[str, Any], group: Group, entry: Entry) -> Iterator[Table]:
+    clips = (record.get("clips") or {}).get("metrics", {})
     over_all = entry.metrics_all if record.get("metrics_all") else {}
     rows: list[dict[Column, Cell]] = [
         {
@@ -113,6 +102,7 @@ def _measured_tables(record: Mapping[str, Any], group: Group, entry: Entry) -> I
             Column("value"): value,
             Column("over all faces, those without an answer as wrong or 0"): over_all.get(name),
             Column("skew-normalised"): entry.normalised.get(name),
+            Column("per clip"): clips.get(name, {}).get("value"),
         }
         for name, value in entry.metrics.items()
     ]
@@ -150,48 +140,6 @@ def _part_table(what: str, parts: Mapping[str, Mapping[str, Cell]]) -> Table | N
 
 def _known(table: Table | None) -> Iterator[Table]:
     yield from () if table is None else (table,)
-
-
-def _claimed(meta: WeightsMeta, claim: Mapping[str, Any], reference: str, recipe: str | None) -> Result:
-    data, split, clips = claim.get("data"), claim.get("split"), claim.get("per_clip", {})
-    figures = {name: Figure(value) for name, value in claim.items() if isinstance(value, float)}
-    rows: list[dict[Column, Cell]] = [
-        {Column("metric"): title(name), Column("value"): value, Column("per clip"): clips.get(name)}
-        for name, value in figures.items()
-    ]
-    support, recall = claim.get("support", {}), claim.get("recall", {})
-    classes = {name: {"support": support.get(name), "recall": value} for name, value in recall.items()}
-    tables = (make_table("metrics", "", rows), _part_table("class", classes))
-    whole = DATASETS[str(data)].title if data in DATASETS else str(data or UNKNOWN)
-    chosen = _chose_epoch(meta, data, split)
-    return Result(
-        title=f"{whole}, {split or 'unknown'} part",
-        data=str(data or UNKNOWN),
-        split=split,
-        faces=claim.get("faces"),
-        task=meta.task if meta.task in BASIC else "va",
-        marks=(CLAIMED, *([ON_TEST] if chosen else [])),
-        warnings=(),
-        facts={
-            "Faces": claim.get("faces"),
-            "Clips": clips.get("clips"),
-            "Intervals": "none",
-            "These faces chose the epoch": _ANSWERS[chosen],
-        },
-        figures=figures,
-        tables=tuple(table for table in tables if table is not None),
-        command=measure_command(meta, reference, recipe, split) if recipe else None,
-    )
-
-
-def _chose_epoch(meta: WeightsMeta, data: Any, split: Any) -> bool | None:
-    """Whether a part of a data set chose the epoch; ``None`` where that is not known."""
-    rule = meta.training.get("epoch_rule")
-    if rule is None:
-        return None
-    if rule.startswith("last") or data != meta.training.get("data"):
-        return False
-    return True if split == "valid" else None
 
 
 def by_group(record: Mapping[str, Any]) -> bool:

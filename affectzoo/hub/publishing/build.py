@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import os
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from affectzoo.evaluation.record import Identity
 from affectzoo.files import fetch
 from affectzoo.hub.cards import card
 from affectzoo.hub.cards.facts import CardFacts
+from affectzoo.hub.cards.files import kept_records
 from affectzoo.hub.cards.metadata import LICENCES
 from affectzoo.hub.cards.prose import read_prose
 from affectzoo.hub.privacy import own_names, public_recipe, public_training, traces
@@ -32,7 +33,7 @@ from affectzoo.hub.publishing.files import (
 )
 from affectzoo.hub.publishing.records import published_records, record_path
 from affectzoo.zoo import golden
-from affectzoo.zoo.loading import load, seal
+from affectzoo.zoo.sealing import copy_sealed, load_tested
 
 if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
@@ -141,7 +142,7 @@ class _Draft:
         self.meta = replace(meta, licence={**meta.licence, **licence}, training=training)
         self.name = str(model) if str(model) in store.entries() else repo.rpartition("/")[2]
         self.repo = repo
-        self.given = given
+        self.given = [*given, *kept_records(str(model))]
         self.half = half
         self.shard_size = shard_size
         self.records: list[dict[str, Any]] = []
@@ -215,7 +216,7 @@ class _Draft:
         return "; ".join([", ".join(record["key"] for record in self.records) or "none", *passed_over])
 
     def _metrics(self) -> str:
-        told = [f"{m.get('data')} {m.get('split')}, {m.get('faces')} faces" for m in self.meta.metrics]
+        told = []
         for record in self.records:
             note = record["protocol"].get("note")
             told.append(
@@ -223,11 +224,20 @@ class _Draft:
                 + (f" ({note})" if note else "")
             )
         if not told:
-            raise AffectZooError(
-                "nothing was measured: give records of affectzoo benchmark with --record, or test the run "
-                "with affectzoo test"
-            )
+            raise AffectZooError(f"nothing was measured: {self._how_to_measure()}")
         return "; ".join(told)
+
+    def _how_to_measure(self) -> str:
+        """Name the command whose record lands where it is looked for."""
+        given = "give records of affectzoo benchmark with --record"
+        config = self.beside / "config.yaml"
+        if not config.is_file():
+            return given
+        words = ["affectzoo", "test", "--config", str(config), "--model.weights", str(self.beside)]
+        words += ["--model.new_head", "false", "--run_dir", str(self.beside)]
+        return (
+            f"test the run: {shlex.join(words)} (--data.test_split valid measures another part); or {given}"
+        )
 
     def _recipe(self) -> str:
         found = [path for name in ("config.yaml", RECIPE_NAME) if (path := self.beside / name).is_file()]
@@ -241,12 +251,7 @@ class _Draft:
 
     def _weights(self) -> str:
         path = self.place / weights.FILE_NAME
-        values = [tensor for tensor in self.tensors.values() if tensor.is_floating_point()]
-        exact = not self.half or all(torch.equal(v.half().float(), v) for v in values)
-        stored = weights.read_golden(self.source) if exact else {}  # rounded weights answer anew
-        weights.write(path, self.tensors, self.meta, half=self.half, golden=stored)
-        if not stored:
-            seal(path)
+        copy_sealed(self.source, path, self.meta, half=self.half)
         if self.shard_size is not None:
             weights.write_sharded(
                 self.place,
@@ -262,10 +267,9 @@ class _Draft:
 
     def _fresh_load(self) -> str:
         """Load the folder, which refuses tensors of anything else and tests the golden face."""
-        if os.environ.get("AFFECTZOO_SELF_TEST") == "0":
-            raise AffectZooError("AFFECTZOO_SELF_TEST=0 switches the golden face's test off: unset it")
-        self.model = load(self.place)
-        stored = weights.read_golden(store.locate(self.place).path)
+        path = store.locate(self.place).path
+        self.model = load_tested(path)
+        stored = weights.read_golden(path)
         extra = sorted(set(stored) - set(golden.make(self.model)))
         if extra:
             raise AffectZooError(f"tensors that are neither weights nor golden face: {', '.join(extra[:3])}")

@@ -40,13 +40,13 @@ def command(args: argparse.Namespace) -> None:
         if args.dry_run:
             console.print(_files_table(built.folder))
             kept = f"it is in {args.out}" if args.out else "its folder is not kept, --out DIR would keep it"
-            console.print(f"nothing was uploaded (--dry-run); {kept}", markup=False)
+            console.print(f"nothing was uploaded (--dry-run); {kept}")
             return
         done = publish(built.folder, args.repo, tag=args.tag, private=args.private, message=args.message)
         console.print(_files_table(built.folder, done))
     made = "published" if done.sent or done.deleted else "nothing has changed, no new commit"
     told = f"{made}: {done.address}\n{_how_to_load(built, args.repo, args.tag or done.commit)}"
-    console.print(told, markup=False, soft_wrap=True)
+    console.print(told, soft_wrap=True)
 
 
 def _terms(text: str) -> tuple[str, str]:
@@ -57,12 +57,11 @@ def _terms(text: str) -> tuple[str, str]:
 
 
 def _checks_table(built: Built) -> Table:
-    from rich.markup import escape
     from rich.table import Table
 
     table = Table("check", "found", title=f"{built.name}: all checks passed", title_justify="left")
     for check in built.checks:
-        table.add_row(check.name, escape(check.told))
+        table.add_row(check.name, check.told)
     return table
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -118,10 +117,11 @@ def _sound_files(folder: Path) -> dict[str, Path]:
     files = own_files(folder)
     if not files:
         raise AffectZooError(f"{folder}: the folder is empty; affectzoo.hub.publishing.build fills one")
-    expected = json.loads(files[store.CONFIG_NAME].read_text(encoding="utf-8"))["sha256"]
+    location = store.locate(folder)
     found = {name: fetch.sha256(path) for name, path in files.items() if name.startswith("model")}
-    if expected != found:
+    if location.claim is None or location.claim.sums != found:
         raise AffectZooError(f"{folder}: the weights are not those of {store.CONFIG_NAME}: build it again")
+    store.verify(location)
     return files
 
 
@@ -138,7 +138,9 @@ def _check_repository(api: HfApi, head: ModelInfo, *, private: bool) -> None:
     if held and not foreign:  # other libraries have files of the same names
         config = None
         if store.CONFIG_NAME in held:
-            config = Path(api.hf_hub_download(head.id, store.CONFIG_NAME, revision=head.sha))
+            config = fetch.fetch(
+                fetch.HubFile(head.id, store.CONFIG_NAME, str(head.sha), limit=store.CONFIG_LIMIT)
+            )
         foreign = set() if is_ours(config) else held
     if foreign:
         more = f" and {len(foreign) - _SHOWN} more" if len(foreign) > _SHOWN else ""

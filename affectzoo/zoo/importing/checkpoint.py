@@ -86,6 +86,7 @@ def import_checkpoint(
         arguments=model.arguments,
         metrics=(),
         training={
+            **meta.training,
             "imported_from": path.name,
             "sha256": fetch.sha256(path),
             "mapping": dict(Counter(pair.how for pair in matching.mapped)),
