@@ -344,6 +344,10 @@ def _summary(index: FaceIndex) -> str:
     for kind, reasons in (("left out", index.left_out), ("seen and not used", index.unused)):
         if reasons:
             told += f" ({kind}: {'; '.join(f'{why}: {count:,}' for why, count in sorted(reasons.items()))})"
+    trained = set(index.table["label"][index.table["split"] == "train"]) - {None}
+    lacking = [] if index.labels is None else [name for name in index.labels.names if name not in trained]
+    if trained and lacking:
+        told += f" (no training face of: {', '.join(lacking)})"
     return told
 
 

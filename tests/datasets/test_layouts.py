@@ -11,6 +11,7 @@ import pytest
 from fakes import write_affectnet_npy, write_fer2013_csv, write_ferplus, write_picture, write_rafdb
 from fakes.posed import write_ckplus
 
+from affectzoo.datamodules.base import _summary
 from affectzoo.datasets.affectnet import read_affectnet
 from affectzoo.datasets.ckplus import ckplus_folds, read_ckplus
 from affectzoo.datasets.fer2013 import read_fer2013
@@ -19,7 +20,7 @@ from affectzoo.datasets.folder import read_folder
 from affectzoo.datasets.rafdb import read_rafdb
 from affectzoo.datasets.table import read_table
 from affectzoo.errors import DataError, DataNotFoundError, LabelError
-from affectzoo.labels import SPACES, canonical
+from affectzoo.labels import SPACES, canonical, label_space
 
 FACE = np.zeros((8, 8, 3), np.uint8)
 
@@ -76,6 +77,13 @@ def test_what_a_folder_holds_besides_is_told(tmp_path: Path) -> None:
         "image outside of class folders": 1,
         "images in a folder inside train/fear": 2,
     }
+
+
+def test_a_class_of_the_model_without_training_faces_is_told(tmp_path: Path) -> None:
+    pictures(tmp_path, "train/fear/1.jpg", "train/anger/1.jpg", "val/fear/1.jpg", "val/sadness/1.jpg")
+    index = read_folder(tmp_path).conform(label_space("anger,fear,sadness"))
+    assert "no training face of: sadness" in _summary(index)
+    assert "class without images in the train part: sadness: 1" in _summary(index)
 
 
 LITTER = ("fear/._1.jpg", ".ipynb_checkpoints/1.jpg", "@eaDir/1.jpg", "__MACOSX/fear/1.jpg")
