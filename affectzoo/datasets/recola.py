@@ -157,10 +157,9 @@ def _people(root: Path) -> list[Person]:
             kind = "arousal" if name in valence else "valence"
             with one_row():
                 raise DataError(f"{base / kind}: no file of {name}, but the other dimension has one")
-        if valence:
-            order = sorted(
-                valence.keys() & arousal.keys(), key=lambda name: (name.rstrip("0123456789"), len(name), name)
-            )
+        both = valence.keys() & arousal.keys()
+        if both:
+            order = sorted(both, key=lambda name: (name.rstrip("0123456789"), len(name), name))
             return [Person(name, valence[name], arousal[name]) for name in order]
     names = ("P16.csv", "P16.csv", "train_1.arff", "train_1.csv")
     expected = [f"{place}/valence/{name}" for place, name in zip(LABELS, names, strict=True)]

@@ -19,6 +19,7 @@ from affectzoo.datasets.recola import read_recola, recola_folds
 from affectzoo.datasets.traces import gold_standard
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.faces.preprocess import Preprocess
+from affectzoo.files.faults import all_faults
 from affectzoo.files.videos import read_picture
 
 LABELS = "RECOLA-Annotation/emotional_behaviour"
@@ -218,6 +219,13 @@ def test_both_dimensions_are_needed(root: Path) -> None:
     (root / LABELS / "arousal/P21.csv").unlink()
     with pytest.raises(DataError, match="arousal: no file of P21, but the other dimension has one"):
         read_recola(root)
+
+
+def test_one_dimension_alone_is_nothing_to_read(root: Path) -> None:
+    shutil.rmtree(root / LABELS / "arousal")
+    with all_faults() as faults, pytest.raises(DataNotFoundError):
+        read_recola(root)
+    assert faults
 
 
 def test_nothing_there(tmp_path: Path, root: Path) -> None:
