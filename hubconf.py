@@ -10,16 +10,12 @@ from pathlib import Path as _Path
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
-# What building, loading and predicting import; a training needs the package installed.
+# What loading and predicting import; timm's architectures need timm, a training the package installed.
 dependencies = [
     "cv2",
-    "lightning",
     "numpy",
-    "pandas",
     "safetensors",
-    "timm",
     "torch",
-    "torchmetrics",
 ]
 
 # torch.hub takes this folder off the path again, but processes that load data need it later.

@@ -87,6 +87,30 @@ atexit.register(lambda: print("LOADED", sorted(set({heavy}) & set(sys.modules)))
     assert done.stdout.splitlines()[-1] == "LOADED []"
 
 
+PREDICT = """
+import numpy, affectzoo
+model = affectzoo.load("dlp_cnn_s.ferplus")
+affectzoo.predict([numpy.zeros((48, 48, 3), numpy.uint8)], model=model, detector="none")
+"""
+HUB = f"""
+import torch
+torch.hub.load({str(REPOSITORY)!r}, "dlp_cnn_s", weights="ferplus", source="local")
+"""
+COMMAND = f"""
+from affectzoo.cli import main
+assert main(["predict", {str(PACKAGE / "assets" / "demo" / "astronaut.jpg")!r}]) == 0
+"""
+
+
+@pytest.mark.parametrize("code", [PREDICT, HUB, COMMAND], ids=["predict", "hub", "command"])
+def test_inference_is_light(code: str) -> None:
+    heavy = ["lightning", "torchmetrics", "matplotlib", "albumentations", "timm", "huggingface_hub", "scipy"]
+    script = f"{code}\nimport sys; print('LOADED', sorted(set({heavy}) & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-1] == "LOADED []"
+
+
 def test_public_names_exist() -> None:
     assert all(callable(getattr(affectzoo, name)) for name in affectzoo.__all__)
     assert set(affectzoo.__all__) <= set(dir(affectzoo))

@@ -48,7 +48,7 @@ def cost(
         AffectZooError: The batch or window size is out of range.
     """
     if window is None:
-        window = 0 if model.meta is None else int(model.meta.training.get("eval_window", 0))
+        window = model.window
     if batch_size < 1 or window < 0:
         raise AffectZooError(f"cost: batch size {batch_size}, window {window}; expected 1 or more, 0 or more")
     frames = max(1, window)

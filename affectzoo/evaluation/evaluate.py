@@ -16,6 +16,7 @@ from affectzoo.datamodules.clips import ClipDataset
 from affectzoo.datamodules.dataset import FaceDataset, OnUnreadable, collate, none_readable
 from affectzoo.datamodules.transforms import FaceTransform
 from affectzoo.datasets.index import FaceIndex
+from affectzoo.errors import OptionError
 from affectzoo.evaluation.measurement import Context, Tables, measurement
 from affectzoo.evaluation.record import write_record
 from affectzoo.metrics.columns import TRUE
@@ -102,8 +103,14 @@ def measure(
 
 
 def default_window(model: AffectModel) -> int:
-    """Frames per window with which a model's weights were evaluated in training; 0 for single faces."""
-    return 0 if model.meta is None else int(model.meta.training.get("eval_window", 0))
+    """Frames per window with which a model was evaluated in training; 0 for single faces.
+
+    Raises:
+        OptionError: The model reads windows, and it is not known how long ones.
+    """
+    if model.sequence and not model.window:
+        raise OptionError(f"{model.arch} reads windows of frames: say how many, window=...")
+    return model.window
 
 
 def predict_index(

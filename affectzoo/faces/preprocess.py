@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
+from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from affectzoo.errors import OptionError
@@ -29,12 +30,38 @@ LARGEST = 1024
 """Bound on a face's edge, pixels: on what weights can ask of those who load them."""
 
 
+LARGEST = 1024
+"""Greatest height and width of a prepared face, pixels: a bound on the work that weights can ask for."""
+
+
 class Region(NamedTuple):
     """A square in pixels of a picture; it may reach beyond the picture's edges."""
 
     x: int
     y: int
     side: int
+
+
+@dataclass(frozen=True)
+class PreprocessChange:
+    """Fields of ``Preprocess`` to change; those that are not given stay as they are.
+
+    Attributes:
+        size: Height and width of the network's input, pixels.
+        resize: Height and width of the whole face before the central cut. Where ``size`` alone is given, this
+            keeps its proportion to it (256 for 224 becomes 128 for 112); ``size``'s own value means no cut.
+        color: ``rgb`` or ``gray``. Without ``mean`` and ``std``, these become their means over the channels.
+        mean: One value per channel, or one for all, on the 0..1 scale.
+        std: One value per channel, or one for all, on the 0..1 scale.
+        margin: Share by which the square is larger than the face box's longer edge.
+    """
+
+    size: int | None = None
+    resize: int | None = None
+    color: Literal["rgb", "gray"] | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    margin: float | None = None
 
 
 @dataclass(frozen=True)
@@ -100,6 +127,34 @@ class Preprocess:
     def face_size(self) -> int:
         """Height and width of the whole face before the central cut, pixels."""
         return self.size if self.resize is None else self.resize
+
+    @classmethod
+    def merged(
+        cls,
+        default: Preprocess,
+        weights: Preprocess | None = None,
+        given: Preprocess | PreprocessChange | None = None,
+    ) -> Preprocess:
+        """Decide how a model's faces are prepared.
+
+        Args:
+            default: As the architecture's paper does.
+            weights: As the weights that the model starts from were trained; goes before ``default``.
+            given: What the user says: a whole ``Preprocess``, or single fields, each of which replaces that
+                field alone.
+
+        Raises:
+            OptionError: The fields do not fit each other.
+        """
+        base = weights or default
+        if given is None or isinstance(given, Preprocess):
+            return given or base
+        changed = {name: value for name, value in vars(given).items() if value is not None}
+        if "size" in changed and "resize" not in changed and base.resize is not None:
+            changed["resize"] = round(base.resize * changed["size"] / base.size)
+        if changed.get("color", base.color) != base.color:
+            changed = {name: (fmean(getattr(base, name)),) for name in ("mean", "std")} | changed
+        return replace(base, **changed)
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form that ``from_dict`` reads back."""

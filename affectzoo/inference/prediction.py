@@ -18,7 +18,6 @@ from affectzoo.inference.inputs import Source, find, listed
 from affectzoo.inference.results import NO_FACE, UNREADABLE, FaceResult
 from affectzoo.models.inference import inference
 from affectzoo.sample import AffectOutput
-from affectzoo.tasks.va import VATask
 
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image
@@ -164,16 +163,16 @@ def check_usable(model: AffectModel) -> None:
     Raises:
         AffectZooError: It is to be trained first, or takes clips or landmarks.
     """
-    fresh = () if model.meta is None else model.meta.training.get("fresh", ())
+    fresh = () if model.meta is None else model.meta.fresh
     if fresh:
         raise AffectZooError(
             f"these weights are to start a training from: {', '.join(fresh)} are random. Train them first: "
             "affectzoo fit --config ... --model.weights FILE --model.new_head true"
         )
-    if model.meta is not None and model.meta.training.get("window"):
+    if model.sequence:
         raise AffectZooError(
-            f"this {model.arch} needs clips: it was trained on windows of {model.meta.training['window']} "
-            "frames; evaluate it on clips (affectzoo test), or take a model of single images"
+            f"this {model.arch} needs clips (windows of {model.window or 'several'} frames), not single "
+            "images; evaluate it on clips (affectzoo test), or take a model of single images"
         )
     if model.landmarks:
         raise AffectZooError(
@@ -241,11 +240,10 @@ def _predictions(model: AffectModel, output: AffectOutput) -> list[dict[str, Any
             probabilities = dict(zip(model.labels.names, shares, strict=True))
             label = max(probabilities, key=probabilities.__getitem__)
             prediction |= {"label": label, "probabilities": probabilities}
-    for task in model.tasks:
-        if isinstance(task, VATask):
-            values = getattr(output, task.head).float().clamp(-1, 1).tolist()
-            for prediction, row in zip(predictions, values, strict=True):
-                prediction |= dict(zip(task.dimensions, row, strict=True))
+    if output.va is not None:
+        values = output.va.float().clamp(-1, 1).tolist()
+        for prediction, row in zip(predictions, values, strict=True):
+            prediction |= dict(zip(model.dimensions, row, strict=True))
     return predictions
 
 

@@ -17,11 +17,11 @@ from torch import nn
 from affectzoo import store
 from affectzoo import weights as weights_files
 from affectzoo.errors import LabelError, OptionError, WeightsError
-from affectzoo.faces.preprocess import Preprocess
+from affectzoo.faces.preprocess import Preprocess, PreprocessChange
 from affectzoo.labels import label_space
 from affectzoo.models.layers import init_msra
 from affectzoo.sample import AffectOutput, Batch, ClipRule
-from affectzoo.tasks.heads import TaskName, check_task, outputs
+from affectzoo.tasks.heads import TaskName, check_task, dimensions, outputs
 from affectzoo.weights import WeightsMeta
 
 if TYPE_CHECKING:
@@ -63,11 +63,15 @@ class AffectModel(nn.Module):
         clip_rule: How frames' class scores become their clip's.
         meta: What its weights say of themselves, where it was loaded from some.
         starts_trained: Whether its trunk has trained values.
+        drawn_head: Whether its head is freshly drawn over a trained trunk, and still to be trained.
+        sequence: Whether it reads windows of frames rather than single faces.
+        trained_window: Frames per window that a training here evaluated with.
     """
 
     arch: ClassVar[str]
     default_preprocess: ClassVar[Preprocess]
     default_feature_loss: ClassVar[Mapping[str, Any]] = {}
+    sequence: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -78,7 +82,7 @@ class AffectModel(nn.Module):
         labels: str | list[str | int | float | bool | None] | None = None,
         weights: str | None = None,
         new_head: bool = False,
-        preprocess: Preprocess | None = None,
+        preprocess: PreprocessChange | Preprocess | None = None,
         clip_rule: ClipRule = "probabilities",
     ) -> None:
         """Build the network, untrained unless ``weights`` are named.
@@ -93,8 +97,8 @@ class AffectModel(nn.Module):
             weights: Start from these: a tag of this architecture, a file, a run.
             new_head: Take only the trunk from ``weights``, for other labels or another task. A recurrent
                 model then also takes its backbone's weights.
-            preprocess: How faces are prepared; by default as the architecture's paper does, or as
-                ``weights`` say.
+            preprocess: How faces are prepared, or single fields to change of it; by default as the
+                architecture's paper does, or as ``weights`` say.
             clip_rule: How the class scores of frames become their clip's, where data have clips: mean of
                 the logits or of the probabilities, or vote.
 
@@ -107,7 +111,7 @@ class AffectModel(nn.Module):
         check_task(task, self.labels)
         self.task_name: TaskName = task
         self.arguments = arguments
-        self.preprocess = preprocess or self.default_preprocess
+        self.preprocess = Preprocess.merged(self.default_preprocess, None, preprocess)
         self.clip_rule: ClipRule = clip_rule
         self.trunk = trunk
         dim = cast(Trunk, trunk).feature_dim
@@ -117,12 +121,13 @@ class AffectModel(nn.Module):
         self.landmarks: int = getattr(trunk, "landmarks", 0)
         self.meta: WeightsMeta | None = None
         self.starts_trained: bool = getattr(trunk, "pretrained", False)
+        self.drawn_head = new_head and weights is not None
+        self.trained_window = 0
         if weights is not None:
             location = store.locate(weights, self.arch)
             store.verify(location)
             meta = self.load_weights(location.path, new_head=new_head)
-            if preprocess is None:
-                self.preprocess = meta.preprocess
+            self.preprocess = Preprocess.merged(self.default_preprocess, meta.preprocess, preprocess)
 
     @classmethod
     def own_arguments(cls) -> set[str]:
@@ -150,12 +155,15 @@ class AffectModel(nn.Module):
             landmarks: Shape (B, N, 2), pixels of ``image``; for models that take landmarks.
 
         Raises:
-            OptionError: The landmarks are missing, or the faces are no floating numbers.
+            OptionError: The landmarks are missing, or the faces are no floating numbers or of another shape.
         """
         if self.landmarks and landmarks is None:
             raise OptionError(f"{self.arch} with landmarks needs {self.landmarks} points for each face")
         if not image.is_floating_point():
             raise OptionError(f"{self.arch} takes faces as model.preprocess makes them, not {image.dtype}")
+        if image.ndim not in ((4, 5) if self.sequence else (4,)):
+            reads = "clips, shape (B, T, C, H, W)" if self.sequence else "single faces, shape (B, C, H, W)"
+            raise OptionError(f"{self.arch} reads {reads}, not {tuple(image.shape)}")
         image = image.to(self.dtype)
         if image.ndim == 4:
             image = image.contiguous(memory_format=torch.channels_last)
@@ -182,6 +190,16 @@ class AffectModel(nn.Module):
     def as_logits(self) -> nn.Module:
         """A view of this model as a module from faces to ``logits``, for ``torch.export`` and Grad-CAM."""
         return _Logits(self)
+
+    @property
+    def dimensions(self) -> tuple[str, ...]:
+        """Which of valence and arousal it predicts, in the order of the outputs."""
+        return dimensions(self.task_name)
+
+    @property
+    def window(self) -> int:
+        """Frames per window in the evaluations of its training; 0 for single faces, or if not known."""
+        return self.trained_window or (0 if self.meta is None else self.meta.eval_window)
 
     # Weights
 

@@ -93,6 +93,7 @@ class CNNGRU(AffectModel):
     """CNN-GRU with landmark fusion: AffWildNet."""
 
     arch = "cnn_gru"
+    sequence = True
     default_preprocess = Preprocess(size=224, mean=IMAGENET_MEAN, std=IMAGENET_STD)
     cell: Literal["gru", "lstm"] = "gru"
 

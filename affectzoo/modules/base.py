@@ -119,7 +119,8 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
 
         Raises:
             LabelError: They do not.
-            OptionError: Layers are frozen at their random start.
+            OptionError: Layers are frozen at their random start, a head that was never trained is to be
+                measured, or the data serve single faces to a model of windows, or the reverse.
             EmptySplitError: No training face is labeled for one of the tasks.
         """
         frozen = any(not parameter.requires_grad for parameter in self.trunk.parameters())
@@ -128,6 +129,12 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
                 f"{self.arch}: frozen layers would keep their random start: name --model.weights (or --model."
                 "pretrained true, where there are ImageNet weights), or train all: --model.frozen none"
             )
+        if self.trainer.state.fn != "fit" and self.drawn_head and self.trainer.ckpt_path is None:
+            raise OptionError(
+                f"{self.arch}: its head is freshly drawn (new_head), so there is nothing to measure: name "
+                "trained weights of these classes without new_head, or --ckpt_path"
+            )
+        self._check_window(stage)
         self.trunk.to(memory_format=torch.channels_last)
         data = getattr(self.trainer, "datamodule", None)
         spoken = getattr(getattr(data, "index", None), "labels", None)
@@ -142,6 +149,28 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
                 if isinstance(task, ExpressionTask):
                     task.use_class_counts(data.train_class_counts())
         self._predictions = {stage: self.predictions() for stage in ("valid", "test")}
+
+    def _check_window(self, stage: str) -> None:
+        data = getattr(self.trainer, "datamodule", None)
+        served = getattr(data, "window" if stage == "fit" else "eval_window", None)
+        if served is None:
+            return
+        if self.sequence and not served:
+            raise OptionError(
+                f"{self.arch} reads windows of frames, the data serve single faces: say how many frames, "
+                "such as --data.window 16"
+            )
+        if served and not self.sequence:
+            raise OptionError(
+                f"{self.arch} reads single faces, the data serve windows of {served} frames: leave out "
+                "--data.window and --data.eval_window, or take a model of clips, such as cnn_gru"
+            )
+        if stage == "fit":
+            self.trained_window = int(data.eval_window)  # type: ignore[union-attr]
+
+    def on_fit_end(self) -> None:
+        """Note that the head has been trained."""
+        self.drawn_head = False
 
     def loss_terms(self, output: AffectOutput, batch: Batch) -> dict[str, torch.Tensor]:
         """The losses of a batch by name, each with its factor; their sum is what training lowers."""

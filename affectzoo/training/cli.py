@@ -127,6 +127,8 @@ class ZooCLI(LightningCLI):
         else:
             callbacks.append(LastCheckpoint())
         self.trainer_defaults = {"callbacks": [*callbacks, FiniteTraining()]}
+        if self.subcommand != "fit" and config.get("ckpt_path") is None and "init_args" in config.model:
+            config.model.init_args.new_head = False  # measures what the weights hold, never a head drawn here
         if self.subcommand != "fit":
             config.verbose = False  # RunReport shows the results
 

@@ -17,6 +17,23 @@ SUBJECTS = ("weights", "code", "starting weights", "pictures", "labels")
 _LARGEST = 65_536
 """Bound on whole numbers among an architecture's arguments, and on the length of lists its 4096th part."""
 
+_FACTS: Mapping[str, type] = {
+    "data": str,
+    "epoch_rule": str,
+    "eval_stride": int,
+    "eval_window": int,
+    "fold": int,
+    "folds": int,
+    "fresh": list,
+    "recipe_hash": str,
+    "seed": int,
+    "started_from": str,
+    "train_hash": str,
+    "valid_hash": str,
+    "window": int,
+}
+"""Training facts that something goes by, each with its kind; others are only shown."""
+
 _KINDS = {
     "arch": str,
     "labels": list,
@@ -57,6 +74,21 @@ class WeightsMeta:
         """The classes as a label space; ``None`` for a model without classes."""
         return label_space(self.labels) if self.labels else None
 
+    @property
+    def window(self) -> int:
+        """Frames per window in training; 0 for single faces."""
+        return self.training.get("window") or 0
+
+    @property
+    def eval_window(self) -> int:
+        """Frames per window in the training's evaluations; 0 for single faces."""
+        return self.training.get("eval_window") or 0
+
+    @property
+    def fresh(self) -> tuple[str, ...]:
+        """Parts with random values, to be trained before the weights are of use."""
+        return tuple(self.training.get("fresh") or ())
+
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form that ``from_dict`` reads back."""
         plain = asdict(self) | {"preprocess": self.preprocess.to_dict()}
@@ -82,6 +114,10 @@ class WeightsMeta:
             raise WeightsError(f"{where}: the model's description {' and '.join(said)}")
         for name, kind in _KINDS.items():
             if name in values and not isinstance(values[name], kind):
+                raise WeightsError(f"{where}: the model's description is wrong: {name} is no {kind.__name__}")
+        for name, kind in _FACTS.items():
+            fact = values.get("training", {}).get(name)
+            if fact is not None and (not isinstance(fact, kind) or isinstance(fact, bool)):
                 raise WeightsError(f"{where}: the model's description is wrong: {name} is no {kind.__name__}")
         try:
             _check_arguments(values.get("arguments", {}))

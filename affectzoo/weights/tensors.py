@@ -53,8 +53,19 @@ def _read_metadata(path: Path) -> dict[str, str]:
 
 
 def read_tensors(path: Path) -> dict[str, torch.Tensor]:
-    """The network's tensors of a weights file, floating ones as float32."""
-    return _read(path, _is_weight, _tensor)
+    """Read the network's tensors of a weights file, floating ones as float32.
+
+    Raises:
+        WeightsError: The file is damaged, or holds values that are not finite.
+    """
+    tensors = _read(path, _is_weight, _tensor)
+    for name, tensor in tensors.items():
+        if tensor.is_floating_point() and not tensor.isfinite().all():
+            raise WeightsError(
+                f"{path}: {name} holds values that are not finite; the training diverged, or the file is "
+                "damaged: take other weights"
+            )
+    return tensors
 
 
 def read_golden(path: Path) -> dict[str, torch.Tensor]:

@@ -45,7 +45,7 @@ def make(model: AffectModel) -> dict[str, torch.Tensor]:
         model: With its final weights.
     """
     face = read_image(sorted(FACE.iterdir())[0])
-    count = FRAMES if model.meta is not None and model.meta.training.get("window") else 1
+    count = FRAMES if model.sequence else 1
     frames = np.stack([np.roll(face, 2 * number, axis=1) for number in range(count)])
     height, width = face.shape[:2]
     golden = {

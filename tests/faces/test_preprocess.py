@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from fakes import Picture, write_picture
 from PIL import Image as PIL
 
 from affectzoo.errors import AffectZooError, UnreadableImageError
-from affectzoo.faces.preprocess import Box, Preprocess, Region
+from affectzoo.faces.preprocess import Box, Preprocess, PreprocessChange, Region
 from affectzoo.files.images import read_image
 
 
@@ -237,3 +238,32 @@ def test_pillow_images_are_taken() -> None:
     for preprocess in (Preprocess(size=16), Preprocess(size=16, color="gray")):
         expected = preprocess(pixels, (3, 4, 20, 25))
         assert torch.equal(preprocess(Image.fromarray(pixels), (3, 4, 20, 25)), expected)
+
+
+ALEXNET = Preprocess(size=224, resize=256, mean=(0.4, 0.5, 0.6), std=(0.2, 0.25, 0.3), margin=0.1)
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        ({"size": 112}, {"size": 112, "resize": 128}),
+        ({"size": 112, "resize": 112}, {"size": 112, "resize": 112}),
+        ({"margin": 0.0}, {"margin": 0.0}),
+        ({"mean": (0.5,)}, {"mean": (0.5, 0.5, 0.5)}),
+        ({"color": "gray"}, {"color": "gray", "mean": (0.5,), "std": (0.25,)}),
+        ({"color": "gray", "std": (1.0,)}, {"color": "gray", "mean": (0.5,), "std": (1.0,)}),
+        ({}, {}),
+    ],
+)
+def test_a_given_field_changes_that_field_alone(change: dict[str, Any], expected: dict[str, Any]) -> None:
+    own = Preprocess(size=48, color="gray")
+    found = Preprocess.merged(own, ALEXNET, PreprocessChange(**change))
+    assert found == replace(ALEXNET, **expected)
+
+
+def test_whole_values_go_before_weights_and_these_before_the_architecture() -> None:
+    own, given = Preprocess(size=48, color="gray"), Preprocess(size=40)
+    assert Preprocess.merged(own) == own
+    assert Preprocess.merged(own, ALEXNET) == ALEXNET
+    assert Preprocess.merged(own, ALEXNET, given) == given
+    assert Preprocess.merged(own, None, PreprocessChange(size=96)) == replace(own, size=96)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import pickle
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
-from lightning.pytorch import LightningModule
+from lightning.pytorch import LightningModule, Trainer
 from torch import nn
 
 import affectzoo
-from affectzoo import models, modules
-from affectzoo.errors import OptionError
+from affectzoo import models, modules, weights
+from affectzoo.errors import OptionError, WeightsError
+from affectzoo.faces.preprocess import Preprocess, PreprocessChange
 from affectzoo.modules import AffectModule, lightning_module, module_class
 from affectzoo.modules.optim import OptimizerSettings
 from affectzoo.registry import ARCHITECTURES
@@ -90,3 +93,85 @@ def test_plain_models_are_plain() -> None:
     model = affectzoo.create_model("dlp_cnn_s", labels="rafdb7")
     assert isinstance(model, nn.Module) and not isinstance(model, LightningModule)
     assert all(name.startswith(("trunk.", "heads.")) for name in model.state_dict())
+
+
+def quiet() -> Trainer:
+    options: dict[str, Any] = {"logger": False, "enable_checkpointing": False, "enable_progress_bar": False}
+    return Trainer(accelerator="cpu", enable_model_summary=False, **options)
+
+
+def faces(model: AffectModule) -> list[dict[str, Any]]:
+    size = model.preprocess.size
+    return [{"image": torch.zeros(1, model.preprocess.channels, size, size)}]
+
+
+@pytest.mark.parametrize("evaluate", ["validate", "test"])
+def test_a_head_that_was_never_trained_is_not_measured(evaluate: str) -> None:
+    model = modules.DLPCNNSmall(labels=["calm", "tense"], weights="ferplus", new_head=True)
+    assert model.drawn_head
+    with pytest.raises(OptionError, match="new_head"):
+        getattr(quiet(), evaluate)(model, faces(model), verbose=False)
+    model.on_fit_end()
+    assert not model.drawn_head
+
+
+@pytest.mark.parametrize(("arch", "window"), [("cnn_gru", 0), ("cnn_lstm", 0), ("resnet18", 4)])
+@pytest.mark.parametrize("stage", ["fit", "test"])
+def test_windows_are_for_models_of_windows(arch: str, window: int, stage: str) -> None:
+    class Data:
+        pass
+
+    data: Any = Data()
+    data.window = data.eval_window = window
+    with torch.device("meta"):
+        model = module_class(arch)(task="va")
+    trainer: Any = quiet()
+    trainer.datamodule = data
+    model.trainer = trainer
+    with pytest.raises(OptionError, match=r"--data\.window"):
+        model._check_window(stage)
+    data.window, data.eval_window = (4, 8) if model.sequence else (0, 0)
+    model._check_window("fit")
+    assert model.window == data.eval_window
+
+
+def test_clips_are_refused_by_models_of_faces() -> None:
+    model = affectzoo.create_model("dlp_cnn_s", labels="rafdb7")
+    with pytest.raises(OptionError, match=r"single faces.*\(1, 4, 1, 48, 48\)"):
+        model(torch.zeros(1, 4, 1, 48, 48))
+
+
+def test_images_are_refused_for_models_of_clips() -> None:
+    preprocess = Preprocess(size=32)
+    model = affectzoo.create_model(
+        "cnn_gru", task="va", backbone="resnet18", landmarks=False, preprocess=preprocess
+    )
+    with pytest.raises(affectzoo.AffectZooError, match="cnn_gru needs clips"):
+        affectzoo.predict([torch.zeros(32, 32, 3, dtype=torch.uint8).numpy()], model, "none")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
+def test_weights_that_are_not_finite_are_refused(tmp_path: Path, value: float) -> None:
+    from safetensors import safe_open
+    from safetensors.torch import save_file
+
+    model = affectzoo.create_model("dlp_cnn_s", labels="rafdb7")
+    path = tmp_path / "model.safetensors"
+    weights.write(path, model.network_state(), model.describe())
+    with safe_open(path, framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
+    tensors["trunk.fc.bias"][3] = value
+    save_file(tensors, path, metadata)
+    with pytest.raises(WeightsError, match=r"trunk\.fc\.bias holds values that are not finite"):
+        affectzoo.load(path)
+
+
+def test_one_field_of_the_preprocessing_changes_alone() -> None:
+    change = PreprocessChange(size=96)
+    from_weights = models.DLPCNNSmall(labels="ferplus8", weights="ferplus", preprocess=change)
+    own = affectzoo.load("dlp_cnn_s.ferplus").preprocess
+    assert from_weights.preprocess.to_dict() == {**own.to_dict(), "size": 96}
+    with torch.device("meta"):
+        alexnet = models.AlexNet(labels="rafdb7", preprocess=change)
+    assert (alexnet.preprocess.size, alexnet.preprocess.resize) == (96, 110)
+    assert alexnet.preprocess.std == models.AlexNet.default_preprocess.std

@@ -60,7 +60,7 @@ def render(meta: WeightsMeta, facts: CardFacts) -> str:
         licences=licences(meta),
         by_group=any(map(by_group, facts.records)),
         citations=citations(meta.arch, (meta.training.get("data"), *(result.data for result in results))),
-        frames=golden.FRAMES if meta.training.get("window") else 1,
+        frames=golden.FRAMES if meta.window else 1,
         meta=meta,
         facts=facts,
     )

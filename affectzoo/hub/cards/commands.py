@@ -18,12 +18,18 @@ def use_command(meta: WeightsMeta, reference: str, recipe: str | None) -> str:
         reference: What to load them by.
         recipe: The one that they were trained with, where it is known.
     """
-    if meta.training.get("fresh"):
+    if meta.fresh:
         words = ["affectzoo", "fit", "--config", recipe or "RECIPE.yaml", "--data.root", "DIR"]
         return shlex.join([*words, "--model.weights", reference, "--model.new_head", "true"])
-    if meta.training.get("window") or meta.arguments.get("landmarks"):
-        words = ["affectzoo", "test", "--config", recipe or "RECIPE.yaml", "--data.root", "DIR"]
-        for name in ("fold", "folds"):
-            words += [f"--data.{name}", str(meta.training[name])] if name in meta.training else []
-        return shlex.join([*words, "--model.weights", reference, "--model.new_head", "false"])
+    if meta.window or meta.arguments.get("landmarks"):
+        return measure_command(meta, reference, recipe or "RECIPE.yaml")
     return f"affectzoo predict photo.jpg --model {reference}"
+
+
+def measure_command(meta: WeightsMeta, reference: str, recipe: str, split: str | None = None) -> str:
+    """How weights are measured on a part of their data set; by default on the recipe's."""
+    words = ["affectzoo", "test", "--config", recipe, "--data.root", "DIR"]
+    words += ["--data.test_split", split] if split else []
+    for name in ("fold", "folds"):
+        words += [f"--data.{name}", str(meta.training[name])] if name in meta.training else []
+    return shlex.join([*words, "--model.weights", reference, "--model.new_head", "false"])

@@ -74,7 +74,7 @@ def description(meta: WeightsMeta, facts: CardFacts) -> Table:
     """What weights are."""
     arch, rule = architecture(meta.arch), meta.preprocess
     points = ", and 68 landmarks (iBUG order)" if meta.arguments.get("landmarks") else ""
-    window = meta.training.get("window")
+    window = meta.window
     rows: dict[str, Cell] = {
         "architecture": f"{meta.arch}: {arch.summary}",
         "source": arch.source,
