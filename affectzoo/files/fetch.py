@@ -306,6 +306,8 @@ def _link(blob: Path, path: Path) -> None:
     path.unlink(missing_ok=True)
     try:
         path.symlink_to(os.path.relpath(blob, path.parent))
+    except FileExistsError:
+        pass  # another process was faster
     except OSError:
         shutil.copyfile(blob, path)
 

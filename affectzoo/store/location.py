@@ -68,9 +68,13 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
 
 
 def _local(path: Path) -> Location:
-    """A weights file or index; in a published folder, ``config.json`` beside it says what it must be."""
+    """A weights file or index; in a published folder, ``config.json`` beside it says what it must be.
+
+    In a run's folder, which has a ``config.yaml``, a file of that name is somebody else's.
+    """
     config = path.with_name(CONFIG_NAME)
-    if path.name not in (FILE_NAME, INDEX_NAME) or not config.is_file():
+    is_run = path.with_name("config.yaml").is_file()
+    if path.name not in (FILE_NAME, INDEX_NAME) or is_run or not config.is_file():
         return Location(path)
     return Location(path, read_config(config, str(config)))
 

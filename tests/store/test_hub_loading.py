@@ -806,6 +806,8 @@ def test_a_published_folder_is_held_to_its_description(published: Path, shards: 
     (published / "config.json").write_bytes(b"{}")
     with pytest.raises(WeightsError, match=r"config\.json is not of affectzoo"):
         affectzoo.load(published)
+    (published / "config.yaml").write_text("model: {}")  # a run's folder, in which another tool left a file
+    affectzoo.load(published)
 
 
 @pytest.mark.parametrize(
