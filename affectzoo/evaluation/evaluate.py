@@ -13,7 +13,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from affectzoo.datamodules.clips import ClipDataset
-from affectzoo.datamodules.dataset import FaceDataset, OnUnreadable, collate, none_readable
+from affectzoo.datamodules.dataset import FaceDataset, OnUnreadable, collate, ground_truth, none_readable
 from affectzoo.datamodules.transforms import FaceTransform
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import OptionError
@@ -128,10 +128,10 @@ def predict_index(
     Arguments and errors are those of ``outputs``.
     """
     options = {"window": window, "stride": stride, "on_unreadable": on_unreadable, "progress": progress}
-    gathered = model.predictions().to(model.device)
+    gathered = model.predictions()
     for output, batch in outputs(model, index, batch_size, **options):  # type: ignore[arg-type]
         gathered.update(output, batch)
-    return gathered.compute()
+    return gathered.compute(ground_truth(index))
 
 
 def outputs(

@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
-from torchmetrics import Metric
-from torchmetrics.utilities import dim_zero_cat
 
-from affectzoo.sample import AffectOutput, Batch, ClipRule
+from affectzoo.processes import from_all_processes
+from affectzoo.sample import AffectOutput, Batch, ClipRule, GroundTruth
 
 
 class Predicted(NamedTuple):
@@ -82,15 +81,12 @@ def _means(values: torch.Tensor, of: torch.Tensor, counts: torch.Tensor, groups:
     return torch.where(total > 0, sums / total, torch.nan)
 
 
-class Predictions(Metric):
-    """Gathers predictions; a frame seen in several windows has the mean of its outputs.
+class Predictions:
+    """Gathers outputs by row of an index table and joins them with the ground truth at the end.
 
     Scoring what was gathered, rather than batches as they come, counts each face once: with overlapping
-    windows, with padding, and where processes repeat samples to be evenly busy.
+    windows, where a frame has the mean of its outputs, with padding, and over several processes.
     """
-
-    full_state_update = False
-    rows: list[torch.Tensor]
 
     def __init__(self, classes: int, dimensions: int) -> None:
         """Start empty.
@@ -99,33 +95,44 @@ class Predictions(Metric):
             classes: Number of class scores, 0 for a model without.
             dimensions: Number of valence/arousal outputs, 0 to 2.
         """
-        super().__init__()
         self.classes = classes
         self.dimensions = dimensions
-        self.add_state("rows", [], dist_reduce_fx="cat")
+        self._parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
 
     def update(self, output: AffectOutput, batch: Batch) -> None:
-        """Take in a batch with one leading dimension; frames that only fill a window up do not count."""
-        size = len(batch["index"])
-        empty = batch["va"].new_zeros(size, 0)
-        columns = (
-            batch["index"],
-            batch["clip"] if "clip" in batch else torch.full_like(batch["index"], -1),
-            batch["label"],
-            batch["va"],
-            empty if output.expression is None else output.expression,
-            empty if output.va is None else output.va,
-        )
-        rows = torch.cat([column.detach().double().reshape(size, -1) for column in columns], dim=1)
-        self.rows.append(rows[batch["mask"]] if "mask" in batch else rows)
+        """Take in a batch with one leading dimension; of it ``index`` and ``mask`` are read.
 
-    def compute(self) -> Predicted:
-        """All predictions so far, on the CPU, in order of rows."""
-        rows = dim_zero_cat(self.rows).cpu()
-        row, of = rows[:, 0].long().unique(return_inverse=True)  # type: ignore[no-untyped-call]
-        # Of repeated rows all columns but the outputs are equal: their mean is themselves.
-        sums = rows.new_zeros(len(row), rows.shape[1]).index_add_(0, of, rows)
+        Args:
+            output: Class scores, shape (B, classes), and valence and arousal, shape (B, dimensions).
+            batch: Rows where the mask is False do not count: images that could not be read, and frames that
+                only fill a window up.
+        """
+        heads = [head for head in (output.expression, output.va) if head is not None]
+        outputs = torch.cat([head.detach() for head in heads], dim=1)
+        self._parts.append((batch["index"], batch["mask"], outputs))
+
+    def compute(self, truth: GroundTruth, *, everywhere: bool = False) -> Predicted:
+        """Join all predictions so far with the ground truth, on the CPU, in order of rows.
+
+        Args:
+            truth: The ground truth of the index table.
+            everywhere: Also gather what the other processes have; all of them must then call this.
+        """
+        mine = self._gathered()
+        parts = from_all_processes(mine) if everywhere else [mine]
+        rows, outputs = (torch.cat(columns) for columns in zip(*parts, strict=True))
+        row, of = rows.unique(return_inverse=True)  # type: ignore[no-untyped-call]
+        sums = outputs.new_zeros(len(row), outputs.shape[1]).index_add_(0, of, outputs)
         means = sums / of.bincount(minlength=len(row))[:, None]
-        facts, target, scores, va = means.split([3, 2, self.classes, self.dimensions], dim=1)
-        _, clip, label = facts.round().long().unbind(dim=1)
-        return Predicted(row, clip, label, target, scores, va)
+        scores, va = means.split([self.classes, self.dimensions], dim=1)
+        return Predicted(row, truth.clip[row], truth.label[row], truth.va[row].double(), scores, va)
+
+    def _gathered(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Rows, shape (N,), and outputs, shape (N, classes + dimensions), of this process, on the CPU."""
+        empty = torch.zeros(0, self.classes + self.dimensions, dtype=torch.float64, device="cpu")
+        rows, outputs = [torch.zeros(0, dtype=torch.int64, device="cpu")], [empty]
+        for index, mask, values in self._parts:
+            keep = mask.cpu()
+            rows.append(index.cpu()[keep])
+            outputs.append(values.cpu().double()[keep])  # the CPU first: other devices may lack float64
+        return torch.cat(rows), torch.cat(outputs)

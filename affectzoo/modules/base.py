@@ -7,12 +7,14 @@ is written twice.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Self, cast
+from typing import TYPE_CHECKING, Any, Self, cast
 
 import lightning.pytorch as pl
 import torch
 from torch import nn
 
+from affectzoo.datamodules.clips import ClipDataset
+from affectzoo.datamodules.dataset import FaceDataset, none_readable
 from affectzoo.errors import EmptySplitError, LabelError, OptionError, WeightsError
 from affectzoo.losses.features import FeatureLoss
 from affectzoo.metrics.predictions import Predicted, Predictions
@@ -20,11 +22,14 @@ from affectzoo.models.base import AffectModel, Trunk
 from affectzoo.modules import resuming
 from affectzoo.modules.freezing import Freeze, freeze, frozen_batch_norm_to_eval
 from affectzoo.modules.optim import OptimizerSettings, Schedule
-from affectzoo.sample import AffectOutput, Batch
+from affectzoo.sample import AffectOutput, Batch, GroundTruth
 from affectzoo.tasks.build import Task, build_tasks
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
 from affectzoo.tasks.va import VALoss, VATask
 from affectzoo.weights import WeightsMeta
+
+if TYPE_CHECKING:
+    from affectzoo.datasets.index import FaceIndex
 
 
 class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # one device and dtype
@@ -208,8 +213,6 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         """
         with torch.autocast(self.device.type, enabled=False):
             output, batch = self.predict_batch(batch)
-        if "mask" not in batch:
-            return batch["index"], output
         keep = batch["mask"]
         kept = {name: value[keep] for name, value in output._asdict().items() if value is not None}
         return batch["index"][keep], AffectOutput(**kept)
@@ -217,11 +220,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
     def _evaluate(self, batch: Batch, stage: str) -> None:
         with torch.autocast(self.device.type, enabled=False):  # in float32, as predictions are made
             output, batch = self.predict_batch(batch)
-        terms = self.loss_terms(output, batch)
-        size = int(batch["mask"].sum()) if "mask" in batch else len(batch["label"])
-        total = torch.stack(list(terms.values())).sum()
-        self.log(f"{stage}/loss", total, batch_size=size, sync_dist=True)
-        self._predictions[stage].to(self.device).update(output, batch)
+        self._predictions[stage].update(output, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log the metrics of the validation part."""
@@ -232,11 +231,37 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         self._conclude("test")
 
     def _conclude(self, stage: str) -> None:
-        self.predicted[stage] = self._predictions[stage].compute()
-        self._predictions[stage].reset()
-        values = self.score(self.predicted[stage])
+        """Score an evaluation as a whole: loss and metrics, the same however it was cut into batches."""
+        truth, index = self._evaluated(stage)
+        predicted = self._predictions[stage].compute(truth, everywhere=True)
+        self._predictions[stage] = self.predictions()
+        data = getattr(self.trainer, "datamodule", None)
+        if hasattr(data, "gather_unreadable"):
+            data.gather_unreadable()
+        if len(predicted.row) == 0:
+            raise none_readable(index)
+        self.predicted[stage] = predicted
+        values = {"loss": self._loss(predicted, truth), **self.score(predicted)}
         scalars = {f"{stage}/{name}": value.float() for name, value in values.items() if value.ndim == 0}
         self.log_dict(scalars, prog_bar=True)
+
+    def _evaluated(self, stage: str) -> tuple[GroundTruth, FaceIndex]:
+        """The ground truth and the index of the faces that the trainer's loader serves."""
+        loader = self.trainer.val_dataloaders if stage == "valid" else self.trainer.test_dataloaders
+        data = getattr(loader, "dataset", None)
+        if not isinstance(data, FaceDataset | ClipDataset):
+            raise OptionError(
+                "evaluation joins predictions with the ground truth of a FaceDataset or ClipDataset: give "
+                "the trainer a data module, or one loader over such a dataset"
+            )
+        return data.truth, data.index
+
+    def _loss(self, predicted: Predicted, truth: GroundTruth) -> torch.Tensor:
+        """The loss over all faces at once, each counted once."""
+        heads = {"expression": predicted.expression.float(), "va": predicted.va.float()}
+        output = AffectOutput(heads["va"][:, :0], **{task.head: heads[task.head] for task in self.tasks})
+        batch = {"target": truth.target[predicted.row], "va": truth.va[predicted.row]}
+        return torch.stack(list(self.loss_terms(output, batch).values())).sum()
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer over trunk and heads, stepped by iterations."""

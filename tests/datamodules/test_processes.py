@@ -15,7 +15,9 @@ from affectzoo.datamodules.samplers import EvaluationSampler, TrainingSampler
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import DataError
 from affectzoo.faces.preprocess import Preprocess
+from affectzoo.metrics.predictions import Predictions
 from affectzoo.processes import from_all_processes, from_first_process
+from affectzoo.sample import AffectOutput
 
 METHOD = "fork" if sys.platform == "linux" else "spawn"
 
@@ -60,6 +62,12 @@ def process(rank: int, root: Path, out: Path) -> None:
     found["few"] = [list(EvaluationSampler(count)) for count in (1, 2, 3)]
     found["one face"] = [draw.row for draw in TrainingSampler([7], seed=0)]
     found["small"] = [len(batch["index"]) for batch in module(root, batch_size=64).train_dataloader()]
+    predictions = Predictions(2, 0)
+    if rank == 0:  # nothing is left for the other
+        scores = torch.tensor([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
+        batch = {"index": torch.tensor([4, 2, 2]), "mask": torch.tensor([True, True, True])}
+        predictions.update(AffectOutput(scores, scores), batch)
+    found["predicted"] = predictions.compute(data._part("valid").truth, everywhere=True)._asdict()
     found["gathered"] = from_all_processes(rank * 10)
     try:
         from_first_process(broken)
@@ -101,6 +109,9 @@ def test_two_processes_do_together_what_one_does(both: list[dict[str, Any]], fer
     assert [found["few"] for found in both] == [[[0], [0], [0, 2]], [[0], [1], [1]]]
     assert [found["one face"] for found in both] == [[7], [7]]
     assert [found["small"] for found in both] == [[12], [12]]  # fewer than the batch asks for
+    for found in both:
+        assert found["predicted"]["row"].tolist() == [2, 4]
+        assert found["predicted"]["expression"].tolist() == [[4, 5], [1, 2]]
     assert [found["gathered"] for found in both] == [[0, 10]] * 2
     assert [found["error"] for found in both] == ["not to be read"] * 2
 

@@ -12,7 +12,7 @@ from affectzoo.labels import label_space
 from affectzoo.metrics.classification import class_metrics, recalls
 from affectzoo.metrics.expression import expression_metrics
 from affectzoo.metrics.predictions import Predictions
-from affectzoo.sample import AffectOutput
+from affectzoo.sample import AffectOutput, GroundTruth
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
 
 SPACE = label_space("rafdb7")
@@ -84,15 +84,13 @@ def test_recalls_leave_out_classes_without_faces() -> None:
 def test_task_counts_only_labelled_faces() -> None:
     task = ExpressionTask(SPACE, ExpressionLoss())
     gathered = Predictions(CLASSES, 0)
-    for labels, rows in (((0, -1, 1), (0, 1, 2)), ((-1, -1, -1), (3, 4, 5))):
+    for rows in ((0, 1, 2), (3, 4, 5)):
         logits = torch.eye(CLASSES)[[0, 1, 2]]
-        batch = {
-            "label": torch.tensor(labels),
-            "index": torch.tensor(rows),
-            "va": torch.full((3, 2), torch.nan),
-        }
+        batch = {"index": torch.tensor(rows), "mask": torch.ones(3, dtype=torch.bool)}
         gathered.update(AffectOutput(logits, logits), batch)
-    found = task.score(gathered.compute())
+    unknown = torch.full((6, 2), torch.nan)
+    truth = GroundTruth(torch.tensor([0, -1, 1, -1, -1, -1]), unknown, unknown, torch.full((6,), -1))
+    found = task.score(gathered.compute(truth))
     assert found["confusion"].sum() == 2
     assert found["accuracy"] == 0.5
 

@@ -15,6 +15,7 @@ from fakes import picture
 from fakes.records import make_value_record
 
 import affectzoo
+from affectzoo.datamodules.dataset import ground_truth
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.evaluation.evaluate import evaluate, evaluation_table, write_evaluation
 from affectzoo.evaluation.measurement import measurement
@@ -22,20 +23,33 @@ from affectzoo.evaluation.predictions import read_table
 from affectzoo.evaluation.record import read_records
 from affectzoo.labels import label_space
 from affectzoo.metrics.predictions import Predicted, Predictions
-from affectzoo.sample import AffectOutput, ClipRule
+from affectzoo.sample import AffectOutput, ClipRule, GroundTruth
 
 NAN = math.nan
 
 
+def truth(faces: int, rows: list[int], classes: int, **known: list[object]) -> GroundTruth:
+    """The ground truth of so many faces, of which some rows are known; what is not given is unknown."""
+    label, clip = (torch.full((faces,), -1) for _ in range(2))
+    va = torch.full((faces, 2), NAN)
+    for name, column in (("label", label), ("clip", clip), ("va", va)):
+        if name in known:
+            column[rows] = torch.tensor(known[name], dtype=column.dtype)
+    return GroundTruth(label, torch.full((faces, classes), NAN), va, clip)
+
+
 def gather(*batches: dict[str, list[object]], classes: int = 0, dimensions: int = 2) -> Predicted:
-    metric = Predictions(classes, dimensions)
+    metric, rows = Predictions(classes, dimensions), []
+    known: dict[str, list[object]] = {}
     for values in batches:
-        batch = {name: torch.tensor(value) for name, value in values.items()}
-        va, expression = batch.pop("predicted_va", None), batch.pop("scores", None)
-        batch.setdefault("label", torch.full_like(batch["index"], -1))
-        batch.setdefault("va", torch.full((len(batch["index"]), 2), NAN))
-        metric.update(AffectOutput(batch["index"], expression, va), batch)
-    return metric.compute()
+        rows += values["index"]
+        for name in ("label", "clip", "va"):
+            known |= {name: known.get(name, []) + values[name]} if name in values else {}
+        index = torch.tensor(values["index"])
+        scores, va = (torch.tensor(values[k]) if k in values else None for k in ("scores", "predicted_va"))
+        mask = torch.tensor(values.get("mask", [True] * len(index)))
+        metric.update(AffectOutput(index, scores, va), {"index": index, "mask": mask})
+    return metric.compute(truth(max(rows) + 1, rows, classes, **known))
 
 
 def test_a_frame_seen_in_several_windows_counts_once_with_its_mean() -> None:
@@ -182,11 +196,9 @@ def test_predictions_stand_beside_the_truth() -> None:
     images = torch.stack([model.preprocess(pixels) for pixels in index.table["pixels"]])
     with torch.inference_mode():
         output = model(images)
-    va = torch.tensor(index.table[["valence", "arousal"]].to_numpy(float))
-    labels = torch.tensor([model.labels.index(name) for name in index.table["label"]])
     index.table.loc[3, "label"] = None
-    metric.update(output, {"index": torch.arange(8), "label": labels, "va": va})
-    _, tables = measurement(model, metric.compute(), index)
+    metric.update(output, {"index": torch.arange(8), "mask": torch.ones(8, dtype=torch.bool)})
+    _, tables = measurement(model, metric.compute(ground_truth(index)), index)
     table = tables[".csv"]
     assert table["file"].tolist() == index.table["path"].tolist()
     assert table["true_label"].tolist()[:3] == ["surprise"] * 3 and pd.isna(table["true_label"][3])
