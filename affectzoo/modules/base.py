@@ -239,6 +239,8 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         if hasattr(data, "gather_unreadable"):
             data.gather_unreadable()
         if len(predicted.row) == 0:
+            if self.trainer.sanity_checking:  # of a few batches
+                return
             raise none_readable(index)
         self.predicted[stage] = predicted
         values = {"loss": self._loss(predicted, truth), **self.score(predicted)}
