@@ -206,7 +206,7 @@ def test_predictions_stand_beside_the_truth() -> None:
     assert table["label"].tolist() == [model.labels.names[i] for i in shares.argmax(dim=1)]
     np.testing.assert_allclose(table["p_fear"], shares[:, model.labels.index("fear")], atol=1e-6)
     np.testing.assert_allclose(table["arousal"], output.va[:, 1], atol=1e-6)
-    np.testing.assert_allclose(table["true_valence"], index.table["valence"].astype(float))
+    np.testing.assert_allclose(table["true_valence"].astype(float), index.table["valence"].astype(float))
 
 
 def test_values_and_clips_are_drawn(tmp_path: Path) -> None:
