@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 
 from affectzoo.errors import DataError
 from affectzoo.files.faults import one_row, unreadable
-from affectzoo.files.folders import touch
+from affectzoo.files.folders import obstacle, touch
 
 SEPARATORS = (",", ";", "\t")
 """What may stand between the cells of a CSV file; the first one that its first line has counts."""
@@ -127,6 +127,9 @@ def read_json(path: Path) -> Any:
 def _raw_lines(path: Path) -> Iterator[bytes]:
     """Lines as UTF-8, without byte order mark and ends."""
     touch(path)
+    reason = obstacle(path)
+    if reason is not None:  # a pipe would never end
+        raise DataError(f"{path}: cannot be read ({reason})")
     try:
         with path.open("rb") as file:
             start = file.read(3)

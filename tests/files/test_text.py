@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import codecs
+import os
 from pathlib import Path
 
 import pytest
@@ -64,11 +65,15 @@ def test_lines_go_on_where_faults_are_collected(tmp_path: Path) -> None:
     assert ["line 2" in str(faults[0]), "line 4" in str(faults[1])] == [True, True]
 
 
-@pytest.mark.parametrize("what", ["missing", "folder"])
+@pytest.mark.parametrize("what", ["missing", "folder", "pipe", "link"])
 def test_a_file_that_cannot_be_read(tmp_path: Path, what: str) -> None:
     path = tmp_path / "labels.txt"
     if what == "folder":
         path.mkdir()
+    elif what == "pipe":
+        os.mkfifo(path)
+    elif what == "link":
+        path.symlink_to("nowhere")
     for read in (read_text, read_json, lambda path: list(csv_rows(path))):
         with pytest.raises(DataError, match="labels"):
             read(path)
