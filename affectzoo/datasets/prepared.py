@@ -122,6 +122,9 @@ def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIn
     columns |= {"pixels": [None] * len(table), **({} if splits is None else {"split": splits})}
     frame = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in COLUMNS})
     space = _space(record, root / RECORD)
+    names = () if space is None else space.names
+    if not set(columns["label"]) - {None} <= set(names):
+        raise DataError(f"{root / RECORD}: damaged (labels); delete it and run affectzoo data prepare again")
     return FaceIndex(record["dataset"], root, space, frame, record["left_out"], record["scale"])
 
 

@@ -158,9 +158,14 @@ def test_altered_crops_are_found_when_read_and_by_check(tmp_path: Path, form: An
 def test_damaged_state_of_a_preparation_is_named(tmp_path: Path, text: str) -> None:
     root, out = write_own_table(tmp_path / "data"), tmp_path / "out"
     prepare("table", root, out, workers=0)
+    whole = (out / "prepared.json").read_text()
     (out / "prepared.json").write_text(text)
     with pytest.raises(DataError, match=r"prepared\.json"):
         Table(str(out)).read()
+    (out / "prepared.json").write_text(whole.replace("happiness", "joy"))
+    with pytest.raises(DataError, match=r"prepared\.json.*labels"):
+        Table(str(out)).read()
+    (out / "prepared.json").unlink()
     (out / "prepared.plan.json").write_text(text)
     with pytest.raises(AffectZooError, match=r"prepared"):
         prepare("table", root, out, workers=0)
