@@ -29,6 +29,7 @@ _FACTS: Mapping[str, type] = {
     "seed": int,
     "started_from": str,
     "train_hash": str,
+    "train_sketch": str,
     "valid_hash": str,
     "window": int,
 }
