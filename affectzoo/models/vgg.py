@@ -74,7 +74,7 @@ class VGGTrunk(nn.Module):
         self.grid = nn.AdaptiveAvgPool2d(GRID)
         self.fc = fully_connected(joined, units, dropout)
         init_msra(self.features)
-        init_small(self.fc)
+        init_small(self.fc, gain=0.125)
         if imagenet is not None:
             self._start_from(timm_network(imagenet, pretrained=True))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from torch import multiprocessing, nn
 
 from affectzoo.losses.features import CenterLoss, LocalityPreservingLoss
 
+METHOD = "fork" if sys.platform == "linux" else "spawn"
 MAKERS: dict[str, Callable[[], nn.Module]] = {
     "locality": lambda: LocalityPreservingLoss(k=3, memory=40, dim=5),
     "locality, small memory": lambda: LocalityPreservingLoss(k=3, memory=7, dim=5),
@@ -56,7 +58,7 @@ def work(rank: int, folder: str) -> None:
 
 @pytest.mark.slow
 def test_two_processes_equal_one(tmp_path: Path) -> None:
-    multiprocessing.spawn(work, (str(tmp_path),), nprocs=2)
+    multiprocessing.start_processes(work, (str(tmp_path),), nprocs=2, start_method=METHOD)
     one = run(0, 1)
     for rank in range(2):
         torch.testing.assert_close(torch.load(tmp_path / f"{rank}.pt", weights_only=True), one)
