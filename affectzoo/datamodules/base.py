@@ -75,9 +75,10 @@ class FaceDataModule(pl.LightningDataModule):
             labels: The model's label space; linked from the model on the command line.
             landmarks: How many landmarks the model takes; linked likewise. Faces without them are left
                 out, and counted.
-            batch_size: Faces per step and device.
-            num_workers: Loading processes; by default one per core, four at most.
-            augment: Augmentation of the training part.
+            batch_size: Faces, or windows, per step and device.
+            num_workers: Loading processes per device; by default one per core, four at most. How many there
+                are changes nothing in what is drawn.
+            augment: Augmentation of the training part, drawn from the training's seed, epoch and place in it.
             window: Frames per sample for models that read sequences; 0 serves single faces.
             stride: Frames from one training window's start to the next's; by default ``window``.
             eval_window: Frames per window in evaluation; by default ``window``. At a window's start a
@@ -87,13 +88,14 @@ class FaceDataModule(pl.LightningDataModule):
                 windows overlap, a frame has the mean of its predictions. Each frame counts once.
             imbalance: Strategy for rare classes in the training part: as it is, down-sampled to ``cap`` per
                 class, up-sampled to the largest class, drawn with equal class chances, or, for faces as
-                well as windows, ``quadrants`` of valence and arousal duplicated to Aff-Wild's shares.
+                well as windows, ``quadrants`` of valence and arousal duplicated to Aff-Wild's shares. Faces
+                without a class keep their share.
             cap: Most training faces per class when ``imbalance`` is ``down``.
-            valid_fraction: Share of the training part held out, class by class, where the data set
-                has no validation part of its own.
-            test_split: Which part ``test`` runs on: ``test`` or ``valid``.
-            on_unreadable: At a picture that cannot be read: ``raise`` stops and names it, ``skip``
-                leaves it out, names it once and counts it.
+            valid_fraction: Share of the training part held out where the data set has no validation part of
+                its own: whole subjects where they are known, else whole clips, else images.
+            test_split: Which part ``test`` and ``predict`` run on: ``test`` or ``valid``.
+            on_unreadable: At an image that cannot be read: ``raise`` stops and names it, ``skip`` leaves it
+                out and counts it (in training another face, drawn at random, takes its place).
             drop_unmapped: Leave out faces whose class the model lacks, rather than stop.
             merge: Class names to rename before mapping, such as ``{contempt: disgust}``.
             seed: Seed of the held-out part and of resampling.
