@@ -17,13 +17,25 @@ _PUBLIC = {
     "list_models": "affectzoo.zoo.loading",
     "load": "affectzoo.zoo.loading",
     "predict": "affectzoo.inference.prediction",
+    "register_architecture": "affectzoo.registry",
+    "register_dataset": "affectzoo.registry",
 }
 
-__all__ = ["AffectZooError", "Predictor", "create_model", "list_models", "load", "predict"]
+__all__ = [
+    "AffectZooError",
+    "Predictor",
+    "create_model",
+    "list_models",
+    "load",
+    "predict",
+    "register_architecture",
+    "register_dataset",
+]
 
 if TYPE_CHECKING:
     from affectzoo.errors import AffectZooError
     from affectzoo.inference.prediction import Predictor, predict
+    from affectzoo.registry import register_architecture, register_dataset
     from affectzoo.zoo.loading import create_model, list_models, load
 
 

@@ -35,7 +35,7 @@ class Trunk(Protocol):
     One that also takes landmarks says how many in an attribute ``landmarks`` and gets them as second
     argument, shape (B, N, 2), -1 to 1 from the input's one edge to the other. One that contains another
     architecture's trunk says so in ``starts_from``: that architecture's name to the part's name, so that its
-    weights can start the part. ``pretrained`` says that it was built with ImageNet weights.
+    weights can start the part. ``starts_trained`` says that it was built with ImageNet weights.
     """
 
     feature_dim: int
@@ -111,7 +111,8 @@ class AffectModel(nn.Module):
         check_task(task, self.labels)
         self.task_name: TaskName = task
         self.arguments = arguments
-        self.preprocess = Preprocess.merged(self.default_preprocess, None, preprocess)
+        default = self.preprocess_for(arguments)
+        self.preprocess = Preprocess.merged(default, None, preprocess)
         self.clip_rule: ClipRule = clip_rule
         self.trunk = trunk
         dim = cast(Trunk, trunk).feature_dim
@@ -120,14 +121,19 @@ class AffectModel(nn.Module):
         init_msra(self.heads)
         self.landmarks: int = getattr(trunk, "landmarks", 0)
         self.meta: WeightsMeta | None = None
-        self.starts_trained: bool = getattr(trunk, "pretrained", False)
+        self.starts_trained: bool = getattr(trunk, "starts_trained", False)
         self.drawn_head = new_head and weights is not None
         self.trained_window = 0
         if weights is not None:
             location = store.locate(weights, self.arch)
             store.verify(location)
             meta = self.load_weights(location.path, new_head=new_head)
-            self.preprocess = Preprocess.merged(self.default_preprocess, meta.preprocess, preprocess)
+            self.preprocess = Preprocess.merged(default, meta.preprocess, preprocess)
+
+    @classmethod
+    def preprocess_for(cls, arguments: Mapping[str, Any]) -> Preprocess:
+        """Say how faces are prepared for a network of these arguments, unless weights or users do."""
+        return cls.default_preprocess
 
     @classmethod
     def own_arguments(cls) -> set[str]:
@@ -135,7 +141,7 @@ class AffectModel(nn.Module):
         common = inspect.signature(AffectModel.__init__).parameters
         classes = cls.__mro__[: cls.__mro__.index(AffectModel)]
         every = {name for c in classes for name in inspect.signature(c).parameters}
-        return every - set(common) - {"common", "pretrained"}
+        return every - set(common) - {"common", "backbone_weights"}
 
     @property
     def device(self) -> torch.device:

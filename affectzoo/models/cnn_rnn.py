@@ -12,18 +12,47 @@ from typing import Any, Literal, cast
 import torch
 from torch import nn
 
-from affectzoo.errors import OptionError
+from affectzoo.errors import OptionError, UnknownNameError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.fusion import POINTS
-from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, imagenet_name
-from affectzoo.models.resnet import ResNetTrunk
+from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, TAG, BackboneWeights, starts_from_imagenet
+from affectzoo.models.timm_model import TimmTrunk
 from affectzoo.models.vgg import LAYOUT_16, VGGTrunk
 
-Backbone = Literal["vggface", "resnet50", "resnet18"]
-FC_UNITS = {"vggface": 4096, "resnet50": 1500, "resnet18": 512}
+FC_UNITS = {"vggface": 4096, "vgg16": 4096, "resnet50": 1500, "resnet18": 512}
+"""Units of each backbone's fully connected layer: Table 8, and as many as ResNet-18 has pooled features."""
+
+TIMM_UNITS = 512
+"""Units of the fully connected layer over any other backbone of timm."""
+
 MOST_LAYERS = 8
-"""Units of the fully connected layer: Table 8, and as many as ResNet-18 has pooled features."""
+
+
+def frame_trunk(backbone: str, dropout: float, landmarks: int, imagenet: bool) -> nn.Module:
+    """Build what sees each frame: convolutions, pooling and one fully connected layer.
+
+    Args:
+        backbone: A key of ``FC_UNITS``, or ``timm/NAME``.
+        dropout: Share of units dropped after the fully connected layer in training.
+        landmarks: How many landmarks join the pooled features.
+        imagenet: Start from ImageNet weights.
+
+    Raises:
+        UnknownNameError: There is no such backbone.
+        OptionError: The backbone has no ImageNet weights.
+    """
+    name = backbone.removeprefix("timm/")
+    if name == backbone and backbone not in FC_UNITS:
+        raise UnknownNameError("backbone", backbone, FC_UNITS, "or any network of timm, as timm/NAME")
+    units = (FC_UNITS.get(backbone, TIMM_UNITS),)
+    if backbone == "vggface" and imagenet:
+        raise OptionError("the backbone vggface has no ImageNet weights; vgg16 has the same layout")
+    if backbone in ("vggface", "vgg16"):
+        start = backbone if imagenet else None
+        return VGGTrunk(LAYOUT_16, units, dropout=dropout, landmarks=landmarks, imagenet=start)
+    tag = TAG if name == backbone else None
+    return TimmTrunk(name, units, dropout=dropout, landmarks=landmarks, imagenet=imagenet, tag=tag)
 
 
 class RecurrentTrunk(nn.Module):
@@ -58,7 +87,7 @@ class RecurrentTrunk(nn.Module):
         self.frames = frame_trunk
         self.starts_from = {arch: "frames"}
         self.landmarks: int = cast(int, frame_trunk.landmarks)
-        self.pretrained: bool = cast(bool, frame_trunk.pretrained)
+        self.starts_trained: bool = cast(bool, frame_trunk.starts_trained)
         kind = nn.GRU if cell == "gru" else nn.LSTM
         self.rnn = kind(
             cast(int, frame_trunk.feature_dim),
@@ -100,37 +129,30 @@ class CNNGRU(AffectModel):
     def __init__(
         self,
         *,
-        backbone: Backbone = "resnet50",
+        backbone: str = "resnet50",
         landmarks: bool = True,
         units: int = 128,
         layers: int = 2,
         dropout: float = 0.5,
-        pretrained: bool = False,
+        backbone_weights: BackboneWeights | None = None,
         **common: Any,
     ) -> None:
         """Build the network.
 
         Args:
-            backbone: What sees each frame.
+            backbone: What sees each frame: vggface, vgg16, resnet18, resnet50, or any network of timm as
+                ``timm/NAME``.
             landmarks: Whether the 68 landmarks join the backbone's pooled features.
             units: Units of each recurrent layer (100, 128 and 150 in the paper).
             layers: Recurrent layers, 1 or 2.
             dropout: Share of units dropped after the fully connected and the first recurrent layer.
-            pretrained: Start the backbone from ImageNet weights; ``weights`` go before them.
+            backbone_weights: ``imagenet`` starts the backbone from ImageNet weights; ``weights`` go before
+                them.
             **common: As for every model.
         """
         points = POINTS * landmarks
-        trunk: nn.Module
-        if backbone == "vggface":
-            trunk = VGGTrunk(LAYOUT_16, (FC_UNITS[backbone],), dropout=dropout, landmarks=points)
-        else:
-            trunk = ResNetTrunk(
-                backbone,
-                (FC_UNITS[backbone],),
-                dropout=dropout,
-                landmarks=points,
-                pretrained=imagenet_name(backbone, pretrained, common) is not None,
-            )
+        imagenet = starts_from_imagenet(backbone_weights, common)
+        trunk = frame_trunk(backbone, dropout, points, imagenet)
         super().__init__(
             trunk=RecurrentTrunk(trunk, backbone, self.cell, units, layers, dropout),
             arguments={

@@ -1,50 +1,62 @@
-"""Networks of timm, with ImageNet weights on request."""
+"""Networks of timm, with ImageNet weights where they are asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal, get_args
 
 from torch import nn
 
-from affectzoo.errors import WeightsError
+from affectzoo.errors import UnknownNameError, WeightsError
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+BackboneWeights = Literal["imagenet"]
+"""Starting weights of a backbone that are not the zoo's own: what ``backbone_weights`` takes."""
 
 TAG = "tv_in1k"
 """timm's tag of torchvision's first ImageNet weights, which are those of the papers' time."""
 
 
-def imagenet_name(name: str, pretrained: bool, common: Mapping[str, Any]) -> str | None:
-    """The network whose ImageNet weights a model starts from, or ``None``.
+def starts_from_imagenet(backbone_weights: BackboneWeights | None, common: Mapping[str, Any]) -> bool:
+    """Say whether a backbone starts from ImageNet weights.
 
     Args:
-        name: As timm calls it.
-        pretrained: Whether they are asked for.
+        backbone_weights: As the model was asked for.
         common: The model's other arguments; where they name ``weights``, ImageNet's would be overwritten.
-    """
-    return name if pretrained and common.get("weights") is None else None
-
-
-def timm_network(name: str, pretrained: bool) -> nn.Module:
-    """A network of timm without its classifier.
-
-    Args:
-        name: As timm calls it.
-        pretrained: Take ImageNet weights, fetched once.
 
     Raises:
-        WeightsError: They cannot be fetched.
+        UnknownNameError: There are no such starting weights.
+    """
+    if backbone_weights not in (None, *get_args(BackboneWeights)):
+        raise UnknownNameError("backbone_weights", str(backbone_weights), get_args(BackboneWeights))
+    return backbone_weights is not None and common.get("weights") is None
+
+
+def timm_network(name: str, imagenet: bool, tag: str | None = TAG) -> nn.Module:
+    """Build a network of timm without its classifier.
+
+    Args:
+        name: The network's name in timm.
+        imagenet: Take ImageNet weights, fetched once.
+        tag: Which of them, by timm's tag; ``None``: timm's default.
+
+    Raises:
+        UnknownNameError: timm has no such network.
+        WeightsError: The weights cannot be fetched.
     """
     import timm
 
-    if not pretrained:
-        return timm.create_model(name, pretrained=False, num_classes=0, global_pool="avg")
+    if not timm.is_model(name):
+        raise UnknownNameError("timm network", name, timm.list_models())
+    if not imagenet:
+        return timm.create_model(name, pretrained=False, num_classes=0)
+    full = name if tag is None else f"{name}.{tag}"
     try:
-        return timm.create_model(f"{name}.{TAG}", pretrained=True, num_classes=0, global_pool="avg")
+        return timm.create_model(full, pretrained=True, num_classes=0)
     except Exception as error:  # every library below has errors of its own for "not to be had"
         raise WeightsError(
-            f"ImageNet weights of {name} (Hub id timm/{name}.{TAG}) are not cached and could not be fetched "
-            f"({error}). Connect to the network once, or build the model with pretrained=False"
+            f"ImageNet weights of {name} (Hub id timm/{full}) are not cached and could not be fetched "
+            f"({error}). Connect to the network once, or build the model with backbone_weights=None"
         ) from None

@@ -6,60 +6,13 @@ the papers that put them to faces.
 
 from __future__ import annotations
 
-from typing import Any, cast
-
-import torch
-from torch import nn
+from typing import Any
 
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
-from affectzoo.models.fusion import POINTS, join_landmarks
-from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, imagenet_name, timm_network
-from affectzoo.models.layers import fully_connected, init_msra
-
-
-class ResNetTrunk(nn.Module):
-    """A ResNet, global average pooling, and fully connected layers that also take landmarks."""
-
-    def __init__(
-        self,
-        name: str,
-        units: tuple[int, ...] = (),
-        *,
-        dropout: float = 0.5,
-        landmarks: int = 0,
-        pretrained: bool = False,
-    ) -> None:
-        """Initialise.
-
-        Args:
-            name: As timm calls it.
-            units: Units of each fully connected layer; without any, what they would take are the features.
-            dropout: Share of units dropped after each fully connected layer in training.
-            landmarks: How many landmarks join the pooled features.
-            pretrained: Start from ImageNet weights.
-        """
-        super().__init__()
-        self.landmarks = landmarks
-        self.pretrained = pretrained
-        self.body = timm_network(name, pretrained)
-        joined = cast(int, self.body.num_features) + 2 * landmarks
-        self.feature_dim = units[-1] if units else joined
-        self.fc = fully_connected(joined, units, dropout)
-        init_msra(self.fc)
-
-    def forward(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
-        """Features.
-
-        Args:
-            image: RGB faces, shape (B, 3, H, W), 224 px or others of at least 32 px.
-            landmarks: Shape (B, landmarks, 2), -1 to 1 from the image's one edge to the other.
-
-        Returns:
-            Shape (B, feature_dim).
-        """
-        features: torch.Tensor = self.fc(join_landmarks(self.body(image), landmarks, self.landmarks))
-        return features
+from affectzoo.models.fusion import POINTS
+from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, BackboneWeights, starts_from_imagenet
+from affectzoo.models.timm_model import TimmTrunk
 
 
 class ResNet18(AffectModel):
@@ -74,7 +27,7 @@ class ResNet18(AffectModel):
         head_units: tuple[int, ...] = (),
         landmarks: bool = False,
         dropout: float = 0.5,
-        pretrained: bool = False,
+        backbone_weights: BackboneWeights | None = None,
         **common: Any,
     ) -> None:
         """Build the network.
@@ -83,16 +36,17 @@ class ResNet18(AffectModel):
             head_units: Units of each fully connected layer between pooled features and heads; may be empty.
             landmarks: Whether the 68 landmarks join the pooled features.
             dropout: Share of units dropped after each fully connected layer, in [0, 1).
-            pretrained: Start from ImageNet weights, which are fetched once; ``weights`` go before them.
+            backbone_weights: ``imagenet`` starts from ImageNet weights, which are fetched once;
+                ``weights`` go before them.
             **common: As for every model.
         """
         super().__init__(
-            trunk=ResNetTrunk(
+            trunk=TimmTrunk(
                 self.arch,
                 tuple(head_units),
                 dropout=dropout,
                 landmarks=POINTS * landmarks,
-                pretrained=imagenet_name(self.arch, pretrained, common) is not None,
+                imagenet=starts_from_imagenet(backbone_weights, common),
             ),
             arguments={"head_units": list(head_units), "landmarks": landmarks, "dropout": dropout},
             **common,

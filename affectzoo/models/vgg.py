@@ -14,7 +14,13 @@ from torch import nn
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.fusion import POINTS, join_landmarks
-from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, imagenet_name, timm_network
+from affectzoo.models.imagenet import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    BackboneWeights,
+    starts_from_imagenet,
+    timm_network,
+)
 from affectzoo.models.layers import fully_connected, init_msra, init_small
 
 Blocks = tuple[tuple[int, ...], ...]
@@ -67,7 +73,7 @@ class VGGTrunk(nn.Module):
         """
         super().__init__()
         self.landmarks = landmarks
-        self.pretrained = imagenet is not None
+        self.starts_trained = imagenet is not None
         joined = blocks[-1][-1] * GRID**2 + 2 * landmarks
         self.feature_dim = units[-1] if units else joined
         self.features = conv_blocks(blocks, batch_norm)
@@ -76,7 +82,7 @@ class VGGTrunk(nn.Module):
         init_msra(self.features)
         init_small(self.fc, gain=0.125)
         if imagenet is not None:
-            self._start_from(timm_network(imagenet, pretrained=True))
+            self._start_from(timm_network(imagenet, True))
 
     @torch.no_grad()
     def _start_from(self, network: Any) -> None:
@@ -193,7 +199,7 @@ class VGG16(AffectModel):
         units: tuple[int, int] = (4096, 4096),
         landmarks: bool = False,
         dropout: float = 0.5,
-        pretrained: bool = False,
+        backbone_weights: BackboneWeights | None = None,
         **common: Any,
     ) -> None:
         """Build the network.
@@ -202,7 +208,8 @@ class VGG16(AffectModel):
             units: Units of the two fully connected layers.
             landmarks: Whether the first of them also takes the 68 landmarks.
             dropout: Share of units dropped after each fully connected layer, in [0, 1).
-            pretrained: Start from ImageNet weights, which are fetched once; ``weights`` go before them.
+            backbone_weights: ``imagenet`` starts from ImageNet weights, which are fetched once;
+                ``weights`` go before them.
             **common: As for every model.
         """
         super().__init__(
@@ -212,7 +219,7 @@ class VGG16(AffectModel):
                 batch_norm=self.batch_norm,
                 dropout=dropout,
                 landmarks=POINTS * landmarks,
-                imagenet=imagenet_name(self.arch, pretrained, common),
+                imagenet=self.arch if starts_from_imagenet(backbone_weights, common) else None,
             ),
             arguments={"units": list(units), "landmarks": landmarks, "dropout": dropout},
             **common,

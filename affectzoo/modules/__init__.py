@@ -14,7 +14,7 @@ import torch
 from affectzoo.models.base import AffectModel
 from affectzoo.modules.base import AffectModule
 from affectzoo.modules.freezing import freeze
-from affectzoo.registry import ARCHITECTURES, Architecture, architecture
+from affectzoo.registry import architecture, by_class, class_names
 
 __all__ = ["AffectModel", "AffectModule", "lightning_module", "module_class"]
 
@@ -64,16 +64,12 @@ def lightning_module(model: AffectModel, **training: Any) -> AffectModule:
     return made.train()
 
 
-def _named(name: str) -> Architecture | None:
-    return next((entry for entry in ARCHITECTURES.values() if entry.target.endswith(f":{name}")), None)
-
-
 def __getattr__(name: str) -> type[AffectModule]:
-    entry = _named(name)
+    entry = by_class(name)
     if entry is None:
         raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
     return module_class(entry.name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, *(entry.target.rpartition(":")[2] for entry in ARCHITECTURES.values())])
+    return sorted([*__all__, *class_names()])

@@ -132,7 +132,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         if stage == "fit" and frozen and not self.starts_trained and self.trainer.ckpt_path is None:
             raise OptionError(
                 f"{self.arch}: frozen layers would keep their random start: name --model.weights (or --model."
-                "pretrained true, where there are ImageNet weights), or train all: --model.frozen none"
+                "backbone_weights imagenet, where there are some), or train all: --model.frozen none"
             )
         if self.trainer.state.fn != "fit" and self.drawn_head and self.trainer.ckpt_path is None:
             raise OptionError(

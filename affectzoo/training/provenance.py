@@ -134,7 +134,7 @@ def training_facts(trainer: pl.Trainer) -> dict[str, Any]:
         given = config["model"].get("init_args", {})
         if given.get("weights") is not None:
             facts["started_from"] = _public(given["weights"])
-        elif given.get("pretrained"):
+        elif given.get("backbone_weights"):
             facts["started_from"] = "ImageNet weights of timm"
     data = trainer.datamodule  # type: ignore[attr-defined]
     if isinstance(data, FaceDataModule):

@@ -60,7 +60,7 @@ def architectures(task: str | None = None) -> list[dict[str, Any]]:
     _check_task(task)
     known = json.loads(BUILT.read_text(encoding="utf-8"))
     return [
-        _architecture_row(entry, known[name])
+        _architecture_row(entry, known.get(name) or built(entry))
         for name, entry in sorted(ARCHITECTURES.items())
         if task is None or task in entry.tasks
     ]

@@ -50,7 +50,7 @@ def create_model(
     """Build an untrained model.
 
     Args:
-        name: An architecture, see ``list_models``.
+        name: An architecture, see ``list_models``, or ``timm/NAME`` for a backbone of timm.
         task: What it shall predict; one of the architecture's tasks.
         labels: Class names in order, or a label space's name. Give this or ``num_classes`` for the tasks
             expression and multitask.
@@ -61,6 +61,8 @@ def create_model(
         UnknownNameError: No such architecture or task.
         AffectZooError: Neither or both of ``labels`` and ``num_classes``, or an unknown argument.
     """
+    if name.startswith("timm/"):
+        name, arguments = "timm", {"backbone": name.removeprefix("timm/"), **arguments}
     entry = architecture(name)
     if task not in entry.tasks:
         raise UnknownNameError(f"task of {name}", task, entry.tasks)

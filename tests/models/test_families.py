@@ -29,7 +29,8 @@ from affectzoo.models import (
     VGGSmall,
     vgg,
 )
-from affectzoo.models.resnet import ResNetTrunk
+from affectzoo.models.timm_model import Timm as TimmModel
+from affectzoo.models.timm_model import TimmTrunk
 from affectzoo.models.vgg import VGGTrunk
 from affectzoo.modules.freezing import freeze, frozen_batch_norm_to_eval
 
@@ -250,8 +251,8 @@ class TestResNet152(ResNetTester):
 FUSED: dict[str, Callable[[], nn.Module]] = {
     "vgg": lambda: VGGTrunk(((4,), (8,)), (16, 8), landmarks=68),
     "vgg_without_head": lambda: VGGTrunk(((4,), (8,)), (), landmarks=68),
-    "resnet": lambda: ResNetTrunk("resnet18", (12, 8), landmarks=68),
-    "resnet_without_head": lambda: ResNetTrunk("resnet18", landmarks=68),
+    "resnet": lambda: TimmTrunk("resnet18", (12, 8), landmarks=68),
+    "resnet_without_head": lambda: TimmTrunk("resnet18", landmarks=68),
 }
 fused = pytest.mark.parametrize("build", FUSED.values(), ids=FUSED)
 
@@ -306,6 +307,47 @@ def test_landmarks_join_pooled_features() -> None:
     assert on_meta(ResNet18, landmarks=True).trunk.feature_dim == 512 + 136
 
 
+class TestTimm(ModelTester):
+    model_class = TimmModel
+    # the pooled network of mobilenetv3_small_100 without its classifier
+    trunk_parameters = sum(
+        p.numel() for p in timm.create_model("mobilenetv3_small_100", num_classes=0).parameters()
+    )
+    feature_dim = 1024
+    channels, size = 3, 224
+
+
+@pytest.mark.parametrize("task", ["expression", "va", "multitask"])
+def test_any_backbone_of_timm(task: str, tmp_path: Path) -> None:
+    labels = None if task == "va" else ["calm", "tense"]
+    model = affectzoo.create_model("timm/test_convnext", task=task, labels=labels, landmarks=True)
+    assert (model.arguments["backbone"], model.preprocess.size) == ("test_convnext", 160)
+    output = model.eval()(torch.zeros(2, 3, 160, 160), torch.zeros(2, 68, 2))
+    assert (output.expression is None, output.va is None) == (task == "va", task == "expression")
+    path = tmp_path / "model.safetensors"
+    weights.write(path, model.network_state(), model.describe())
+    assert affectzoo.load(path).arguments == model.arguments
+
+
+def test_backbones_that_timm_does_not_have() -> None:
+    with pytest.raises(UnknownNameError, match="convnext_tiny"):
+        affectzoo.create_model("timm/convnext_tinny", task="va")
+
+
+@pytest.mark.parametrize("backbone", ["vgg16", "timm/test_resnet"])
+def test_backbones_of_recurrent_models(backbone: str) -> None:
+    with torch.device("meta"):
+        model = affectzoo.create_model("cnn_gru", task="va", backbone=backbone)
+        output = model(torch.zeros(2, 3, 3, 64, 64), torch.zeros(2, 3, 68, 2))
+    assert output.va is not None and output.va.shape == (2, 3, 2)
+
+
+@pytest.mark.parametrize("backbone", ["vgg61", "timm/no_such_network"])
+def test_backbones_that_recurrent_models_do_not_have(backbone: str) -> None:
+    with pytest.raises(UnknownNameError, match=backbone.removeprefix("timm/")):
+        affectzoo.create_model("cnn_gru", task="va", backbone=backbone)
+
+
 # ImageNet weights
 
 
@@ -334,21 +376,21 @@ def fake_timm(monkeypatch: pytest.MonkeyPatch) -> Timm:
 @pytest.mark.parametrize("model_class", [VGG16, VGG11BN, ResNet18, ResNet50, ResNet152], ids=lambda c: c.arch)
 def test_imagenet_weights_are_timms(fake_timm: Timm, model_class: type[AffectModel]) -> None:
     empty = {"head_units": ()} if model_class is ResNet50 else {}
-    model = model_class(labels="rafdb7", pretrained=True, **empty).eval()  # type: ignore[call-arg]
+    model = model_class(labels="rafdb7", backbone_weights="imagenet", **empty).eval()  # type: ignore[call-arg]
     assert fake_timm.asked == [f"{model_class.arch}.tv_in1k"]
     assert fake_timm.asked[0] in timm.list_pretrained(f"{model_class.arch}.*")
-    assert "pretrained" not in model.arguments
+    assert "backbone_weights" not in model.arguments
     image = torch.randn(1, 3, 224, 224)
     expected = fake_timm.made[0].eval()(image)
     torch.testing.assert_close(model.trunk(image), expected, rtol=1e-3, atol=1e-4)
 
 
 def test_imagenet_weights_are_not_fetched_for_other_weights(fake_timm: Timm, tmp_path: Path) -> None:
-    model = ResNet18(labels="rafdb7", pretrained=True)
+    model = ResNet18(labels="rafdb7", backbone_weights="imagenet")
     assert fake_timm.asked == ["resnet18.tv_in1k"]
     path = tmp_path / "model.safetensors"
     weights.write(path, model.network_state(), model.describe())
-    ResNet18(labels="rafdb7", pretrained=True, weights=str(path))
+    ResNet18(labels="rafdb7", backbone_weights="imagenet", weights=str(path))
     affectzoo.load(path)
     assert len(fake_timm.asked) == 1
 
@@ -362,7 +404,7 @@ def test_fully_connected_layers_start_from_imagenet_where_they_fit(
         features=vgg.conv_blocks(layout, batch_norm=False),
         pre_logits=SimpleNamespace(fc1=nn.Conv2d(8, 16, 7), fc2=nn.Conv2d(16, 16, 1)),
     )
-    monkeypatch.setattr(vgg, "timm_network", lambda name, pretrained: source)
+    monkeypatch.setattr(vgg, "timm_network", lambda name, imagenet: source)
     trunk = VGGTrunk(layout, units, landmarks=68, imagenet="some")
     own_layers = [layer for layer in trunk.fc if isinstance(layer, nn.Linear)]
     assert len(own_layers) == len(units)
@@ -389,9 +431,9 @@ def test_imagenet_weights_that_cannot_be_fetched(
         raise RuntimeError("no route to host")
 
     monkeypatch.setattr(timm, "create_model", offline)
-    said = rf"ImageNet weights of {model_class.arch} .*no route to host.*pretrained=False"
+    said = rf"ImageNet weights of {model_class.arch} .*no route to host.*backbone_weights=None"
     with torch.device("meta"), pytest.raises(WeightsError, match=said):
-        model_class(labels="rafdb7", pretrained=True)  # type: ignore[call-arg]
+        model_class(labels="rafdb7", backbone_weights="imagenet")  # type: ignore[call-arg]
 
 
 # Freezing
@@ -422,7 +464,7 @@ def test_freeze_keeps_the_last_layers(trunk: nn.Module, what: Any, layers: int) 
 
 def test_freeze_by_a_fifth_of_resnet_50() -> None:
     with torch.device("meta"):
-        trunk = ResNetTrunk("resnet50")
+        trunk = TimmTrunk("resnet50")
     freeze(trunk, 0.2)
     # 53 convolutions and as many batch norms: 22 of 106, of which layer4 holds 8 + 6 + 6
     expected = [n for n, _ in trunk.named_parameters() if n.startswith("body.layer4.")]

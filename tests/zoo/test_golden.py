@@ -159,7 +159,7 @@ def test_a_home_that_cannot_be_written_does_not_stop_loading(
             {"weights": "/etc/passwd"},
             "dlp_cnn_s has no argument weights that a file may set; it may set: dropout",
         ),
-        ({"pretrained": True}, "no argument pretrained"),
+        ({"backbone_weights": "imagenet"}, "no argument backbone_weights"),
         ({"trunk": 1}, "no argument trunk"),
         ({"class_path": "os.system"}, "no argument class_path"),
         ({"dropout": {"class_path": "os.system"}}, "argument dropout is .*, which no architecture takes"),

@@ -147,7 +147,7 @@ def _described(
             "labels=[...]), or --task va for valence and arousal"
         )
     names = () if labels is None else label_space(labels).names
-    return WeightsMeta(arch, names, preprocess or kind.default_preprocess, arguments, task=task)
+    return WeightsMeta(arch, names, preprocess or kind.preprocess_for(arguments), arguments, task=task)
 
 
 def _assumptions(meta: WeightsMeta, given: bool) -> list[str]:

@@ -189,7 +189,7 @@ def _check_identities(source: Source, path: Path) -> None:
     if bias is not None and bias.numel() != IDENTITIES:
         raise WeightsError(
             f"{path}: {source.naming.last} has {bias.numel():,} outputs, VGG-Face has {IDENTITIES:,}: "
-            "another network (1,000: ImageNet's VGG-16, for which there is --model.pretrained true of vgg16)"
+            "another network (1,000: ImageNet's VGG-16; vgg16 takes it by --model.backbone_weights imagenet)"
         )
 
 
