@@ -52,7 +52,8 @@ class TimmTrunk(nn.Module):
         self.landmarks = landmarks
         self.starts_trained = imagenet
         self.body = timm_network(name, imagenet, tag)
-        pooled = getattr(self.body, "head_hidden_size", self.body.num_features)  # some have a layer after pooling
+        # some networks have a layer after pooling
+        pooled = getattr(self.body, "head_hidden_size", self.body.num_features)
         joined = cast(int, pooled) + 2 * landmarks
         self.feature_dim = units[-1] if units else joined
         self.fc = fully_connected(joined, units, dropout)
