@@ -415,3 +415,28 @@ def test_faces_without_a_class_survive_conforming(table_index: TableIndex) -> No
 def test_options_out_of_range_are_named(option: dict[str, Any], named: str) -> None:
     with pytest.raises((OptionError, UnknownNameError), match=rf"data\.{named}"):
         FERPlus("anywhere", **options(**option))
+
+
+def test_a_trainer_predicts_the_faces_of_a_data_module(ferplus: Path) -> None:
+    from lightning.pytorch import Trainer
+
+    from affectzoo.modules import DLPCNNSmall
+
+    model = DLPCNNSmall(labels="ferplus8")
+    data = FERPlus(str(ferplus), on_unreadable="skip", batch_size=10, **options(preprocess=model.preprocess))
+    damage(data, "test", 3, *range(10, 20))
+    trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False)
+    found = trainer.predict(model, data)
+    assert found is not None
+    rows = torch.cat([rows for rows, _ in found])
+    assert rows.tolist() == [0, 1, 2, *range(4, 10), *range(20, 24)]
+    assert torch.cat([output.expression for _, output in found]).shape == (13, 8)
+    trainer.test(model, data)
+    predicted = model.predicted["test"]
+    assert predicted.row.tolist() == rows.tolist()
+    torch.testing.assert_close(
+        predicted.expression.float(), torch.cat([output.expression for _, output in found])
+    )
+    damage(data, "test", *range(24))
+    with pytest.raises(UnreadableImageError, match="none of 24 faces can be read"):
+        trainer.test(model, data)
