@@ -80,7 +80,7 @@ def equal_but_pictures(module: FaceDataModule, prepared: FaceDataModule) -> None
     for name in ("dataset", "labels", "left_out", "scale"):
         assert getattr(before, name) == getattr(after, name)
     assert tuple(after.table.columns) == COLUMNS
-    for name in set(COLUMNS) - {"path", "box", "landmarks", "pixels", "digest"}:
+    for name in set(COLUMNS) - {"path", "box", "landmarks", "pixels", "digest", "original"}:
         for old, new in zip(before.table[name], after.table[name], strict=True):
             if isinstance(old, np.ndarray):
                 assert new.dtype.kind == old.dtype.kind
@@ -290,7 +290,7 @@ def test_faces_that_fail_are_left_out_and_named(tmp_path: Path, capsys: pytest.C
         (3, "unreadable picture"),
         (5, "face box outside the picture"),
     ]
-    assert "3.png: No such file" in record["failed"][1]["message"]
+    assert "3.png: no such file" in record["failed"][1]["message"].lower()
     assert "faces.csv, line 5" in record["failed"][1]["message"]
     index = Table(str(tmp_path / "out")).read()
     assert (len(index), index.left_out) == (9, record["left_out"])
@@ -302,7 +302,7 @@ def test_nothing_to_prepare_is_an_error(tmp_path: Path) -> None:
     root = write_table(tmp_path / "own", faces=2)
     for picture in root.glob("*.png"):
         picture.unlink()
-    with pytest.raises(DataError, match=r"not one face could be prepared; the first: 0\.png: .*No such file"):
+    with pytest.raises(DataError, match=r"not one face could be prepared; .*: 0\.png: .*[Nn]o such file"):
         prepare("table", root, tmp_path / "out")
     with pytest.raises(DataError, match="unfinished; run the same command again"):
         Table(str(tmp_path / "out")).read()
@@ -537,7 +537,7 @@ def test_shards_are_plain_tar_files_of_so_many_faces(tmp_path: Path) -> None:
 
 
 def test_faults_of_shards_name_the_shard(tmp_path: Path) -> None:
-    with pytest.raises(AffectZooError, match=r"0001\.png: No such file"):
+    with pytest.raises(AffectZooError, match=r"0001\.png: [Nn]o such file"):
         images.read_image(tmp_path / "00000.tar" / "0001.png")
     (tmp_path / "00000.tar").write_bytes(b"no tar file" * 100)
     with pytest.raises(AffectZooError, match=r"00000\.tar is no tar file"):
