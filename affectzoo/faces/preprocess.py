@@ -30,10 +30,6 @@ LARGEST = 1024
 """Bound on a face's edge, pixels: on what weights can ask of those who load them."""
 
 
-LARGEST = 1024
-"""Greatest height and width of a prepared face, pixels: a bound on the work that weights can ask for."""
-
-
 class Region(NamedTuple):
     """A square in pixels of a picture; it may reach beyond the picture's edges."""
 
