@@ -425,7 +425,7 @@ def first(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (lambda t: first(t).fill_(torch.nan), r"weights: \S+model\.safetensors"),
+        (lambda t: first(t).fill_(torch.nan), r"model\.safetensors: \S+ holds values that are not finite"),
         (
             lambda t: t.update({"optimizer.state.0.exp_avg": torch.ones(2)}),
             r"weights: \S+model\.safetensors: tensors do not fit dlp_cnn_s: optimizer\.\S+ is unknown",
@@ -440,7 +440,7 @@ def first(tensors: dict[str, torch.Tensor]) -> torch.Tensor:
 def test_tensors(
     run: Path, tmp_path: Path, change: Callable[[dict[str, torch.Tensor]], None], message: str
 ) -> None:
-    with pytest.raises(AffectZooError, match=rf"checks failed:\n(  metrics: .*\n)?  {message}"):
+    with pytest.raises(AffectZooError, match=message):
         built(altered(run, change), tmp_path / "out")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"]
 
