@@ -128,7 +128,7 @@ def test_bundled_model_on_a_protocol(data: Path, tmp_path: Path, capsys: pytest.
     # The predictions give the record's figures again.
     table = pd.read_csv(out / record["predictions"])
     shares = table[[f"p_{name}" for name in record["labels"]]].to_numpy()
-    truth = table["label"].map(record["labels"].index).to_numpy()
+    truth = table["true_label"].map(record["labels"].index).to_numpy()
     again = class_metrics(shares, truth).averages()
     for name, value in again.items():
         told = record["metrics"][name]["value"]
@@ -206,7 +206,7 @@ def test_classes_are_matched_by_name_and_missing_outputs_deleted(
     np.testing.assert_allclose(shares.sum(axis=1), 1, atol=1e-6)  # without contempt
     model = affectzoo.load(BUNDLED)
     results = affectzoo.predict(
-        [str(task.folds[0].test.root / path) for path in table["path"]], model, detector="none"
+        [str(task.folds[0].test.root / path) for path in table["file"]], model, detector="none"
     )
     kept = np.array([[face.probabilities[name] for name in record["labels"]] for face in results])
     np.testing.assert_allclose(shares, kept / kept.sum(axis=1, keepdims=True), atol=1e-4)
