@@ -22,7 +22,7 @@ FERPLUS = "dlp_cnn_s.ferplus"
 
 def test_list_models() -> None:
     assert affectzoo.list_models() == sorted(ARCHITECTURES)
-    assert affectzoo.list_models(task="expression", pretrained=True) == [FERPLUS]
+    assert affectzoo.list_models(task="expression", pretrained=True) == [FERPLUS, "mobilenet_v1.ferplus"]
     with pytest.raises(UnknownNameError, match="did you mean expression"):
         affectzoo.list_models(task="expresion")
 
