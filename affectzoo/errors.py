@@ -51,7 +51,7 @@ class EmptySplitError(DataError):
 
 
 class UnreadableImageError(DataError):
-    """A picture that is missing, truncated or no picture at all."""
+    """An image that is missing, truncated or no image at all."""
 
 
 class ImageNotFoundError(UnreadableImageError, FileNotFoundError):

@@ -42,7 +42,7 @@ MOST = 1000
 """Classes of a label space, at most."""
 
 NOT_A_CLASS = frozenset({"none", "uncertain", "non-face", "unknown"})
-"""Answers of annotators that name no expression: faces so labelled are left out, and counted."""
+"""Answers of annotators that name no expression: faces so labeled are excluded, and counted."""
 
 
 def canonical(name: str) -> str:

@@ -59,7 +59,7 @@ class DataSet:
         title: Its name, authors, year and venue.
         access: How it is had, and under which terms.
         counts: Published number of faces by split, or ``total`` where splits are computed; as its data module
-            reads it by default, faces that it leaves out as unusable included. AffectNet: the newer release.
+            reads it by default, faces that it excludes as unusable included. AffectNet: the newer release.
     """
 
     name: str
@@ -153,7 +153,7 @@ ARCHITECTURES: Registry[Architecture] = Registry(
         Architecture(
             "base_dcnn",
             "affectzoo.models.dlp_cnn:BaseDCNN",
-            "baseDCNN of RAF-DB, 6 conv + 2 FC, 90 px grey; softmax or center loss",
+            "baseDCNN of RAF-DB, 6 conv + 2 FC, 90 px gray; softmax or center loss",
             _RAFDB,
             "base_dcnn/rafdb.yaml",
         ),
@@ -188,7 +188,7 @@ ARCHITECTURES: Registry[Architecture] = Registry(
         Architecture(
             "dlp_cnn_s",
             "affectzoo.models.dlp_cnn:DLPCNNSmall",
-            "compact DLP-CNN: same conv trunk, batch norm, global pooling, 48 px grey",
+            "compact DLP-CNN: same conv trunk, batch norm, global pooling, 48 px gray",
             _RAFDB,
             "dlp_cnn_s/ferplus.yaml",
         ),
@@ -330,7 +330,7 @@ DATASETS: Registry[DataSet] = Registry(
             "ferplus",
             "affectzoo.datamodules:FERPlus",
             "FER+, Barsoum et al., ICMI 2016",
-            "labels MIT; pictures as FER-2013",
+            "labels MIT; images as FER-2013",
             {"train": 27_947, "valid": 3_191, "test": 3_137},
         ),
         DataSet(
@@ -374,7 +374,7 @@ DATASETS: Registry[DataSet] = Registry(
         DataSet(
             "folder",
             "affectzoo.datamodules:Folder",
-            "your own pictures, a folder per class",
+            "your own images, a folder per class",
             "yours",
         ),
         DataSet(

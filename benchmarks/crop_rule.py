@@ -1,6 +1,6 @@
 """How large a detector's box is beside the crops of FER-2013, in shares of the crop's edge.
 
-The crop rule of the FER+ models (longer edge of the box, no margin) comes from this. Each picture is
+The crop rule of the FER+ models (longer edge of the box, no margin) comes from this. Each image is
 enlarged and surrounded by its repeated edge, so that a detector can look beyond it.
 
     python benchmarks/crop_rule.py --root DIR [--yunet FILE]
@@ -21,7 +21,7 @@ EDGE, AROUND = 160, 80
 
 
 def boxes(detector: Detector, pictures: list[Path]) -> np.ndarray:
-    """Centre offset, width and height of the one face in each picture, shape (N, 4)."""
+    """Center offset, width and height of the one face in each image, shape (N, 4)."""
     found = []
     for path in pictures:
         face = cv2.resize(read_image(path), (EDGE, EDGE), interpolation=cv2.INTER_CUBIC)
@@ -38,13 +38,13 @@ def main() -> None:
     """Measure and print medians and quartiles."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, required=True, help="FER+ as its authors lay it out")
-    parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file; left out without it")
+    parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file; excluded without it")
     parser.add_argument("--pictures", type=int, default=500)
     args = parser.parse_args()
     listed = sorted((args.root / FOLDERS["train"]).glob("*.png"))
     chosen = random.Random(0).sample(listed, args.pictures)
     detectors: list[Detector] = [Haar(), *([YuNet(args.yunet)] if args.yunet else [])]
-    print("detector  found  centre x  centre y  width  height  longer edge (quartiles)")
+    print("detector  found  center x  center y  width  height  longer edge (quartiles)")
     for detector in detectors:
         measured = boxes(detector, chosen)
         x, y, width, height = np.median(measured, axis=0)

@@ -1,4 +1,4 @@
-"""What the bundled weights are worth on few pictures of one's own: fine-tuned against trained from scratch.
+"""What the bundled weights are worth on few images of one's own: fine-tuned against trained from scratch.
 
 Cuts faces of three classes out of a copy of AffectNet in its newer layout (or of any data so laid out),
 writes them as a folder per class and runs ``recipes/dlp_cnn_s/folder.yaml`` with and without the weights.

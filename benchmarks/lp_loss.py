@@ -2,7 +2,7 @@
 
     python benchmarks/lp_loss.py --repetitions 9 --json lp_loss.json
 
-Random pictures with RAF-DB's class frequencies; neighbours are looked for in the batch alone, then in a
+Random images with RAF-DB's class frequencies; neighbors are looked for in the batch alone, then in a
 memory as large as RAF-DB's training part too. Steps and losses alternate, so that other load on the
 machine meets both alike; medians are printed. Where other programs use the cores, --threads 1 is fairer:
 several threads wait for each other at every small operation.
@@ -34,7 +34,7 @@ def random_labels(count: int) -> torch.Tensor:
 
 
 def random_batch(size: int, device: torch.device) -> dict[str, torch.Tensor]:
-    """A batch of random pictures, 90 x 90."""
+    """A batch of random images, 90 x 90."""
     labels = random_labels(size)
     batch = {
         "image": torch.rand(size, 1, 90, 90),
@@ -60,7 +60,7 @@ def measure(memory: int, batch_size: int, repetitions: int, device: torch.device
     """Median times of a whole step and of the loss in it, and the loss's share.
 
     Args:
-        memory: Faces remembered to look for neighbours in; 0 for the batch alone.
+        memory: Faces remembered to look for neighbors in; 0 for the batch alone.
         batch_size: Faces per step.
         repetitions: Timed steps; one more goes ahead of them.
         device: Where to.

@@ -2,7 +2,7 @@
 
     python benchmarks/metrics.py --faces 40000 --classes 8
 
-Random scores that favour the true class, with AffectNet's class frequencies, coarse enough to have ties, and
+Random scores that favor the true class, with AffectNet's class frequencies, coarse enough to have ties, and
 200 trials. One thread; the median of five runs after one that does not count is printed.
 """
 

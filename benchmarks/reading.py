@@ -1,10 +1,10 @@
 """How many faces per second training reads: original files, prepared crops, prepared shards, ImageFolder.
 
 Prepares the data set twice in a temporary folder, then reads the training part through each DataLoader,
-shuffled, without augmentation: decode, crop, resize, normalise, batch. The sources take turns, a different
+shuffled, without augmentation: decode, crop, resize, normalize, batch. The sources take turns, a different
 one first in each round, so that what else the machine does hits all alike; each figure is the median of the
 rounds, each ratio that of the rounds' own ratios, with its quartiles. ImageFolder (torchvision, with Pillow)
-reads the prepared crops, a folder per class, and does as much to them: colour, resize, normalise.
+reads the prepared crops, a folder per class, and does as much to them: color, resize, normalize.
 
 Ready crops that are small enough, such as FER+'s, are copied byte by byte: what loose files then gain or lose
 against the original is noise, and tells how much of the other differences is.

@@ -36,7 +36,7 @@ LAYERS = (
     ("__main__",),
 )
 RANK = {name: rank for rank, layer in enumerate(LAYERS) for name in layer}
-# Neighbours that must not know each other although one stands lower.
+# Neighbors that must not know each other although one stands lower.
 APART = {("models", "datasets"), ("datamodules", "tasks")}
 
 

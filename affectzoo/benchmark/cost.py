@@ -101,7 +101,7 @@ def _at_rest(model: AffectModel, threads: int | None) -> Iterator[None]:
 
 
 def _shapes(model: AffectModel, window: int, number: int) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-    """Of pictures and landmarks."""
+    """Of images and landmarks."""
     leading = (number, window) if window else (number,)
     prepared = model.preprocess
     image = (*leading, prepared.channels, prepared.size, prepared.size)

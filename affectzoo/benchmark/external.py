@@ -4,10 +4,10 @@ A file is CSV, JSON (a list of objects), JSON Lines or Parquet, with one row per
 
 ====================================  ========================================================================
 ``id``                                the face, as ``affectzoo data protocol --out`` writes it; or, instead,
-``file`` or ``path``                  its picture: the index's path, a path that ends with it, or an end of it
-                                      that no other picture has
+``file`` or ``path``                  its image: the index's path, a path that ends with it, or an end of it
+                                      that no other image has
 ``frame``                             beside a path: which frame of a video
-``x0``, ``y0``, ``x1``, ``y1``        beside a path: the face's box, to choose by where a picture has several
+``x0``, ``y0``, ``x1``, ``y1``        beside a path: the face's box, to choose by where an image has several
 ``p_<class>``                         probabilities of the classes; or, instead,
 ``s_<class>``                         decision values of any scale; or, instead,
 ``label``                             the class that was chosen
@@ -113,7 +113,7 @@ def read_predictions(
 ) -> External:
     """Read a file of predictions.
 
-    Faces that the file lacks, or has no numbers for, are missing. Where it has several boxes in one picture,
+    Faces that the file lacks, or has no numbers for, are missing. Where it has several boxes in one image,
     as detectors find them, a face has the row whose box overlaps its own the most, and the others are left.
     Rows of other faces than those to report on are passed over and counted.
 
@@ -312,7 +312,7 @@ def _by_id(names: Sequence[Any], index: FaceIndex) -> list[list[int]]:
 
 
 def _by_path(file: _File, key: str, index: FaceIndex) -> list[list[int]]:
-    """For each row the faces of its picture."""
+    """For each row the faces of its image."""
     frames: dict[str, dict[Any, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, (path, frame) in enumerate(zip(index.table["path"], index.table["frame"], strict=True)):
         frames[path][frame].append(i)
@@ -368,7 +368,7 @@ def _pairs(
     own: Sequence[Box | None],
     boxes: Sequence[Box | None],
 ) -> Iterator[tuple[int, int]]:
-    """Faces of one picture with their rows."""
+    """Faces of one image with their rows."""
     annotated, given = [own[face] for face in faces], [boxes[row] for row in rows]
     found = [box for box in given if box is not None]
     if None not in annotated and len(found) == len(rows):
@@ -381,7 +381,7 @@ def _pairs(
                 yield face, rows[place]
     elif len(faces) > 1:
         raise DataError(
-            f"{file.where(rows[0])}: the picture has {len(faces)} annotated faces; a column id, or x0, y0, "
+            f"{file.where(rows[0])}: the image has {len(faces)} annotated faces; a column id, or x0, y0, "
             "x1, y1, must say which one"
         )
     elif len(rows) > 1:
@@ -393,5 +393,5 @@ def _pairs(
 def _twice(file: _File, one: int, other: int) -> DataError:
     return DataError(
         f"{file.where(one)} and {file.places[other]}: the same face twice. Keep one row; of several faces "
-        "that a detector found in a picture one can be chosen only where both file and data set have boxes"
+        "that a detector found in an image one can be chosen only where both file and data set have boxes"
     )

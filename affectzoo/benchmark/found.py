@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 def detected(
     index: FaceIndex, detector: Detector, progress: Watch | None = None
 ) -> tuple[FaceIndex, npt.NDArray[np.bool_]]:
-    """The same faces with the boxes that a detector gives them; each picture is read once.
+    """The same faces with the boxes that a detector gives them; each image is read once.
 
     See ``match`` for which detection is whose. Landmarks stay as annotated. Ids of several faces in one
-    picture hold their boxes: take ``ids`` of the index that goes in.
+    image hold their boxes: take ``ids`` of the index that goes in.
 
     Args:
         index: Faces of one part.
-        detector: Searches whole pictures.
-        progress: Shows progress over the pictures.
+        detector: Searches whole images.
+        progress: Shows progress over the images.
 
     Returns:
         The index with new boxes, and whether each face was found, shape (N,). A face that was not keeps its
@@ -43,7 +43,7 @@ def detected(
         DetectorError: The detector is the one for ready crops.
     """
     if detector.name == "none":
-        raise DetectorError("detector none finds no faces in whole pictures; choose yunet or haar")
+        raise DetectorError("detector none finds no faces in whole images; choose yunet or haar")
     table = index.table
     boxes = list(table["box"])
     was_found = np.zeros(len(table), dtype=bool)
@@ -62,14 +62,14 @@ def detected(
 
 
 def match(faces: Sequence[Box | None], found: Sequence[Box]) -> list[int | None]:
-    """Which found box belongs to which face of one picture; each to one face at most.
+    """Which found box belongs to which face of one image; each to one face at most.
 
     Pairs are made in the order of their overlap (intersection over union), the largest first. Then each face
     without a box takes the largest one that is left.
 
     Args:
         faces: Annotated boxes; ``None`` where there is none.
-        found: Boxes in pixels of the same picture.
+        found: Boxes in pixels of the same image.
 
     Returns:
         For each face a place in ``found``; ``None`` where none overlaps, or none is left.
@@ -103,7 +103,7 @@ def _area(box: Box) -> float:
 
 
 def _pictures(table: pd.DataFrame) -> dict[Any, list[int]]:
-    """Rows by picture, in order, so that the frames of a video follow one another."""
+    """Rows by image, in order, so that the frames of a video follow one another."""
     pictures: dict[Any, list[int]] = {}
     in_table = table["pixels"].notna()
     for row, (path, frame, own) in enumerate(zip(table["path"], table["frame"], in_table, strict=True)):

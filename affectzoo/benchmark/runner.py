@@ -82,7 +82,7 @@ def plain_split(dataset: str, split: str, root: Path, options: Mapping[str, Any]
 
     Raises:
         EmptySplitError: The copy has no such part.
-        DataError: Nothing of the part is labelled.
+        DataError: Nothing of the part is labeled.
     """
     whole = source.read(dataset, root, **options)
     if split not in whole.split_counts():
@@ -146,7 +146,7 @@ def benchmark(
         if all(reasons.values()):
             raise AffectZooError("; ".join(str(reason) for reason in reasons.values()))
         for reason in filter(None, reasons.values()):
-            say(f"left out: {reason}")
+            say(f"excluded: {reason}")
         pairs += [(task, one) for task in tasks if reasons[task.protocol.name] is None]
     for task, one in pairs:
         if one.learns and any("train" not in fold.parts for fold in task.folds):

@@ -248,7 +248,7 @@ def _columns(own: LabelSpace, fold: Fold) -> list[int | None]:
     lost = unmapped(mapping, fold.test.table["label"].dropna())
     if lost:
         raise LabelError(
-            f"{fold.protocol.name} has faces labelled {', '.join(lost)}, which the model's {own} lacks: "
+            f"{fold.protocol.name} has faces labeled {', '.join(lost)}, which the model's {own} lacks: "
             "it cannot be measured on them. Take a protocol of its classes, or its features: MODEL+svm"
         )
     return [None if name is None else own.index(name) for name in mapping.values()]

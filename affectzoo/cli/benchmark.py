@@ -108,9 +108,9 @@ def add_features(commands: Commands) -> None:
     """Add ``affectzoo features``."""
     features = commands.add_parser(
         "features",
-        help="a model's features of faces, as a table and as a picture",
+        help="a model's features of faces, as a table and as an image",
         description="Write the features of every face of a split, and their map in two dimensions\n"
-        "(t-SNE), coloured by class and by intensity.",
+        "(t-SNE), colored by class and by intensity.",
         epilog="examples:\n"
         "  affectzoo features dlp_cnn_s.ferplus --data ferplus=DIR --split valid --out features\n"
         "  affectzoo features dlp_cnn_s.ferplus --layer list\n"

@@ -10,11 +10,11 @@ from affectzoo.cli.options import COUNT, COUNT_OR_NONE, Commands, lazily
 CHECK_EPILOG = """\
 examples:
   affectzoo data check ferplus --root DIR
-  affectzoo data check rafdb --root DIR --set pictures=original --json > findings.json
+  affectzoo data check rafdb --root DIR --set images=original --json > findings.json
   affectzoo data check table --root my_faces --against ferplus=DIR
 
 Faults are what makes training stop or learn wrong things: rows that cannot be read, labels outside the codes,
-pictures that are missing or damaged, a clip in two parts, boxes and landmarks outside of their pictures.
+images that are missing or damaged, a clip in two parts, boxes and landmarks outside of their images.
 Near duplicates look the same after scaling, compression or another brightness; frames of one clip are not
 compared with each other.
 """
@@ -22,7 +22,7 @@ compared with each other.
 PREPARE_EPILOG = """\
 examples:
   affectzoo data prepare afewva --root DIR --out prepared/afewva
-  affectzoo data prepare rafdb --root DIR --set pictures=original --align five_points --size 112 --out OUT
+  affectzoo data prepare rafdb --root DIR --set images=original --align five_points --size 112 --out OUT
   affectzoo fit --config recipes/resnet18/afewva.yaml --data.root prepared/afewva
 """
 
@@ -50,8 +50,8 @@ def add_data(commands: Commands) -> None:
 def _add_check(tools: Commands) -> None:
     check = tools.add_parser(
         "check",
-        help="what is wrong with a copy: layout, labels, pictures, counts, duplicates",
-        description="Read all labels and open every picture of a data set, then list what is wrong with it\n"
+        help="what is wrong with a copy: layout, labels, images, counts, duplicates",
+        description="Read all labels and open every image of a data set, then list what is wrong with it\n"
         "(faults: exit status 1) and what is good to know (notes), with file and line.",
         epilog=CHECK_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -62,11 +62,9 @@ def _add_check(tools: Commands) -> None:
         action="append",
         default=[],
         metavar="NAME=DIR",
-        help="also find pictures that are in another data set, such as fer2013=DIR; may be repeated",
+        help="also find images that are in another data set, such as fer2013=DIR; may be repeated",
     )
-    check.add_argument(
-        "--no-pictures", action="store_true", help="do not open pictures: lists and labels only"
-    )
+    check.add_argument("--no-pictures", action="store_true", help="do not open images: lists and labels only")
     check.add_argument("--json", action="store_true", help="print all findings as JSON")
     check.set_defaults(run=lazily("affectzoo.datatools.check"))
 
@@ -76,7 +74,7 @@ def _add_stats(tools: Commands) -> None:
         "stats",
         help="counts and plots",
         description="Say part by part what a data set holds: classes, valence and arousal, persons, clips,\n"
-        "boxes and landmarks, and sizes of a sample of 500 pictures.",
+        "boxes and landmarks, and sizes of a sample of 500 images.",
         epilog="example:\n  affectzoo data stats ferplus --root DIR --out stats/ferplus",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -90,7 +88,7 @@ def _add_prepare(tools: Commands) -> None:
     prepare = tools.add_parser(
         "prepare",
         help="crop, align and shard once",
-        description="Cut every face out once and write small pictures with their index, which any recipe\n"
+        description="Cut every face out once and write small images with their index, which any recipe\n"
         "takes in place of the original. Stopped at any moment, the same command goes on where it was.",
         epilog=PREPARE_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -33,7 +33,7 @@ examples:
   affectzoo import runs/x/checkpoints/last.ckpt --out last.safetensors
 
 Nothing in the file is run: tensors are read, anything else is refused. A file of rules (YAML) holds lines as
-  'conv(\\d)\\.(.*)': 'trunk.conv.\\1.\\2'     old names by regular expression, new names; null leaves out
+  'conv(\\d)\\.(.*)': 'trunk.conv.\\1.\\2'     old names by regular expression, new names; null excludes
 Layers without a rule are placed by their names, else by their order; the table shows how. Unless every tensor
 has its place, nothing is written (exit status 1). Labels keep the order that you give: that of the outputs.
 """
@@ -41,7 +41,7 @@ has its place, nothing is written (exit status 1). Labels keep the order that yo
 PUBLISH_EPILOG = """\
 examples:
   affectzoo publish runs/x --repo me/x --dry-run --out x --record leaderboard \\
-    --licence weights=Apache-2.0 code=Apache-2.0 "pictures=for research" labels=MIT
+    --licence weights=Apache-2.0 code=Apache-2.0 "images=for research" labels=MIT
   affectzoo publish x --repo me/x --tag v1           the same folder, with what was written into its card
 """
 
@@ -75,7 +75,7 @@ def add_convert(commands: Commands) -> None:
         "--color",
         choices=("auto", "rgb", "bgr"),
         default="auto",
-        help="colours as the file's network reads them; auto: as the file tells, else ask (default: auto)",
+        help="colors as the file's network reads them; auto: as the file tells, else ask (default: auto)",
     )
     convert.set_defaults(run=_convert)
 
@@ -91,7 +91,7 @@ def _convert(args: argparse.Namespace) -> None:
         from affectzoo.zoo.importing.conversion import convert_vggface
 
         out = convert_vggface(args.file, args.out, args.landmarks, color=args.color)
-    print(f"written: {out}; freshly initialised: {'; '.join(read_meta(out).training['fresh'])}")
+    print(f"written: {out}; freshly initialized: {'; '.join(read_meta(out).training['fresh'])}")
     print(f"start from it: affectzoo fit ... --model.weights {out} --model.new_head true")
 
 
@@ -126,7 +126,7 @@ def add_import(commands: Commands) -> None:
         help="size, resize, color, mean, std, margin (default: the architecture's own)",
     )
     own.add_argument(
-        "--licence", metavar="SUBJECT=TERMS", **MANY, help="terms of weights, code, pictures or labels"
+        "--licence", metavar="SUBJECT=TERMS", **MANY, help="terms of weights, code, images or labels"
     )
     own.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
     own.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -159,7 +159,7 @@ def add_publish(commands: Commands) -> None:
     publish.add_argument(
         "--licence",
         metavar="SUBJECT=TERMS",
-        help="terms of weights, code, starting weights, pictures, labels",
+        help="terms of weights, code, starting weights, images, labels",
         **MANY,
     )
     precision = publish.add_mutually_exclusive_group()

@@ -1,4 +1,4 @@
-"""``affectzoo models``, ``predict`` and ``demo``: what is in the zoo, and what it says of pictures."""
+"""``affectzoo models``, ``predict`` and ``demo``: what is in the zoo, and what it says of images."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def add_models(commands: Commands) -> None:
     models.add_argument("--data", metavar="NAME", help="only weights trained on this data set")
     models.add_argument(
         "--licence",
-        help="only weights whose terms (of weights, pictures and labels) are permissive, non-commercial, or "
+        help="only weights whose terms (of weights, images and labels) are permissive, non-commercial, or "
         "unknown, which is to be read; or contain this text",
     )
     models.add_argument(

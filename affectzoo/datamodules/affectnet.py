@@ -19,7 +19,7 @@ class AffectNet(FaceDataModule):
         Args:
             root: The folder that holds ``train_set`` and ``val_set``, or the older release's lists.
             classes: 8; 7 leaves contempt out; 6 leaves contempt and disgust out.
-            keep_none: Keep faces labelled ``none`` for valence and arousal (older release).
+            keep_none: Keep faces labeled ``none`` for valence and arousal (older release).
             **common: As for every data set.
         """
         super().__init__(root, **common)

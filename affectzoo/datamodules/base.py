@@ -310,7 +310,7 @@ class FaceDataModule(pl.LightningDataModule):
             if message not in self.unreadable:
                 self.unreadable[message] = None
                 if len(self.unreadable) <= NAMED:
-                    rank_zero_warn(f"left out ({len(self.unreadable)} so far): {message}")
+                    rank_zero_warn(f"excluded ({len(self.unreadable)} so far): {message}")
         return batch
 
     def gather_unreadable(self) -> None:
@@ -323,7 +323,7 @@ class FaceDataModule(pl.LightningDataModule):
         self.gather_unreadable()
         if self.unreadable:
             first = ", ".join(list(self.unreadable)[:1])
-            rank_zero_info(f"left out {len(self.unreadable):,} unreadable images (the first: {first})")
+            rank_zero_info(f"excluded {len(self.unreadable):,} unreadable images (the first: {first})")
 
 
 def _mixed(window: int, eval_window: int) -> str:
@@ -343,7 +343,7 @@ def _nothing_to_balance(imbalance: str, what: str, index: FaceIndex) -> str:
 def _summary(index: FaceIndex) -> str:
     counts = ", ".join(f"{split} {count:,}" for split, count in index.split_counts().items())
     told = f"{index.dataset}: {counts} faces"
-    for kind, reasons in (("left out", index.left_out), ("seen and not used", index.unused)):
+    for kind, reasons in (("excluded", index.left_out), ("seen and not used", index.unused)):
         if reasons:
             told += f" ({kind}: {'; '.join(f'{why}: {count:,}' for why, count in sorted(reasons.items()))})"
     trained = set(index.table["label"][index.table["split"] == "train"]) - {None}

@@ -11,7 +11,7 @@ from affectzoo.datasets.index import FaceIndex
 
 
 class CKPlus(FaceDataModule):
-    """CK+ (Lucey et al., CVPRW 2010): posed expressions, the last pictures of sequences.
+    """CK+ (Lucey et al., CVPRW 2010): posed expressions, the last images of sequences.
 
     Folds hold whole subjects. Their hash tells whether two results were measured on the same ones.
     """
@@ -32,8 +32,8 @@ class CKPlus(FaceDataModule):
             root: The folder that holds the unpacked archives.
             fold: The test fold, 0 to ``folds - 1``.
             folds: Number of subject-independent folds.
-            classes: 7; 8 adds neutral, the first picture of each sequence; 6 leaves contempt out.
-            frames: How many of a sequence's last pictures are used; 1 is the peak alone.
+            classes: 7; 8 adds neutral, the first image of each sequence; 6 leaves contempt out.
+            frames: How many of a sequence's last images are used; 1 is the peak alone.
             **common: As for every data set.
         """
         super().__init__(root, **common)
@@ -43,7 +43,7 @@ class CKPlus(FaceDataModule):
         self.frames = frames
 
     def read_index(self) -> FaceIndex:
-        """Read the labelled sequences and name the folds' hash."""
+        """Read the labeled sequences and name the folds' hash."""
         digest = folds_hash(ckplus_folds(self.root, self.folds))
         rank_zero_info(f"ckplus: test fold {self.fold} of {self.folds}, folds {digest}")
         return read_ckplus(self.root, self.fold, folds=self.folds, classes=self.classes, frames=self.frames)

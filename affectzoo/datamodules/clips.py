@@ -43,7 +43,7 @@ def windows(index: FaceIndex, length: int, stride: int) -> list[list[int]]:
 class ClipDataset(SampleDataset):
     """Windows of frames: each sample is as of ``FaceDataset`` with a leading dimension of ``length``.
 
-    A frame that cannot be read is left out and its neighbors move up. Shorter windows repeat their last
+    A frame that cannot be read is excluded and its neighbors move up. Shorter windows repeat their last
     frame; the repeated ones have no label (-1, NaN) and ``mask`` is False there, so that neither loss nor
     metrics count them.
     """

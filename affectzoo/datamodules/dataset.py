@@ -218,7 +218,7 @@ def random_generator(seed: int | None, stream: int) -> np.random.Generator:
 
 
 def none_readable(index: FaceIndex) -> UnreadableImageError:
-    """The error for faces that are left out when they cannot be read, where that would leave none."""
+    """The error for faces that are excluded when they cannot be read, where that would leave none."""
     return UnreadableImageError(
         f"{index.root}: none of {len(index)} faces can be read; affectzoo data check says why"
     )

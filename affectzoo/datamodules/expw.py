@@ -10,7 +10,7 @@ from affectzoo.datasets.index import FaceIndex
 class ExpW(FaceDataModule):
     """ExpW (Zhang et al., ICCV 2015): faces from web searches, seven classes.
 
-    The test part is drawn by the pictures' names, as there is no official one.
+    The test part is drawn by the images' names, as there is no official one.
     """
 
     def __init__(
@@ -20,7 +20,7 @@ class ExpW(FaceDataModule):
 
         Args:
             root: The folder ``data``, or the one that holds it.
-            test_fraction: Share of the pictures drawn as test part.
+            test_fraction: Share of the images drawn as test part.
             min_confidence: Least confidence of the face detector.
             **common: As for every data set.
         """

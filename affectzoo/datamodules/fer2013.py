@@ -6,7 +6,7 @@ from affectzoo.datasets.index import FaceIndex
 
 
 class FER2013(FaceDataModule):
-    """FER-2013 (Goodfellow et al., 2013): 48 px grey faces, seven classes; CSV or folders."""
+    """FER-2013 (Goodfellow et al., 2013): 48 px gray faces, seven classes; CSV or folders."""
 
     def read_index(self) -> FaceIndex:
         """Read whichever form is there."""

@@ -12,7 +12,7 @@ _TARGETS: dict[VoteRule, Targets] = {"probability": "draw", "multi_target": "pos
 
 
 class FERPlus(FaceDataModule):
-    """FER+ (Barsoum et al., ICMI 2016): 48 px grey faces, eight classes, ten votes each."""
+    """FER+ (Barsoum et al., ICMI 2016): 48 px gray faces, eight classes, ten votes each."""
 
     def __init__(self, root: str, *, rule: VoteRule = "crossentropy", **common: Any) -> None:
         """Say which data and how to serve it.

@@ -74,7 +74,7 @@ def sample_weights(labels: npt.ArrayLike) -> npt.NDArray[np.float64]:
 def resample_quadrants(va: npt.ArrayLike) -> IntArray:
     """Duplicate samples of rare quadrants until the quadrants have Aff-Wild's shares.
 
-    Nothing is left out: the quadrant that exceeds its share most stays as it is, each of the others is
+    Nothing is excluded: the quadrant that exceeds its share most stays as it is, each of the others is
     repeated in order, whole rounds first.
 
     Args:

@@ -21,7 +21,7 @@ class JAFFE(FaceDataModule):
         """Say which data and how to serve it.
 
         Args:
-            root: The folder with the pictures, or one that holds it.
+            root: The folder with the images, or one that holds it.
             fold: The test fold, 0 to ``folds - 1``.
             folds: Number of subject-independent folds; by default one per subject.
             **common: As for every data set.
@@ -31,7 +31,7 @@ class JAFFE(FaceDataModule):
         self.folds = folds
 
     def read_index(self) -> FaceIndex:
-        """List the pictures and name the folds' hash."""
+        """List the images and name the folds' hash."""
         folds = jaffe_folds(self.root, self.folds)
         number = len(set(folds.values()))
         rank_zero_info(f"jaffe: test fold {self.fold} of {number}, folds {folds_hash(folds)}")

@@ -10,12 +10,12 @@ class Folder(FaceDataModule):
     """Your own ready crops: one folder per class, inside ``train``, ``valid`` and ``test`` if you like."""
 
     def read_index(self) -> FaceIndex:
-        """Read the folders; without folders for parts, all pictures are for training."""
+        """Read the folders; without folders for parts, all images are for training."""
         return read_folder(self.root, "train")
 
 
 class Table(FaceDataModule):
-    """Your own pictures listed in ``faces.csv`` with classes, valence and arousal, boxes or landmarks."""
+    """Your own images listed in ``faces.csv`` with classes, valence and arousal, boxes or landmarks."""
 
     def read_index(self) -> FaceIndex:
         """Read the CSV file."""

@@ -25,5 +25,5 @@ class SFEW(FaceDataModule):
         self.pictures: Pictures = pictures
 
     def read_index(self) -> FaceIndex:
-        """List the pictures."""
+        """List the images."""
         return read_sfew(self.root, self.pictures)

@@ -29,7 +29,7 @@ Augment = Literal["none", "five_crops", "random_crop", "modern", "robust"]
 
 
 class Flip(A.HorizontalFlip):  # type: ignore[misc]
-    """Mirror picture and landmarks, so that each landmark keeps its name (left eye stays left).
+    """Mirror image and landmarks, so that each landmark keeps its name (left eye stays left).
 
     Attributes:
         points: Landmarks per face; several faces' follow one another.
@@ -48,7 +48,7 @@ def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransf
     """The random steps, from a face of ``face_size`` to one of ``size``.
 
     Args:
-        augment: ``none``; ``five_crops``: a corner or the centre, and flips (AffectNet, section
+        augment: ``none``; ``five_crops``: a corner or the center, and flips (AffectNet, section
             4.2); ``random_crop``: a random place (RAF-DB, section V-B); ``modern``: flip, small
             rotation, zoom, shift and shear, light, and a covered patch; ``robust``: that, and now and then a
             tint, or blur, noise, compression or few pixels.

@@ -17,7 +17,7 @@ A clip's crops are in the folder of its number, wherever that lies below its par
 class's folder (``Train_AFEW/Angry/000046280/001.jpg``), the videos need not be there.
 
 The validation part is what papers report: 383 clips, of which 381 have face crops. A crop may show
-another person than the one that was labelled.
+another person than the one that was labeled.
 """
 
 from __future__ import annotations
@@ -58,16 +58,16 @@ class Part(NamedTuple):
 def read_afew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
     """Index AFEW: every frame has its clip's label.
 
-    Clips without a label (the test part), without a video or without face crops are left out and
+    Clips without a label (the test part), without a video or without face crops are excluded and
     counted, and so are videos that cannot be opened. Clips are named with their part, for the same
     number can stand for another clip there.
 
     Args:
-        root: The folder that holds the parts. Parts that are not there are left out.
+        root: The folder that holds the parts. Parts that are not there are excluded.
         pictures: ``aligned``: the organisers' face crops; ``video``: whole film frames, without boxes.
 
     Raises:
-        DataNotFoundError: There is no labelled clip, or none with the pictures asked for.
+        DataNotFoundError: There is no labeled clip, or none with the images asked for.
         DataError: A clip is in two places of one part, or a frame is there twice or has no number.
     """
     parts = {split: _read_part(root, prefix) for prefix, split in SPLITS.items()}
@@ -130,7 +130,7 @@ def _read_part(root: Path, prefix: str) -> Part:
                 raise DataError(f"{path}: the clip is also in {clips[clip]}")
             label = expression(path.parent)
             if label is not None and part.labels.setdefault(clip, label) != label:
-                raise DataError(f"{path}: the clip is also labelled {part.labels[clip]}")
+                raise DataError(f"{path}: the clip is also labeled {part.labels[clip]}")
 
     for listing in walk_part(root, prefix):
         for name in filter(CLIP.fullmatch, listing.folders):

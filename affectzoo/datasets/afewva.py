@@ -48,8 +48,8 @@ def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
     """Index AFEW-VA, with one fold as ``test`` and the others as ``train``.
 
     Valence and arousal are divided by 10. The box is the one around the landmarks; a frame without
-    landmarks has none, and stands for the whole picture. Frames without a picture, pictures without
-    an annotation and clips without frames or annotation file are left out and counted.
+    landmarks has none, and stands for the whole image. Frames without an image, images without
+    an annotation and clips without frames or annotation file are excluded and counted.
 
     Args:
         root: The folder that holds the clips' folders, or the folders ``01`` to ``12`` with them.
@@ -58,7 +58,7 @@ def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
         folds: Number of folds.
 
     Raises:
-        DataNotFoundError: There are no clips, or no pictures in them.
+        DataNotFoundError: There are no clips, or no images in them.
         DataError: An annotation file is not as described (file, frame and field are named), a clip
             is there twice, or there is no such fold.
     """
@@ -69,8 +69,8 @@ def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
     for clip in clips:
         folder = clip.path.parent
         pictures = {Path(name).stem: name for name in filenames(folder) if name.lower().endswith(SUFFIXES)}
-        left_out["no picture"] += len(clip.frames.keys() - pictures)
-        left_out["picture without annotation"] += len(pictures.keys() - clip.frames)
+        left_out["no image"] += len(clip.frames.keys() - pictures)
+        left_out["image without annotation"] += len(pictures.keys() - clip.frames)
         for key in sorted(clip.frames.keys() & pictures):
             with one_row():
                 rows.append(
@@ -85,13 +85,13 @@ def read_afewva(root: Path, fold: int = 0, *, folds: int = 5) -> FaceIndex:
                     }
                 )
     if not rows:
-        raise DataNotFoundError("afewva (no pictures)", clips[0].path.parent, ["00000.png"])
+        raise DataNotFoundError("afewva (no images)", clips[0].path.parent, ["00000.png"])
     return replace(FaceIndex.from_rows("afewva", root, None, rows, +left_out), scale=SCALE)
 
 
 @reader
 def afewva_folds(root: Path, folds: int = 5) -> dict[str, int]:
-    """The fold of each subject, from the annotation files alone: missing pictures change nothing.
+    """The fold of each subject, from the annotation files alone: missing images change nothing.
 
     Raises:
         DataNotFoundError: There are no clips.

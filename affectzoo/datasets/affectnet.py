@@ -11,12 +11,12 @@ Layouts, told by their files. The newer release has ready crops and one file per
       annotations/<id>_{val,aro}.npy    0-d, text or number: -1..1, -2 for unknown
       annotations/<id>_lnd.npy          68 landmarks, x and y in turn, pixels of the crop
 
-The older release has lists and whole pictures::
+The older release has lists and whole images::
 
     root/[Manually_Annotated/]Manually_Annotated_Images/12/<hash>.jpg
     root/[Manually_Annotated[_file_lists]/]{training,validation}.csv
 
-A line of a list: picture, box as x, y, width and height, 68 landmarks, expression 0..10, valence and
+A line of a list: image, box as x, y, width and height, 68 landmarks, expression 0..10, valence and
 arousal. The header may begin with ``#`` or be missing. The list of automatic labels is not read.
 
 Copies repacked by class have folders named by class, in folders of parts or not, and classes alone::
@@ -90,18 +90,18 @@ def read_affectnet(root: Path, classes: Classes = 8, *, keep_none: bool = False)
     """Index AffectNet's manually annotated part.
 
     Faces of other classes, without a class (none, uncertain, non-face), without a usable box or
-    without one of their files are left out and counted. Valence and arousal outside the unit circle
+    without one of their files are excluded and counted. Valence and arousal outside the unit circle
     (radius above 1.01) are kept as they are, with one warning that says how many.
 
     Args:
-        root: The folder that holds ``train_set`` and ``val_set``, or the lists and pictures. Parts
-            that are not there are left out.
+        root: The folder that holds ``train_set`` and ``val_set``, or the lists and images. Parts
+            that are not there are excluded.
         classes: 8; 7 leaves contempt out; 6 leaves contempt and disgust out.
-        keep_none: Keep faces labelled ``none`` (older release), without a class, where valence and
+        keep_none: Keep faces labeled ``none`` (older release), without a class, where valence and
             arousal are known.
 
     Raises:
-        DataNotFoundError: Neither layout is there, or labels are there but no pictures.
+        DataNotFoundError: Neither layout is there, or labels are there but no images.
         LabelError: An expression is outside the codes; file and line are named.
         DataError: A file or line is not as described; file, line and field are named.
     """
@@ -151,7 +151,7 @@ def _read_classes(root: Path, labels: LabelSpace, left_out: Counter[str]) -> lis
                 for name in pictures
             ]
         elif label in CODES["affectnet"].values():
-            left_out[f"labelled {label}"] += len(pictures)
+            left_out[f"labeled {label}"] += len(pictures)
         else:
             with one_row():
                 raise LabelError(f"{folder}: the folder's name is no class of AffectNet ({', '.join(NAMES)})")
@@ -159,7 +159,7 @@ def _read_classes(root: Path, labels: LabelSpace, left_out: Counter[str]) -> lis
 
 
 class _LeftOutError(Exception):
-    """A face that the index leaves out; says why."""
+    """A face that the index excludes; says why."""
 
 
 class _Rules(NamedTuple):
@@ -187,7 +187,7 @@ class _Rules(NamedTuple):
             return row | {"label": label, "target": one_hot(self.labels, label)}
         if label == "none" and self.keep_none and row["valence"] is not None:
             return row
-        raise _LeftOutError(f"labelled {label}")
+        raise _LeftOutError(f"labeled {label}")
 
 
 def _collect(
@@ -215,7 +215,7 @@ def _read_arrays(part: Path, split: str, rules: _Rules, left_out: Counter[str]) 
         if (found := re.fullmatch(rf"([0-9]+)_({'|'.join(SIBLINGS)})\.npy", name))
     }
     if not pictures:
-        raise DataNotFoundError("affectnet (no pictures)", part, ["images/0.jpg"])
+        raise DataNotFoundError("affectnet (no images)", part, ["images/0.jpg"])
     for kind in SIBLINGS.keys() - {kind for _, kind in arrays}:
         raise DataError(f"{part / 'annotations'}: no face has its <id>_{kind}.npy")
 
@@ -225,7 +225,7 @@ def _read_arrays(part: Path, split: str, rules: _Rules, left_out: Counter[str]) 
             if (face, kind) not in arrays:
                 raise _LeftOutError(f"no _{kind}.npy")
         if face not in pictures:
-            raise _LeftOutError("no picture")
+            raise _LeftOutError("no image")
         texts = {field: _load(path, field) for field, path in files.items()}
         where = {field: str(path) for field, path in files.items()}
         return {
@@ -269,7 +269,7 @@ def _read_lists(
     folder = next((path for path in places if any(n[0].isdecimal() for n in peek(path).folders)), None)
     if folder is None:
         raise DataNotFoundError(
-            "affectnet (no pictures)", root, [f"{f}/12/<hash>.jpg" for f in PICTURE_FOLDERS]
+            "affectnet (no images)", root, [f"{f}/12/<hash>.jpg" for f in PICTURE_FOLDERS]
         )
     on_disk: dict[str, dict[str, str]] = {}
     seen: dict[str, tuple[str, dict[str, str]]] = {}
@@ -293,7 +293,7 @@ def _read_lists(
             on_disk[parent] = {_any_case(name): name for name in names} | {name: name for name in names}
         name = on_disk[parent].get(path.name) or on_disk[parent].get(_any_case(path.name))
         if name is None:
-            raise _LeftOutError("no picture")
+            raise _LeftOutError("no image")
         return {
             "path": (folder / parent / name).relative_to(root).as_posix(),
             "split": split,
@@ -305,8 +305,8 @@ def _read_lists(
 
     lines = ((split, *item) for split, path in lists.items() for item in _lines(path))
     rows = _collect(parse, lines, left_out)
-    if not rows and left_out["no picture"]:
-        raise DataNotFoundError("affectnet (no listed picture)", folder, [next(iter(seen))])
+    if not rows and left_out["no image"]:
+        raise DataNotFoundError("affectnet (no listed image)", folder, [next(iter(seen))])
     return sorted(rows, key=lambda row: str(row["split"]))
 
 

@@ -11,12 +11,12 @@ Layout (a folder ``train`` may hold a second one, and ``bboxes`` may be called `
     root/videos/train/105.avi                           or another video format
     root/frames/train/105/00001.jpg                     instead of videos: whole frames that you extracted
 
-The same for ``test``, whose annotations were withheld; without them its videos are left out. Two people of
+The same for ``test``, whose annotations were withheld; without them its videos are excluded. Two people of
 one video are ``105_left`` and ``105_right`` of the video ``105``. Where no face was found there is no box.
 
 The files do not say to which frame a line belongs. As many lines as frames: each line is a frame. As many
 lines as boxes: each is a frame with a box. One line more or less than frames: each is a frame, from the first
-on. Else the video is left out, with a warning.
+on. Else the video is excluded, with a warning.
 """
 
 from __future__ import annotations
@@ -76,19 +76,19 @@ def read_affwild(
 ) -> FaceIndex:
     """Index Aff-Wild. The subject is the video, as who is shown is not published.
 
-    Frames without box or picture, videos without annotations and videos whose lines fit neither frames nor
-    boxes are left out and counted.
+    Frames without box or image, videos without annotations and videos whose lines fit neither frames nor
+    boxes are excluded and counted.
 
     Args:
         root: The folder that holds ``annotations`` and the others.
         fold: ``None``: the authors' parts. A number, 0 to ``folds - 1``: that fold of the training videos is
-            ``test`` and the authors' test part is left out.
+            ``test`` and the authors' test part is excluded.
         folds: Number of folds, which hold whole videos.
         landmarks: Whether to read the landmarks, which are one file per frame.
         every: Take one in so many frames, the first one on.
 
     Raises:
-        DataNotFoundError: There are no annotations, or no annotated frame has a picture and a box.
+        DataNotFoundError: There are no annotations, or no annotated frame has an image and a box.
         DataError: A file is not as described (file, line and field are named), or there is no such fold.
     """
     check_every("affwild", every)
@@ -124,14 +124,14 @@ def read_affwild(
             rows += _rows(clip, splits[clip.subject], wanted, footage, boxes, marks, left_out)
     if unmatched:
         warnings.warn(
-            f"affwild: {len(unmatched)} videos are left out, their lines fit neither frames nor boxes "
+            f"affwild: {len(unmatched)} videos are excluded, their lines fit neither frames nor boxes "
             f"(video (lines, frames, boxes): {', '.join(unmatched[:5])})",
             stacklevel=2,
         )
     if not rows:
         reasons = ", ".join(f"{reason} {count}" for reason, count in (+left_out).items())
         raise DataNotFoundError(
-            f"affwild (annotations, but no frame with picture and box; {reasons})",
+            f"affwild (annotations, but no frame with image and box; {reasons})",
             root,
             [
                 "videos/train/105.avi and bboxes/train/105/1.pts",
@@ -208,7 +208,7 @@ def _rows(
     rows = []
     for line, frame in wanted:
         if frame not in footage.paths or frame + 1 not in boxes:
-            left_out["no box" if frame in footage.paths else "no picture"] += 1
+            left_out["no box" if frame in footage.paths else "no image"] += 1
             continue
         if math.isnan(clip.valence[line] + clip.arousal[line]):
             continue  # at fault

@@ -10,7 +10,7 @@ Layout: annotations of one edition, and crops of one kind::
     root/cropped_aligned/<name>/00001.jpg               and cropped_aligned_new_50_vids/<name>/00001.jpg
     root/cropped/<name>/00001.jpg
 
-An annotation file has the header ``valence,arousal`` and one line per frame; the first is picture 1. -5
+An annotation file has the header ``valence,arousal`` and one line per frame; the first is image 1. -5
 stands for a frame that is not annotated. ``<name>`` is the video's, with ``_left`` or ``_right`` where two
 people are annotated. Annotations of the test part were never published.
 """

@@ -10,7 +10,7 @@ Layout (folders may keep the archives' names, and unpacked ones may be doubled):
       Emotion/S005/001/S005_001_00000011_emotion.txt          one number, 0..7, such as 3.0000000e+00
       Landmarks/S005/001/S005_001_00000001_landmarks.txt      optional: 68 lines of x and y, pixels
 
-Only 327 of the 593 sequences have an emotion file; the others are unlabelled, not neutral. The export of
+Only 327 of the 593 sequences have an emotion file; the others are unlabeled, not neutral. The export of
 48 px faces in folders per class (CK+48) is read by ``affectzoo.datamodules.Folder``.
 
 No folds are shipped. Subjects that have a label are sorted, and every tenth goes to the same fold; see
@@ -46,7 +46,7 @@ SUBJECT = re.compile("S[0-9]{3}")
 
 
 class Label(NamedTuple):
-    """A sequence's emotion: the class, the number of the picture it was given for, and the file."""
+    """A sequence's emotion: the class, the number of the image it was given for, and the file."""
 
     name: str
     peak: int
@@ -59,21 +59,21 @@ def read_ckplus(
 ) -> FaceIndex:
     """Index CK+, with one fold as ``test`` and the others as ``train``.
 
-    The last pictures of a labelled sequence, up to the one that its emotion file names, carry its class;
-    the first picture never does. Where landmarks are there, the box is the one around them; otherwise
-    the picture is taken whole. Left out and counted are unlabelled sequences, sequences of other
-    classes, without pictures or without the peak's picture, and pictures whose landmarks are missing
+    The last images of a labeled sequence, up to the one that its emotion file names, carry its class;
+    the first image never does. Where landmarks are there, the box is the one around them; otherwise
+    the image is taken whole. Left out and counted are unlabeled sequences, sequences of other
+    classes, without images or without the peak's image, and images whose landmarks are missing
     although the folder is there.
 
     Args:
         root: The folder that holds the unpacked archives.
         fold: The test fold, 0 to ``folds - 1``.
         folds: Number of subject-independent folds.
-        classes: 7; 8 adds neutral, the first picture of each labelled sequence; 6 leaves contempt out.
-        frames: How many of the last pictures are used; 1 is the peak alone.
+        classes: 7; 8 adds neutral, the first image of each labeled sequence; 6 leaves contempt out.
+        frames: How many of the last images are used; 1 is the peak alone.
 
     Raises:
-        DataNotFoundError: Pictures or emotion files are not there.
+        DataNotFoundError: Images or emotion files are not there.
         LabelError: A code is outside 0..7; the file is named.
         DataError: A file is not as described, or there is no such fold.
     """
@@ -84,7 +84,7 @@ def read_ckplus(
     splits = fold_splits("ckplus", step_folds(_subjects(sequences), folds), fold)
     base = _find(root, "pictures")
     if base is None:
-        raise DataNotFoundError("ckplus (no pictures)", root, _expected("pictures", ".png"))
+        raise DataNotFoundError("ckplus (no images)", root, _expected("pictures", ".png"))
     landmarks = _find(root, "landmarks")
     left_out: Counter[str] = Counter()
     listed = {f"{path.parent.name}/{path.name}" for path in _sequences(base) if path.name.isdecimal()}
@@ -115,20 +115,18 @@ def read_ckplus(
                 if landmarks is not None:
                     path = landmarks / sequence / f"{pictures[n].stem}_landmarks.txt"
                     if not path.is_file():
-                        left_out["picture without landmarks"] += 1
+                        left_out["image without landmarks"] += 1
                         continue
                     row |= _read_landmarks(path)
                 rows.append(row)
     if not rows:
-        raise DataNotFoundError(
-            "ckplus (no picture of a labelled sequence)", base, ["S005/001/S005_001_*.png"]
-        )
+        raise DataNotFoundError("ckplus (no image of a labeled sequence)", base, ["S005/001/S005_001_*.png"])
     return FaceIndex.from_rows("ckplus", root, labels, rows, +left_out)
 
 
 @reader
 def ckplus_folds(root: Path, folds: int = 10) -> dict[str, int]:
-    """The fold of each subject, from the emotion files alone: missing pictures change nothing.
+    """The fold of each subject, from the emotion files alone: missing images change nothing.
 
     Raises:
         DataNotFoundError: There are no emotion files.
@@ -183,7 +181,7 @@ def _read_labels(root: Path) -> dict[str, Label]:
 
 
 def _pictures(folder: Path) -> dict[int, Path]:
-    """The pictures of a sequence by number."""
+    """The images of a sequence by number."""
     pictures: dict[int, Path] = {}
     for path in (folder / name for name in filenames(folder)):
         found = re.fullmatch(f"{folder.parent.name}_{folder.name}_([0-9]+)", path.stem)
@@ -191,17 +189,17 @@ def _pictures(folder: Path) -> dict[int, Path]:
             continue
         with one_row():
             if pictures.setdefault(int(found[1]), path) != path:
-                raise DataError(f"{path}: the picture is also in {pictures[int(found[1])].name}")
+                raise DataError(f"{path}: the image is also in {pictures[int(found[1])].name}")
     return pictures
 
 
 def _unusable(label: Label, pictures: dict[int, Path], names: tuple[str, ...]) -> str | None:
-    """Why a labelled sequence cannot be used."""
+    """Why a labeled sequence cannot be used."""
     if label.name not in names:
-        return f"sequence labelled {label.name}"
+        return f"sequence labeled {label.name}"
     if not pictures:
-        return "sequence without pictures"
-    return None if label.peak in pictures else "sequence without the peak's picture"
+        return "sequence without images"
+    return None if label.peak in pictures else "sequence without the peak's image"
 
 
 def _read_landmarks(path: Path) -> dict[str, Any]:

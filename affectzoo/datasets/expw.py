@@ -10,10 +10,10 @@ Layout (``root`` may be ``data`` or its parent)::
       image/origin/happy_person_12.jpg
       label/label.lst        happy_person_12.jpg 0 102 243 342 342 69.87 3
 
-A line of the list: picture, face number, box as top, left, right, bottom, the detector's confidence,
+A line of the list: image, face number, box as top, left, right, bottom, the detector's confidence,
 and the label 0..6.
 
-There is no official split. The test part is drawn by a hash of the picture's name: faces of one picture
+There is no official split. The test part is drawn by a hash of the image's name: faces of one image
 stay together, and the draw is the same wherever it is made.
 """
 
@@ -60,15 +60,15 @@ def read_expw(root: Path, *, test_fraction: float = 0.1, min_confidence: float =
     """Index ExpW.
 
     Left out and counted are lines that are there twice, faces that are listed with different labels,
-    boxes without area, pictures that are not there, and faces below ``min_confidence``.
+    boxes without area, images that are not there, and faces below ``min_confidence``.
 
     Args:
         root: The folder ``data``, or the one that holds it.
-        test_fraction: Share of the pictures drawn as test part, 0 to below 1.
+        test_fraction: Share of the images drawn as test part, 0 to below 1.
         min_confidence: Least confidence of the face detector.
 
     Raises:
-        DataNotFoundError: The list, or every listed picture, is not there.
+        DataNotFoundError: The list, or every listed image, is not there.
         LabelError: A label is outside 0..6; file and line are named.
         DataError: A line is not as described, or ``test_fraction`` is out of range.
     """
@@ -93,7 +93,7 @@ def read_expw(root: Path, *, test_fraction: float = 0.1, min_confidence: float =
             "listed with different labels": len(labels[face]) > 1,
             "confidence too low": line.confidence < min_confidence,
             "box without area": x0 >= x1 or y0 >= y1,
-            "no picture": face.name not in on_disk,
+            "no image": face.name not in on_disk,
         }
         if any(checks.values()):
             left_out[next(reason for reason, holds in checks.items() if holds)] += 1
@@ -109,7 +109,7 @@ def read_expw(root: Path, *, test_fraction: float = 0.1, min_confidence: float =
             }
         )
     if not rows:
-        raise DataNotFoundError("expw (no listed picture)", base, [f"{name}/*.jpg" for name in FOLDERS])
+        raise DataNotFoundError("expw (no listed image)", base, [f"{name}/*.jpg" for name in FOLDERS])
     return FaceIndex.from_rows("expw", root, LABELS, rows, +left_out)
 
 
@@ -119,7 +119,7 @@ def _draw(name: str) -> float:
 
 
 def _pictures(base: Path) -> tuple[Path, set[str]]:
-    """The folder of pictures, and their names."""
+    """The folder of images, and their names."""
     folder = next((base / name for name in FOLDERS if (base / name).is_dir()), base)
     return folder, set(filenames(folder))
 
@@ -137,7 +137,7 @@ def _line(text: str, source: str) -> Line:
     fields = text.strip().rsplit(maxsplit=7)  # a name may hold blanks
     if len(fields) != 8:
         raise DataError(
-            f"{source}: '{text}', expected picture, face, top, left, right, bottom, confidence and label"
+            f"{source}: '{text}', expected image, face, top, left, right, bottom, confidence and label"
         )
     sides = ("top", "left", "right", "bottom")
     top, left, right, bottom = box(fields[2:6], source, sides)

@@ -1,4 +1,4 @@
-"""FER-2013: 35,887 grey faces of 48 x 48 pixels in seven classes.
+"""FER-2013: 35,887 gray faces of 48 x 48 pixels in seven classes.
 
 Goodfellow et al., "Challenges in Representation Learning: A report on three machine learning
 contests", ICONIP 2013. Access: the contest's page on Kaggle, under its rules.
@@ -13,7 +13,7 @@ Layouts, each told by its own files::
     root/{train,val,test}/<class>/<any name>.jpg
 
 ``PublicTest`` is the validation part, ``PrivateTest`` the test part. Where no folder is of the validation
-part, the names of pictures in ``test`` must say which. Folders are read by class name: their alphabetical
+part, the names of images in ``test`` must say which. Folders are read by class name: their alphabetical
 order is not the order of the CSV's codes.
 """
 
@@ -78,7 +78,7 @@ def _read_table(path: Path, left_out: Counter[str]) -> list[dict[str, Any]]:
             label = decode("fer2013", int(number(row["emotion"], source, "emotion", whole=True)), source)
             pixels = _pixels(row["pixels"], source)
             if pixels.min() == pixels.max():
-                left_out["blank picture"] += 1
+                left_out["blank image"] += 1
                 continue
             rows.append(
                 {

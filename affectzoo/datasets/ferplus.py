@@ -1,7 +1,7 @@
-"""FER+: FER-2013's pictures with ten annotators' votes each.
+"""FER+: FER-2013's images with ten annotators' votes each.
 
 Barsoum, Zhang, Canton Ferrer, Zhang, "Training Deep Networks for Facial Expression Recognition with
-Crowd-Sourced Label Distribution", ICMI 2016. Labels: MIT licence. Pictures: FER-2013's terms.
+Crowd-Sourced Label Distribution", ICMI 2016. Labels: MIT license. Images: FER-2013's terms.
 
 Layout (what the authors' script writes)::
 
@@ -10,7 +10,7 @@ Layout (what the authors' script writes)::
       FER2013Valid/label.csv   ...
       FER2013Test/label.csv    ...
 
-A line of ``label.csv`` (no header): picture, box, then the votes for neutral, happiness, surprise,
+A line of ``label.csv`` (no header): image, box, then the votes for neutral, happiness, surprise,
 sadness, anger, disgust, fear, contempt, unknown and not-a-face.
 """
 
@@ -42,12 +42,12 @@ def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
 
     Args:
         root: The folder that holds ``FER2013Train`` and its siblings, or its parent when that
-            calls it ``data``. Parts that are not there are left out.
+            calls it ``data``. Parts that are not there are excluded.
         rule: How votes become training targets; validation and test always use ``majority``, as
             in the authors' code.
 
     Raises:
-        DataNotFoundError: No part is there, or a part has labels but no pictures.
+        DataNotFoundError: No part is there, or a part has labels but no images.
         DataError: A line of ``label.csv`` is not as described; file and line are named.
     """
     base = root / "data" if (root / "data" / FOLDERS["train"]).is_dir() else root
@@ -67,17 +67,17 @@ def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
 def _read_list(path: Path, split: str, rule: VoteRule, left_out: Counter[str]) -> list[dict[str, Any]]:
     folder = path.parent
     if not any(name.lower().endswith(".png") for name in filenames(folder)):
-        name = "ferplus (labels are there, but no pictures)"
+        name = "ferplus (labels are there, but no images)"
         raise DataNotFoundError(name, folder, ["fer0000000.png"])
     rows = []
     columns = len(CODES["ferplus"])
     for _, source, fields in csv_rows(path):
         with one_row():
             if len(fields) != columns + 2:
-                raise DataError(f"{source}: {len(fields)} fields, expected picture, box and {columns} votes")
+                raise DataError(f"{source}: {len(fields)} fields, expected image, box and {columns} votes")
             name = fields[0]
             if not name:
-                left_out["no picture name"] += 1
+                left_out["no image name"] += 1
                 continue
             votes = np.array([int(number(vote, source, "a vote", 0, whole=True)) for vote in fields[2:]])
             target = label_distribution(votes, rule)

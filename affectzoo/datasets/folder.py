@@ -1,4 +1,4 @@
-"""Your own pictures, one folder per class.
+"""Your own images, one folder per class.
 
 Layout (parts may be called as in ``PART_NAMES``, in any case)::
 
@@ -22,15 +22,15 @@ def read_folder(root: Path, split: str = "test") -> FaceIndex:
     """Index a folder of ready crops.
 
     The label space is the folders' names, in alphabetical order; a model's own space is reached by
-    ``FaceIndex.conform``. Folders without pictures are no classes; they, and whatever else is there, are
+    ``FaceIndex.conform``. Folders without images are no classes; they, and whatever else is there, are
     counted in ``FaceIndex.unused``.
 
     Args:
         root: Holds a folder per class, or one per part with a folder per class in each.
-        split: The part that all pictures belong to when the root has no folders for parts.
+        split: The part that all images belong to when the root has no folders for parts.
 
     Raises:
-        DataNotFoundError: The root is missing or has no class folder with a picture in it.
+        DataNotFoundError: The root is missing or has no class folder with an image in it.
         DataError: Two folders stand for the same part.
     """
     folders = class_folders(root) if root.is_dir() else []

@@ -25,7 +25,7 @@ class Footage(NamedTuple):
     """The frames of one recording.
 
     Attributes:
-        paths: The picture, or the video, of each frame, by its number from 0 on; relative to the root.
+        paths: The image, or the video, of each frame, by its number from 0 on; relative to the root.
         rate: Frames per second; 0 where no video says.
     """
 
@@ -39,7 +39,7 @@ class Footage(NamedTuple):
 
 
 def find_footage(root: Path, pictures: Path, video: Path | None) -> Footage:
-    """The frames of one recording: extracted pictures where there are some, else those of the video.
+    """The frames of one recording: extracted images where there are some, else those of the video.
 
     Args:
         root: The data set's folder.
@@ -48,7 +48,7 @@ def find_footage(root: Path, pictures: Path, video: Path | None) -> Footage:
 
     Raises:
         UnreadableImageError: The video cannot be opened.
-        DataError: A picture's number is 0, or two have the same.
+        DataError: An image's number is 0, or two have the same.
     """
     film = None if video is None else videos.Video(video)
     rate = 0.0 if film is None else film.rate
@@ -140,9 +140,9 @@ def annotated_rows(
         affect: Valence and arousal of all frames up to the last one, shape (``footage.length``, 2); NaN
             where not annotated.
         landmarks: Folder of 68 landmarks per frame, ``.pts`` files numbered from 1 on. Where there are
-            some, frames without are left out, and the box is the one around them.
+            some, frames without are excluded, and the box is the one around them.
         common: The recording's own columns.
-        left_out: Counts frames that are left out.
+        left_out: Counts frames that are excluded.
         every: One in so many frames is taken, the first one on.
     """
     marks = numbered(landmarks, (".pts",))

@@ -19,7 +19,7 @@ PREFIXES = {
     "rafdb": ".*/",
     "rafdb_compound": ".*/",
 }
-"""Folders that copies of a data set spell differently; a picture's id leaves them out."""
+"""Folders that copies of a data set spell differently; an image's id leaves them out."""
 
 
 _SUM = 6
@@ -27,14 +27,14 @@ _SUM = 6
 
 
 SEVERAL = frozenset({"expw", "table"})
-"""Data sets whose pictures may show several faces, which their boxes tell apart."""
+"""Data sets whose images may show several faces, which their boxes tell apart."""
 
 
 def ids(index: FaceIndex) -> list[str]:
     """An id for each face, in order, the same in every part of the data set that it is in.
 
     ``<data set>/<clip>#<frame>``; of stills ``<data set>/<path>``, with ``#<frame>`` for rows of one file and
-    ``[x0,y0,x1,y1]`` where pictures may show several faces. Neither the root nor folders that copies spell
+    ``[x0,y0,x1,y1]`` where images may show several faces. Neither the root nor folders that copies spell
     differently (``PREFIXES``) are in it, and file endings are in lower case.
 
     Raises:

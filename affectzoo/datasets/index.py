@@ -3,7 +3,7 @@
 One row is one face. Columns a data set cannot fill are ``None`` in every row:
 
 =============  =====================================================================
-``path``       picture, relative to the root, or the video or table that holds it
+``path``       image, relative to the root, or the video or table that holds it
 ``split``      ``train``, ``valid`` or ``test``
 ``label``      class name; ``None`` where the rules give no single class
 ``target``     float array, a distribution over ``FaceIndex.labels``
@@ -11,11 +11,11 @@ One row is one face. Columns a data set cannot fill are ``None`` in every row:
 ``valence``    in [-1, 1]
 ``arousal``    in [-1, 1]
 ``subject``    who is shown
-``clip``       which clip the picture is a frame of
+``clip``       which clip the image is a frame of
 ``frame``      its number there; in a file of many, a video or a table, from 0 on
-``box``        x0, y0, x1, y1 of the face in the picture; ``None``: a ready crop
-``landmarks``  float32 array (N, 2), x and y in pixels of the picture
-``pixels``     uint8 array (H, W), for data sets whose pictures are in a table
+``box``        x0, y0, x1, y1 of the face in the image; ``None``: a ready crop
+``landmarks``  float32 array (N, 2), x and y in pixels of the image
+``pixels``     uint8 array (H, W), for data sets whose images are in a table
 ``digest``     of the image's file, for prepared data, see ``affectzoo.files.images``
 ``original``   image, or video and frame, that a prepared crop was cut from
 ``source``     file and line that the row was read from, for messages
@@ -80,7 +80,7 @@ class FaceIndex:
         root: What ``path`` is relative to.
         labels: The classes of ``label`` and ``target``; ``None`` for a data set without classes.
         table: One row per face, columns as in this module's text.
-        left_out: Faces that the files list but the table leaves out, counted by reason.
+        left_out: Faces that the files list but the table excludes, counted by reason.
         unused: Files and folders that were seen and that no face comes from, counted by reason.
         scale: By which the data set's own valence and arousal are larger than the table's, which are in
             [-1, 1]; errors are reported on both scales.
@@ -121,7 +121,7 @@ class FaceIndex:
         return len(self.table)
 
     def part(self, split: str) -> FaceIndex:
-        """The faces of one split; what the others leave out does not count.
+        """The faces of one split; what the others exclude does not count.
 
         Raises:
             EmptySplitError: There are none; says which splits have some.
@@ -166,7 +166,7 @@ class FaceIndex:
     ) -> FaceIndex:
         """Say the same faces in another label space, class by class name.
 
-        Faces whose class the other space lacks are an error, or left out and counted; faces without a
+        Faces whose class the other space lacks are an error, or excluded and counted; faces without a
         class, which may have valence and arousal, are kept. A soft target loses the mass of such classes
         and is renormalized.
 

@@ -5,7 +5,7 @@ request, non-commercial research.
 
 Layout (``root`` may be the folder itself or one that holds it)::
 
-    root/[jaffe/]KA.AN1.39.tiff        subject, expression and repetition, number; 256 x 256, grey
+    root/[jaffe/]KA.AN1.39.tiff        subject, expression and repetition, number; 256 x 256, gray
 
 Expressions are AN, DI, FE, HA, NE, SA and SU. The label is the posed expression; the viewers' ratings
 in the readme, which sometimes disagree, are not read.
@@ -28,7 +28,7 @@ from affectzoo.labels import SPACES
 
 LABELS = SPACES["jaffe7"]
 NAME = re.compile(r"([A-Z]{2})\.([A-Z]{2})[0-9]+(\..*)?")
-"""Subject, expression and repetition of a picture."""
+"""Subject, expression and repetition of an image."""
 EXPRESSIONS = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), LABELS.names, strict=True))
 
 
@@ -36,17 +36,17 @@ EXPRESSIONS = dict(zip(("AN", "DI", "FE", "HA", "NE", "SA", "SU"), LABELS.names,
 def read_jaffe(root: Path, fold: int = 0, *, folds: int | None = None) -> FaceIndex:
     """Index JAFFE, with one fold as ``test`` and the others as ``train``.
 
-    Pictures whose names have another form are left out and counted.
+    Images whose names have another form are excluded and counted.
 
     Args:
-        root: The folder with the pictures, or one that holds it.
+        root: The folder with the images, or one that holds it.
         fold: The test fold, 0 to ``folds - 1``.
         folds: Number of subject-independent folds; by default one per subject, which leaves one out.
 
     Raises:
-        DataNotFoundError: There are no pictures with such names.
+        DataNotFoundError: There are no images with such names.
         LabelError: A name has an unknown expression.
-        DataError: A picture is there twice, or there is no such fold.
+        DataError: An image is there twice, or there is no such fold.
     """
     left_out: Counter[str] = Counter()
     pictures = _pictures(root, left_out)
@@ -70,7 +70,7 @@ def jaffe_folds(root: Path, folds: int | None = None) -> dict[str, int]:
     """The fold of each subject, by default each its own.
 
     Raises:
-        DataNotFoundError: There are no pictures.
+        DataNotFoundError: There are no images.
         DataError: The folds outnumber the subjects.
     """
     return _assign(_pictures(root, Counter()), folds)
@@ -82,7 +82,7 @@ def _assign(pictures: list[tuple[Path, str, str]], folds: int | None) -> dict[st
 
 
 def _pictures(root: Path, left_out: Counter[str]) -> list[tuple[Path, str, str]]:
-    """Each picture with subject and class, by name."""
+    """Each image with subject and class, by name."""
     folders = [root] if root.is_dir() else []
     folders += [root / name for path in folders for name in peek(path).folders]
     folders += [path / name for path in folders[1:] for name in peek(path).folders]
@@ -93,13 +93,13 @@ def _pictures(root: Path, left_out: Counter[str]) -> list[tuple[Path, str, str]]
             continue
         name = NAME.fullmatch(path.stem)
         if name is None:
-            left_out["picture of another name"] += 1
+            left_out["image of another name"] += 1
             continue
         with one_row():
             if name[2] not in EXPRESSIONS:
                 raise LabelError(f"{path}: expression is '{name[2]}', expected {', '.join(EXPRESSIONS)}")
             if path.stem in found:
-                raise DataError(f"{path}: the picture is also in {found[path.stem][0].name}")
+                raise DataError(f"{path}: the image is also in {found[path.stem][0].name}")
             found[path.stem] = (path, name[1], EXPRESSIONS[name[2]])
     if not found:
         raise DataNotFoundError("jaffe", root, ["KA.AN1.39.tiff", "jaffe/KA.AN1.39.tiff"])

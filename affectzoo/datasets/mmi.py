@@ -53,7 +53,7 @@ def read_mmi(root: Path, fold: int = 0, *, folds: int = 10, frames: int = 3) -> 
     """Index MMI, with one fold as ``test`` and the others as ``train``.
 
     The middle frames of each video carry its emotion. Left out and counted are sessions without a video
-    (still pictures) or with several, videos without emotion, with another emotion, with a subject
+    (still images) or with several, videos without emotion, with another emotion, with a subject
     or view that is not known or not frontal, and videos that cannot be opened.
 
     Args:

@@ -2,7 +2,7 @@
 
 Layout::
 
-    root/prepared.json             data set, options, label space, crop rule, counts, what was left out
+    root/prepared.json             data set, options, label space, crop rule, counts, what was excluded
     root/index.parquet             the index table, one row per face, in the original's order
     root/faces/0000/0000000.jpg    loose crops, named by their row in the original's index, or
     root/shards/00000.tar          crops in uncompressed tar files, which WebDataset reads too
@@ -10,7 +10,7 @@ Layout::
     root/parts/00000.json          what is done: for going on and for checking
 
 ``index.parquet`` has the columns of ``affectzoo.datasets.index`` without ``pixels``, and besides: ``row``,
-``original`` (picture, or video and frame, that the crop was cut from), ``digest`` of the crop's file, and
+``original`` (image, or video and frame, that the crop was cut from), ``digest`` of the crop's file, and
 ``splits``, the face's part for each test fold, where the data set has folds. Landmarks are x, y, x, y, ...
 """
 

@@ -23,7 +23,7 @@ Copies repacked by class are read too, as aligned faces; lists beside them must 
     {train,test}_labels.csv                       image,label
 
 Names are read as they are, whatever their number of digits, and with or without ``_aligned`` in the
-lists. Boxes and points are in pixels of the original picture, never of the aligned one. What the 37
+lists. Boxes and points are in pixels of the original image, never of the aligned one. What the 37
 points are is not documented: they cannot be mirrored.
 """
 
@@ -53,7 +53,7 @@ Part = Literal["basic", "compound"]
 Points = Literal["manual", "auto"]
 Target = Literal["label", "distribution"]
 Rows = dict[str, dict[str, Any]]
-"""Index rows by the picture's name as the original has it, without ending."""
+"""Index rows by the image's name as the original has it, without ending."""
 
 
 class PartOf(NamedTuple):
@@ -85,19 +85,19 @@ def read_rafdb(
 
     Args:
         root: The part's folder, ``basic`` or ``compound``, or the folder that holds it.
-        pictures: ``aligned``: the authors' 100 x 100 faces; ``original``: whole pictures, with the
+        pictures: ``aligned``: the authors' 100 x 100 faces; ``original``: whole images, with the
             face box and, where annotated, landmarks.
         part: ``basic``: seven classes; ``compound``: eleven pairs of classes.
-        points: Landmarks of original pictures: the 5 ``manual`` or the 37 ``auto`` ones.
+        points: Landmarks of original images: the 5 ``manual`` or the 37 ``auto`` ones.
         target: What training aims at: the ``label``, or the crowd's ``distribution`` over the basic
             classes. Training faces without one, or whose label is not its highest class, are left
             out and counted. Test faces keep their label.
 
     Raises:
-        DataNotFoundError: The partition list, the pictures' folder or an annotation that was asked
+        DataNotFoundError: The partition list, the images' folder or an annotation that was asked
             for is not there.
         LabelError: A label is outside 1..7 or 1..11; file and line are named.
-        DataError: A line of a list or of an annotation file is not as described, a picture is listed
+        DataError: A line of a list or of an annotation file is not as described, an image is listed
             twice, or the distributions do not go with the labels.
         AffectZooError: The options do not go together.
     """
@@ -136,7 +136,7 @@ def _base(root: Path, part: Part) -> Path:
 
 
 def _with_pictures(rows: Rows, base: Path, pictures: Pictures) -> Rows:
-    """Listed faces with the paths of their pictures, whatever the case of the ending."""
+    """Listed faces with the paths of their images, whatever the case of the ending."""
     suffix = "_aligned.jpg" if pictures == "aligned" else ".jpg"
     folder = _unpacked(base, f"Image/{pictures}", suffix)
     on_disk = {name.lower(): name for name in filenames(folder)}
@@ -172,7 +172,7 @@ def _read_classes(base: Path, place: Path, part: Part) -> Rows:
                 with one_row():
                     named = path.name.partition("_")[0]
                     if {named, split} == {"train", "test"}:
-                        raise DataError(f"{path}: a picture of the {named} part in the folder {split}")
+                        raise DataError(f"{path}: an image of the {named} part in the folder {split}")
                     row = {"split": split or ("test" if named == "test" else "train"), "source": str(path)}
                     row |= {"path": path.relative_to(base).as_posix()}
                     _add(rows, path.name, row | {"label": label, "target": one_hot(labels, label)}, str(path))
@@ -201,7 +201,7 @@ def _compare(listing: Path, rows: Mapping[str, Mapping[str, Any]], part: Part) -
             )
             if label != row["label"]:
                 raise DataError(
-                    f"{source}: {cells['image']} is labelled {label}, but it is in {row['source']}"
+                    f"{source}: {cells['image']} is labeled {label}, but it is in {row['source']}"
                 )
 
 
@@ -228,12 +228,12 @@ def _lines(path: Path) -> Iterator[tuple[str, str, list[str]]]:
 
 
 def _stem(name: str) -> str:
-    """A picture's name as the original has it, without ending."""
+    """An image's name as the original has it, without ending."""
     return Path(name.strip()).stem.removesuffix("_aligned")
 
 
 def _add(found: dict[str, Any], name: str, entry: Any, source: str) -> None:
-    """Take an entry in under its picture's stem, as the original is called."""
+    """Take an entry in under its image's stem, as the original is called."""
     stem = _stem(name)
     if stem in found:
         raise DataError(f"{source}: {name} is listed twice")
@@ -292,7 +292,7 @@ def _read_distributions(path: Path) -> dict[str, npt.NDArray[np.float32]]:
 
 
 def _annotate(rows: Rows, base: Path, points: Points) -> Rows:
-    """The faces with box and landmarks; the manual points may be lacking, for one picture or for all."""
+    """The faces with box and landmarks; the manual points may be lacking, for one image or for all."""
     boxes = _unpacked(base, "Annotation/boundingbox", "_boundingbox.txt")
     suffix, count = POINTS[points]
     place = f"Annotation/{points}"

@@ -62,7 +62,7 @@ def _enter(
     if isinstance(found, FaceIndex):
         if not len(found):
             lost = ", ".join(f"{reason} {count}" for reason, count in found.left_out.items())
-            raise DataError(f"{found.dataset}: {root} holds no usable face (left out: {lost or 'none'})")
+            raise DataError(f"{found.dataset}: {root} holds no usable face (excluded: {lost or 'none'})")
         return replace(found, unused=dict(seen + _beside(found, root, seen)))
     return found
 

@@ -16,7 +16,7 @@ and for the frames, numbered from 1 on as in the video::
     root/frames/P16/00001.jpg                 instead of the video: frames that you extracted, or faces
     root/landmarks/P16/00001.pts              optional: 68 landmarks per frame that you found
 
-Without landmarks the whole picture stands for the face. Kollias et al. (IJCV 2019) report 16, 15 and 15
+Without landmarks the whole image stands for the face. Kollias et al. (IJCV 2019) report 16, 15 and 15
 persons for training, validation and test; that division was not published.
 """
 
@@ -87,7 +87,7 @@ def read_recola(
 
     Six raters are fused as for AVEC 2016 (``traces.gold_standard``). A frame takes the annotation nearest in
     time; frames without one within 40 ms, such as all after five minutes, and persons without frames are
-    left out and counted.
+    excluded and counted.
 
     Args:
         root: The folder that holds the annotations and videos.

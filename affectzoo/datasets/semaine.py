@@ -4,7 +4,7 @@ McKeown, Valstar, Cowie, Pantic, Schröder, "The SEMAINE Database: Annotated Mul
 Colored Conversations between a Person and a Limited Agent", IEEE Trans. Affective Computing 3(1), 2012.
 Access: account and agreement, research.
 
-Layout (``Sessions`` may be left out)::
+Layout (``Sessions`` may be excluded)::
 
     root/Sessions/2/R5S1TUCPoDV.txt     rater 5, recording 1, user, character Poppy, valence
     root/Sessions/2/R5S1TUCPoDA2.txt    activation (arousal); of repeated traces the largest number counts
@@ -14,7 +14,7 @@ Layout (``Sessions`` may be left out)::
 
 A trace has two columns, seconds and value in -1..1, or the value alone, then one every 20 ms. Traces of the
 operator and of other dimensions are not read. Frames are numbered from 1 on as in the video. Without
-landmarks the whole picture stands for the face.
+landmarks the whole image stands for the face.
 
 The thesis that fine-tuned VGG-11 and ResNet-152 (Ulloa Rodriguez, UPF Barcelona 2019, sections 3.4 and 4.2)
 took one frame in ten, averaged the raters, cut faces out by landmarks, and trained on four of five folds. How
@@ -78,7 +78,7 @@ def read_semaine(
 
     Each trace is brought to the frames' times (``traces.at_times``), then the raters' mean is taken. Frames
     that no rater annotated within a second, sessions without traces of both dimensions or without frames
-    and empty traces are left out and counted.
+    and empty traces are excluded and counted.
 
     Args:
         root: The folder that holds ``Sessions``, or the sessions' folders.

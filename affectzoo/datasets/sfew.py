@@ -33,15 +33,15 @@ Pictures = Literal["aligned", "original"]
 
 @reader
 def read_sfew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
-    """Index SFEW 2.0; pictures without a label (the test part) are left out and counted.
+    """Index SFEW 2.0; images without a label (the test part) are excluded and counted.
 
     Args:
-        root: The folder that holds the parts. Parts that are not there are left out.
+        root: The folder that holds the parts. Parts that are not there are excluded.
         pictures: ``aligned``: the organisers' face crops; ``original``: whole film stills, without boxes.
 
     Raises:
-        DataNotFoundError: There is no labelled picture of the kind asked for.
-        DataError: A picture is twice in one part, in one or two classes.
+        DataNotFoundError: There is no labeled image of the kind asked for.
+        DataError: An image is twice in one part, in one or two classes.
     """
     left_out: Counter[str] = Counter()
     rows = []
@@ -57,11 +57,11 @@ def read_sfew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
                 if path.suffix.lower() not in SUFFIXES:
                     continue
                 if label is None:
-                    left_out["picture without label"] += 1
+                    left_out["image without label"] += 1
                     continue
                 with one_row():
                     if seen.setdefault(path.stem, path) != path:
-                        raise DataError(f"{path}: the picture is also in {seen[path.stem].parent}")
+                        raise DataError(f"{path}: the image is also in {seen[path.stem].parent}")
                     rows.append(
                         {
                             "path": path.relative_to(root).as_posix(),
@@ -77,6 +77,6 @@ def read_sfew(root: Path, pictures: Pictures = "aligned") -> FaceIndex:
             "aligned": ["Train_Aligned_Faces/Angry/*.png", "Train/Train_Aligned_Faces/Angry/*.png"],
             "original": ["Train/Angry/*.png", "Val/Angry/*.png"],
         }
-        hint = f"sfew (no {pictures} pictures; --data.pictures {other} takes the others)"
+        hint = f"sfew (no {pictures} images; --data.pictures {other} takes the others)"
         raise DataNotFoundError(hint, root, places[pictures])
     return FaceIndex.from_rows("sfew", root, LABELS, rows, left_out)

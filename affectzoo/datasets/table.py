@@ -8,16 +8,16 @@ The header names the columns; only ``path`` and ``label`` or ``valence`` with ``
 and a cell of the others may be empty. Cells are separated by commas, semicolons or tabs, as the header's are:
 
 ===========================  ===================================================================
-``path``                     picture, relative to the CSV file's folder; ``\`` is read as ``/`` where
+``path``                     image, relative to the CSV file's folder; ``\`` is read as ``/`` where
                              only that is there
 ``label``                    class name; ``1.0`` is read as ``1``
 ``valence``, ``arousal``     in [-1, 1]
 ``split``                    ``train`` (where empty or not there), ``valid`` (``val``, ``dev``) or ``test``
-``x0``, ``y0``, ``x1``,      face box in pixels of the picture, x1 and y1 excluded; empty: a ready
+``x0``, ``y0``, ``x1``,      face box in pixels of the image, x1 and y1 excluded; empty: a ready
 ``y1``                       crop
-``landmarks``                5 or 68 points as ``x;y;x;y;...``, pixels of the picture
+``landmarks``                5 or 68 points as ``x;y;x;y;...``, pixels of the image
 ``subject``                  who is shown; validation parts are then drawn by subject
-``clip``, ``frame``          which clip the picture is a frame of, and its number there
+``clip``, ``frame``          which clip the image is a frame of, and its number there
 ===========================  ===================================================================
 """
 
@@ -48,8 +48,8 @@ def read_table(root: Path) -> FaceIndex:
     """Index your own CSV file.
 
     The label space is the known one with the same classes (the first that fits, such as
-    ``affectnet8``), else the class names in alphabetical order. Faces labelled none, uncertain,
-    unknown or non-face are left out and counted.
+    ``affectnet8``), else the class names in alphabetical order. Faces labeled none, uncertain,
+    unknown or non-face are excluded and counted.
 
     Args:
         root: The folder that holds ``faces.csv``, or a path to a ``.csv`` file.
@@ -73,7 +73,7 @@ def read_table(root: Path) -> FaceIndex:
                 if seen.setdefault(key, row["source"]) != row["source"]:
                     raise DataError(f"{row['source']}: the same {key[0]} as in {seen[key]}")
             if row["label"] in NOT_A_CLASS:
-                left_out[f"labelled {row['label']}"] += 1
+                left_out[f"labeled {row['label']}"] += 1
             else:
                 rows.append(row)
     counts = {len(row["landmarks"]): row["source"] for row in rows if row["landmarks"] is not None}
@@ -159,7 +159,7 @@ def _row(cells: Mapping[str, str], source: str, folder: Path) -> dict[str, Any]:
 
 
 def _path(text: str, folder: Path) -> str:
-    """The picture's path; as Windows writes it, where it is there only so."""
+    """The image's path; as Windows writes it, where it is there only so."""
     path = Path(text)
     if "\\" in text and not (folder / path).exists():
         other = Path(text.replace("\\", "/"))

@@ -1,4 +1,4 @@
-"""Say what is wrong with a copy of a data set: its layout, labels, pictures, counts and duplicates."""
+"""Say what is wrong with a copy of a data set: its layout, labels, images, counts and duplicates."""
 
 from __future__ import annotations
 
@@ -43,9 +43,9 @@ def check(
         name: See ``affectzoo.registry.DATASETS``.
         root: Its folder.
         options: Of its data module, such as ``fold`` or ``part``.
-        against: Folders of other data sets by name; pictures that are there too are found.
-        pictures: Whether to open the pictures; without, nothing is said of what they show.
-        watch: Shows progress while pictures are opened.
+        against: Folders of other data sets by name; images that are there too are found.
+        pictures: Whether to open the images; without, nothing is said of what they show.
+        watch: Shows progress while images are opened.
 
     Raises:
         UnknownNameError: There is no such data set.
@@ -67,7 +67,7 @@ def check(
 
 
 def _look(name: str, index: FaceIndex, against: Mapping[str, Path], watch: Watch) -> list[Finding]:
-    """What the pictures show, alone and beside those of other data sets."""
+    """What the images show, alone and beside those of other data sets."""
     seen = scan(index, watch)
     findings = [*checks.unreadable(index, seen), *checks.outside(index, seen)]
     compared = shown(name, index, seen)

@@ -1,4 +1,4 @@
-"""The checks of ``affectzoo data check``: each looks at an index, or at what its pictures showed."""
+"""The checks of ``affectzoo data check``: each looks at an index, or at what its images showed."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from affectzoo.files.videos import SUFFIXES as VIDEO_SUFFIXES
 from affectzoo.files.videos import Video
 
 TOLERANCE = 1.0
-"""Pixels by which landmarks and boxes may leave their picture unnoticed."""
+"""Pixels by which landmarks and boxes may leave their image unnoticed."""
 SMALL = 4.0
-"""Least pixels of a face's box, inside its picture, along each edge."""
+"""Least pixels of a face's box, inside its image, along each edge."""
 FEW = 10
 """Fewer values than this may be equal by chance."""
 
@@ -40,8 +40,8 @@ def finding(error: DataError, severity: Severity = "fault") -> Finding:
 
 
 def left_out(index: FaceIndex) -> Iterator[Finding]:
-    """List what the reader left out, and what it saw and did not use."""
-    for kind, reasons in (("left out by the reader", index.left_out), ("seen and not used", index.unused)):
+    """List what the reader excluded, and what it saw and did not use."""
+    for kind, reasons in (("excluded by the reader", index.left_out), ("seen and not used", index.unused)):
         for reason, count in sorted(reasons.items()):
             if count:
                 yield Finding(kind, "note", str(index.root), reason, count)
@@ -75,7 +75,7 @@ def label_findings(index: FaceIndex) -> Iterator[Finding]:
         counts = part.class_counts()
         for i in np.flatnonzero(counts == 0) if counts.any() else ():
             name = part.labels.names[i] if part.labels is not None else ""
-            message = f"{split}: no face is labelled {name}"
+            message = f"{split}: no face is labeled {name}"
             yield Finding("class without faces", "note", str(index.root), message)
         for name in ("valence", "arousal"):
             values = part.table[name].dropna()
@@ -141,7 +141,7 @@ def groups(index: FaceIndex, severity: Severity) -> Iterator[Finding]:
 
 
 def files(index: FaceIndex) -> Iterator[Finding]:
-    """Pictures that no row shows, in the folders of those that are shown; videos that cannot be opened."""
+    """Images that no row shows, in the folders of those that are shown; videos that cannot be opened."""
     listed: defaultdict[Path, set[str]] = defaultdict(set)
     for shown in set(index.table["path"]):
         place = index.root / shown
@@ -150,10 +150,10 @@ def files(index: FaceIndex) -> Iterator[Finding]:
         there = images_of(peek(folder)) if obstacle(folder) is None and folder.is_dir() else ()
         extra = [name for name in there if name not in listed[folder]]
         if extra:
-            message = f"{len(extra)} pictures that are in no list or left out, such as {', '.join(extra[:3])}"
-            yield Finding("picture that is not used", "note", str(folder), message, len(extra))
+            message = f"{len(extra)} images that are in no list or excluded, such as {', '.join(extra[:3])}"
+            yield Finding("image that is not used", "note", str(folder), message, len(extra))
     if not any(reason.startswith("video") for reason in index.left_out):
-        return  # elsewhere, readers and the listed pictures tell
+        return  # elsewhere, readers and the listed images tell
     for listing in walk(index.root):
         for path in (listing.path / name for name in listing.files):
             if path.suffix.lower() in VIDEO_SUFFIXES and path.name not in listed.get(path.parent, ()):
@@ -164,21 +164,21 @@ def files(index: FaceIndex) -> Iterator[Finding]:
 
 
 def unreadable(index: FaceIndex, seen: Iterable[Picture]) -> Iterator[Finding]:
-    """Pictures that are missing, damaged or show nothing."""
+    """Images that are missing, damaged or show nothing."""
     sources, paths = index.table["source"].to_numpy(), index.table["path"].to_numpy()
     for picture in seen:
         first = picture.rows[0]
         where, path = str(sources[first]), index.root / paths[first]
         if picture.missing:
-            yield Finding("listed picture is missing", "fault", where, f"{path}: no such file")
+            yield Finding("listed image is missing", "fault", where, f"{path}: no such file")
         elif picture.problem is not None:
             yield Finding("cannot be opened", "fault", where, f"{path}: {picture.problem}")
         elif picture.thumbnail is not None and picture.thumbnail.std() < FLAT:
-            yield Finding("blank picture", "note", where, f"{path}: of one colour")
+            yield Finding("blank image", "note", where, f"{path}: of one color")
 
 
 def outside(index: FaceIndex, seen: Iterable[Picture]) -> Iterator[Finding]:
-    """Landmarks and boxes outside of their pictures."""
+    """Landmarks and boxes outside of their images."""
     columns = {name: index.table[name].to_numpy() for name in ("landmarks", "box", "source")}
     for picture in seen:
         if picture.size is None:
@@ -189,19 +189,19 @@ def outside(index: FaceIndex, seen: Iterable[Picture]) -> Iterator[Finding]:
             if landmarks is not None:
                 outside = (landmarks < -TOLERANCE) | (landmarks > np.array(picture.size) + TOLERANCE)
                 share = outside.any(axis=1).mean()
-                message = f"{share:.0%} of the landmarks are outside of the {width} x {height} picture"
+                message = f"{share:.0%} of the landmarks are outside of the {width} x {height} image"
                 if share > 0.5:
-                    yield Finding("landmarks outside of the picture", "fault", where, message)
+                    yield Finding("landmarks outside of the image", "fault", where, message)
                 elif share > 0:
-                    yield Finding("landmarks leave the picture", "note", where, message)
+                    yield Finding("landmarks leave the image", "note", where, message)
             if box is not None:
                 x0, y0, x1, y1 = box
                 text = ", ".join(f"{side:g}" for side in box)
-                message = f"box {text} and a picture of {width} x {height}"
+                message = f"box {text} and an image of {width} x {height}"
                 inside = min(x1, width) - max(x0, 0), min(y1, height) - max(y0, 0)
                 if min(inside) <= 0:
-                    yield Finding("box outside of the picture", "fault", where, message)
+                    yield Finding("box outside of the image", "fault", where, message)
                 elif min(inside) < SMALL:
                     yield Finding("box too small for a face", "fault", where, message)
                 elif min(x0, y0, width - x1, height - y1) < -TOLERANCE:
-                    yield Finding("box leaves the picture", "note", where, message)
+                    yield Finding("box leaves the image", "note", where, message)

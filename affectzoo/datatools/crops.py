@@ -3,10 +3,10 @@
 - Crop: the square that ``Preprocess.region`` cuts for the given margin, shrunk to ``size`` where larger and
   never enlarged. The face's box moves along, so a model whose margin is at most that one cuts the same
   square from the crop as from the original: pixel by pixel where nothing was shrunk.
-- Align: the picture is turned first, by the similarity that takes five points nearest to ``FIVE_POINTS``.
+- Align: the image is turned first, by the similarity that takes five points nearest to ``FIVE_POINTS``.
   RAF-DB's aligned faces were made so, but its template was not published; this one is the zoo's own.
-- Files: crops of up to 64 px are PNG, larger ones JPEG, quality 95, full colour resolution; grey faces are
-  grey files.
+- Files: crops of up to 64 px are PNG, larger ones JPEG, quality 95, full color resolution; gray faces are
+  gray files.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Align = Literal["none", "five_points"]
 PNG_UP_TO = 64
 
 FIVE_POINTS = np.array([[0.3, 0.36], [0.7, 0.36], [0.5, 0.59], [0.335, 0.82], [0.665, 0.82]])
-"""Eyes' centres, nose tip, mouth corners, in edges of the aligned face's box; the viewer's left first."""
+"""Eyes' centers, nose tip, mouth corners, in edges of the aligned face's box; the viewer's left first."""
 
 
 @dataclass(frozen=True)
@@ -55,16 +55,16 @@ def cut(
     """Cut one face out.
 
     Args:
-        image: The picture.
+        image: The image.
         box: The face there; ``None`` for a ready crop, which is only shrunk.
-        landmarks: Shape (N, 2), pixels of the picture.
+        landmarks: Shape (N, 2), pixels of the image.
         rule: How.
 
     Returns:
         The crop, and box and landmarks in its pixels.
 
     Raises:
-        AffectZooError: The box has no area inside the picture, or the face cannot be aligned.
+        AffectZooError: The box has no area inside the image, or the face cannot be aligned.
     """
     if rule.align == "five_points":
         image, box, landmarks = turn(image, landmarks, rule.margin)
@@ -98,15 +98,15 @@ def _shrink(image: Image, landmarks: Points | None, size: int) -> tuple[Image, N
 
 
 def turn(image: Image, landmarks: Points | None, margin: float) -> tuple[Image, Box, Points]:
-    """Turn a picture so that a face's five points come nearest to ``FIVE_POINTS`` of its box.
+    """Turn an image so that a face's five points come nearest to ``FIVE_POINTS`` of its box.
 
     Args:
-        image: The picture.
-        landmarks: 5 points (eyes' centres, nose tip, mouth corners) or 68, shape (N, 2).
+        image: The image.
+        landmarks: 5 points (eyes' centers, nose tip, mouth corners) or 68, shape (N, 2).
         margin: How much beyond the box to keep.
 
     Returns:
-        A square picture of the same resolution with the face upright, its box there, and all landmarks.
+        A square image of the same resolution with the face upright, its box there, and all landmarks.
 
     Raises:
         AlignmentError: There are neither 5 nor 68 landmarks, or they make no face.
@@ -130,7 +130,7 @@ def turn(image: Image, landmarks: Points | None, margin: float) -> tuple[Image, 
 
 
 def five_points(landmarks: Points | None) -> np.ndarray:
-    """Eyes' centres, nose tip and mouth corners, shape (5, 2), from 5 or 68 landmarks.
+    """Eyes' centers, nose tip and mouth corners, shape (5, 2), from 5 or 68 landmarks.
 
     Raises:
         AlignmentError: There are neither 5 nor 68.

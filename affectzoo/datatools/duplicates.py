@@ -1,4 +1,4 @@
-"""Find pictures that are there twice, bit by bit or by their looks."""
+"""Find images that are there twice, bit by bit or by their looks."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from affectzoo.datatools.findings import Finding, Severity
 from affectzoo.datatools.scan import Picture, near_pairs
 
 FLAT = 1.0
-"""Least standard deviation of the grey values of a picture that shows anything."""
+"""Least standard deviation of the gray values of an image that shows anything."""
 
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture as it is compared with others."""
+    """An image as it is compared with others."""
 
     dataset: str
     split: str
@@ -30,7 +30,7 @@ class Shown:
 
 
 def shown(name: str, index: FaceIndex, seen: Iterable[Picture]) -> list[Shown]:
-    """The pictures that show anything."""
+    """The images that show anything."""
     columns = {c: index.table[c].to_numpy() for c in ("split", "label", "clip", "source", "path")}
     return [
         Shown(
@@ -48,12 +48,12 @@ def shown(name: str, index: FaceIndex, seen: Iterable[Picture]) -> list[Shown]:
 
 
 def duplicates(pictures: Sequence[Shown], name: str, across: Severity) -> Iterator[Finding]:
-    """Pictures that are there twice, bit by bit or by their looks.
+    """Images that are there twice, bit by bit or by their looks.
 
     Frames of one clip are not compared with each other, and clips by their middle frames only.
 
     Args:
-        pictures: The pictures of the data set, then those of others.
+        pictures: The images of the data set, then those of others.
         name: The data set's name; pairs of two other data sets do not matter.
         across: Severity of exact duplicates in two splits of the data set.
     """

@@ -1,7 +1,7 @@
-"""``affectzoo data prepare``: cut every face out once, so that training reads small pictures.
+"""``affectzoo data prepare``: cut every face out once, so that training reads small images.
 
 A prepared folder takes the original's place: the data module is given it as root. What it holds is said in
-``affectzoo.datasets.prepared``, how faces are cut in ``affectzoo.datatools.crops``; a picture that needs no
+``affectzoo.datasets.prepared``, how faces are cut in ``affectzoo.datatools.crops``; an image that needs no
 change (a ready crop, small enough) is copied byte by byte.
 
 Work goes in steps of ``chunk`` faces. A step's crops are written first, then its record with a digest of each
@@ -62,7 +62,7 @@ class Step:
     rule: CropRule
     form: Form
     faces: Sequence[Mapping[str, Any]]
-    """Index rows, with ``row``; those of one picture or video follow one another."""
+    """Index rows, with ``row``; those of one image or video follow one another."""
 
 
 def prepare(
@@ -207,7 +207,7 @@ def _fingerprint(index: FaceIndex) -> str:
 
 
 def _steps(index: FaceIndex, out: Path, rule: CropRule, form: Form, chunk: int) -> list[Step]:
-    """Faces in steps; those of one picture or video stay together, frames in order."""
+    """Faces in steps; those of one image or video stay together, frames in order."""
     columns = ["path", "frame", "box", "landmarks", "pixels", "digest", "source"]
     faces: list[dict[str, Any]] = index.table[columns].to_dict("records")  # type: ignore[assignment]
     together: dict[Any, list[dict[str, Any]]] = {}
@@ -335,10 +335,10 @@ def _crops(step: Step) -> Iterator[tuple[dict[str, Any], bytes, str]]:
             content, suffix, box, points = _crop_file(step, face)
         except AffectZooError as error:
             reasons = {
-                UnreadableImageError: "unreadable picture",
+                UnreadableImageError: "unreadable image",
                 AlignmentError: "no five points to align by",
             }
-            record["failed"] = reasons.get(type(error), "face box outside the picture")
+            record["failed"] = reasons.get(type(error), "face box outside the image")
             record["message"] = f"{_original(face)}: {error} (listed in {face['source']})"
             yield record, b"", ""
         else:
@@ -412,7 +412,7 @@ def command(args: argparse.Namespace) -> None:
         f"{result['dataset']}: {counts} faces in {args.out} ({result['bytes'] / 1e6:,.1f} MB)", soft_wrap=True
     )
     for reason, count in sorted(result["left_out"].items()):
-        show(f"  left out: {reason}: {count:,}")
+        show(f"  excluded: {reason}: {count:,}")
     for failed in result["failed"][:5]:
         show(f"  {failed['message']}", soft_wrap=True)
     if len(result["failed"]) > 5:

@@ -1,4 +1,4 @@
-"""One pass over a data set's pictures: can they be decoded, how large are they, what do they look like."""
+"""One pass over a data set's images: can they be decoded, how large are they, what do they look like."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CHUNK = 2048
 
 @dataclass(frozen=True)
 class Picture:
-    """What is known of one picture, or of one video, after it was read.
+    """What is known of one image, or of one video, after it was read.
 
     Attributes:
         rows: Rows of the index that show it.
@@ -48,7 +48,7 @@ class Picture:
         missing: Whether the file is not there.
         size: Width and height in pixels.
         digest: SHA-256 of its decoded pixels; empty for a video.
-        thumbnail: 32 x 32 pixels, grey; of a video, its middle listed frame.
+        thumbnail: 32 x 32 pixels, gray; of a video, its middle listed frame.
     """
 
     rows: npt.NDArray[np.int64]
@@ -60,7 +60,7 @@ class Picture:
 
 
 def scan(index: FaceIndex, watch: Watch) -> list[Picture]:
-    """Read every picture of a data set once; of videos, the middle and the last listed frame.
+    """Read every image of a data set once; of videos, the middle and the last listed frame.
 
     Args:
         index: The data set.
@@ -97,13 +97,13 @@ def scan(index: FaceIndex, watch: Watch) -> list[Picture]:
 
 
 def perceptual_hashes(thumbnails: npt.NDArray[np.uint8]) -> Hashes:
-    """64 bits per picture that change little when it is resized, compressed or made brighter.
+    """64 bits per image that change little when it is resized, compressed or made brighter.
 
     Each says whether one of the 8 x 8 lowest frequencies of the discrete cosine transform, those without
-    variation along an axis left out, is above their median.
+    variation along an axis excluded, is above their median.
 
     Args:
-        thumbnails: Shape (N, 32, 32), grey.
+        thumbnails: Shape (N, 32, 32), gray.
 
     Returns:
         Shape (N,).
@@ -122,13 +122,13 @@ def perceptual_hashes(thumbnails: npt.NDArray[np.uint8]) -> Hashes:
 def near_pairs(
     thumbnails: npt.NDArray[np.uint8], distance: int = DISTANCE, correlation: float = CORRELATION
 ) -> npt.NDArray[np.int64]:
-    """Pairs of pictures that look the same.
+    """Pairs of images that look the same.
 
     Hashes that differ in at most d bits are equal in at least one of d + 1 pieces, so only hashes with an
     equal piece are compared. That finds candidates; thumbnails of 16 x 16 pixels that correlate confirm them.
 
     Args:
-        thumbnails: Shape (N, 32, 32), grey.
+        thumbnails: Shape (N, 32, 32), gray.
         distance: Most bits that may differ.
         correlation: Least correlation of the thumbnails.
 
@@ -153,7 +153,7 @@ def _candidates(hashes: Hashes, distance: int) -> Iterator[npt.NDArray[np.int64]
         piece = (hashes >> np.uint64(low)) & np.uint64((1 << int(high - low)) - 1)
         order = np.argsort(piece, kind="stable")
         piece, sorted_hashes = piece[order], hashes[order]
-        # Equal pieces are neighbours now: compare each with the next, the one after that, and so on.
+        # Equal pieces are neighbors now: compare each with the next, the one after that, and so on.
         start, shift = np.arange(len(hashes)), 1
         while len(start := start[start + shift < len(hashes)]):
             start = start[piece[start] == piece[start + shift]]

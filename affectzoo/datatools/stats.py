@@ -1,6 +1,6 @@
 """``affectzoo data stats``: what a data set holds, part by part: classes, affect, persons, clips, points.
 
-Pictures are opened only for their sizes, and only a sample of them, which the result says.
+Images are opened only for their sizes, and only a sample of them, which the result says.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def statistics(index: FaceIndex, sample: int = 500) -> dict[str, Any]:
 
     Args:
         index: All its faces.
-        sample: How many pictures to open for their sizes, drawn evenly at random, the same each time.
+        sample: How many images to open for their sizes, drawn evenly at random, the same each time.
 
     Returns:
         JSON-ready: ``dataset``, ``faces``, ``left_out``, ``unused``, ``classes`` (names in order), ``splits``
@@ -60,7 +60,7 @@ def statistics(index: FaceIndex, sample: int = 500) -> dict[str, Any]:
 
 
 def describe(table: pd.DataFrame, names: tuple[str, ...]) -> dict[str, Any]:
-    """Describe some faces; what the data set does not have is left out.
+    """Describe some faces; what the data set does not have is excluded.
 
     Args:
         table: Rows of an index table.
@@ -119,7 +119,7 @@ def quadrants(va: np.ndarray) -> dict[str, float]:
 
 
 def sizes(index: FaceIndex, sample: int) -> dict[str, Any]:
-    """Sizes of a sample of pictures.
+    """Sizes of a sample of images.
 
     Args:
         index: All faces.
@@ -154,7 +154,7 @@ def _spread(values: np.ndarray) -> dict[str, float]:
 
 
 def figures(index: FaceIndex, found: Mapping[str, Any], out: Path) -> list[Path]:
-    """Draw what there is to see: classes, valence and arousal, picture sizes.
+    """Draw what there is to see: classes, valence and arousal, image sizes.
 
     Args:
         index: All faces.
@@ -182,7 +182,7 @@ def figures(index: FaceIndex, found: Mapping[str, Any], out: Path) -> list[Path]
         plots.circumplex_figure(known, shares, written[-1], f"{index.dataset}: valence and arousal")
     pictures = found["pictures"]
     if len(pictures["sizes"]) > 1:
-        title = f"{index.dataset}: sizes of {pictures['sampled']:,} of {pictures['of']:,} pictures"
+        title = f"{index.dataset}: sizes of {pictures['sampled']:,} of {pictures['of']:,} images"
         written.append(out / "sizes.png")
         plots.size_figure(np.array(pictures["sizes"]), written[-1], title)
     return written
@@ -251,7 +251,7 @@ def command(args: argparse.Namespace) -> None:
         return
     console = stdout()
     console.print(statistics_table(found))
-    for kind, reasons in (("left out", found["left_out"]), ("seen and not used", found["unused"])):
+    for kind, reasons in (("excluded", found["left_out"]), ("seen and not used", found["unused"])):
         for reason, count in sorted(reasons.items()):
             console.print(f"{kind}: {reason}: {count:,}")
     pictures = found["pictures"]
@@ -261,7 +261,7 @@ def command(args: argparse.Namespace) -> None:
         if pictures["sizes"]
         else ""
     )
-    console.print(f"pictures: {pictures['sampled']:,} of {pictures['of']:,} opened{bad}{spans}")
+    console.print(f"images: {pictures['sampled']:,} of {pictures['of']:,} opened{bad}{spans}")
     console.print("a / b / c: minimum, median, maximum")
     if written:
         console.print(f"written: {', '.join(map(str, written))}", soft_wrap=True)

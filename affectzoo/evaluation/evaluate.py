@@ -152,7 +152,7 @@ def outputs(
         batch_size: Faces, or windows, per forward pass.
         window: Frames per window, see ``evaluate``.
         stride: From window to window, see ``evaluate``.
-        on_unreadable: At a picture that cannot be read: ``raise``, or ``skip``, which leaves the face out.
+        on_unreadable: At an image that cannot be read: ``raise``, or ``skip``, which leaves the face out.
         progress: See ``Progress``.
 
     Yields:
@@ -160,7 +160,7 @@ def outputs(
         fill a window up have a mask of ``False``; a frame of several windows comes several times.
 
     Raises:
-        UnreadableImageError: A picture cannot be read; under ``skip``: none of all can.
+        UnreadableImageError: An image cannot be read; under ``skip``: none of all can.
     """
     if window is None:
         window = default_window(model)
@@ -217,7 +217,7 @@ def _shown(value: float | None) -> str:
 def write_evaluation(
     out: Path, record: Mapping[str, Any], tables: Mapping[str, pd.DataFrame], title: str
 ) -> Path:
-    """Keep a measurement: its record and predictions, see ``write_record``, and pictures of them.
+    """Keep a measurement: its record and predictions, see ``write_record``, and images of them.
 
     Args:
         out: A run's folder.
@@ -225,7 +225,7 @@ def write_evaluation(
         tables: Its tables. Predictions are drawn into ``plots/<key>``: with classes
             ``confusion_matrix.png``, with values ``valence_arousal.png`` and, with clips, ``traces.png`` of
             the longest ones.
-        title: Over the pictures.
+        title: Over the images.
 
     Returns:
         The record's file.

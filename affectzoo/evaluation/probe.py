@@ -68,7 +68,7 @@ def label_order_probe(
         for (i, j), would_be in sorted(swaps.items(), key=lambda swap: -swap[1])
         if would_be > least
     ]
-    # Less than one face in favour of staying: classes without faces are not moved about.
+    # Less than one face in favor of staying: classes without faces are not moved about.
     outputs, should_be = linear_sum_assignment(counts.T + np.eye(classes) / (classes + 1), maximize=True)
     would_be = counts[should_be, outputs].sum()
     if would_be > least and (should_be != outputs).sum() > 2:

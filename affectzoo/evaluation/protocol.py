@@ -1,7 +1,7 @@
 """The faces of a published protocol, frozen as lists of ids.
 
 ``write_ids`` writes the ids of the faces that train, choose the epoch and test to a file that can be shared;
-``check_ids`` compares another copy of the data set with such a file. It holds neither pictures nor labels.
+``check_ids`` compares another copy of the data set with such a file. It holds neither images nor labels.
 The protocols are in ``affectzoo.evaluation.protocols``.
 """
 

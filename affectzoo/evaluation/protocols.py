@@ -129,7 +129,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 "affectnet7",
                 "AffectNet, seven classes without contempt, on the validation list",
                 f"{_AFFECTNET}, section 4.1, which has eight; seven are later practice",
-                f"{_NO_TEST}. Contempt is left out of training and test faces. A model of eight classes is "
+                f"{_NO_TEST}. Contempt is excluded of training and test faces. A model of eight classes is "
                 "measured by deleting its contempt output",
                 *_within("affectnet", "valid", classes=7),
                 task="expression",
@@ -145,7 +145,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
                 "affectnet_va",
                 "AffectNet, valence and arousal, on the validation list",
                 f"{_AFFECTNET}, section 4.3",
-                f"{_NO_TEST}. All faces with values count, those labelled none too (older release: 500)",
+                f"{_NO_TEST}. All faces with values count, those labeled none too (older release: 500)",
                 *_within("affectnet", "valid", classes=8, keep_none=True),
                 task="va",
                 metrics="RMSE, CORR, SAGR, CCC",
@@ -359,10 +359,10 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             ),
             Protocol(
                 "ckplus_5fold",
-                "CK+, peak pictures of six classes, features of RAF-DB, five folds",
+                "CK+, peak images of six classes, features of RAF-DB, five folds",
                 f"{_RAFDB}, section V-D, Table IX",
                 f"{_SUBJECTS.format('fif')}. The paper does not name the six classes; without contempt there "
-                "are 309 peak pictures, as it says",
+                "are 309 peak images, as it says",
                 *_within("ckplus", classes=6, frames=1),
                 task="expression",
                 metrics="accuracy",
@@ -374,7 +374,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             ),
             Protocol(
                 "ckplus_10fold",
-                "CK+, last three pictures of seven classes, ten folds",
+                "CK+, last three images of seven classes, ten folds",
                 "common practice; Lucey et al., CK+, CVPRW 2010, for the data",
                 f"{_SUBJECTS.format('ten')}. Papers also report eight classes with neutral, or six",
                 *_within("ckplus", classes=7, frames=3),
@@ -418,7 +418,7 @@ PROTOCOLS: Mapping[str, Protocol] = MappingProxyType(
             ),
             Protocol(
                 "jaffe_loso",
-                "JAFFE, seven classes, one person left out at a time",
+                "JAFFE, seven classes, one person excluded at a time",
                 f"{_RAFDB}, section V-A, Table V",
                 "The paper fits classifiers on hand-crafted features; a validation part is held out",
                 *_within("jaffe"),

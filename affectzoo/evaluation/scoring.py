@@ -211,7 +211,7 @@ def score(parts: Sequence[Part]) -> dict[str, Any]:
         ``metrics``, ``metrics_all`` where some faces have no answer, ``normalised``, ``per_class``,
         ``confusion``, ``probes``, ``interval`` and ``folds`` (each fold's metrics). On folds a metric is the
         mean over folds with its standard deviation, else it has a bootstrap interval. Counts by class,
-        normalised figures and probes are of all folds' faces together.
+        normalized figures and probes are of all folds' faces together.
     """
     first = parts[0]
     counted = [units(part) for part in parts]

@@ -1,1 +1,1 @@
-"""Finding faces in pictures; never part of training."""
+"""Finding faces in images; never part of training."""

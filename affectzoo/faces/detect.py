@@ -1,4 +1,4 @@
-"""Face detectors behind one call: picture in, boxes out.
+"""Face detectors behind one call: image in, boxes out.
 
 All return boxes that fit ``Preprocess`` as they are: ``benchmarks/crop_rule.py`` measures that the median
 longer edge of either detector's box is within 2 % of FER-2013's crops, from which its rule comes.
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 DetectorName = Literal["auto", "yunet", "haar", "none"]
 LONGEST_EDGE = 1280
-"""Larger pictures are searched at this size; boxes come back in the picture's own pixels."""
+"""Larger images are searched at this size; boxes come back in the image's own pixels."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +33,9 @@ class Detection:
     """One found face.
 
     Attributes:
-        box: x0, y0, x1, y1 in pixels of the picture; ``None``: the picture is the face.
+        box: x0, y0, x1, y1 in pixels of the image; ``None``: the image is the face.
         score: The detector's confidence: YuNet in 0..1, Haar an open scale; ``None`` without one.
-        points: Eye centres, nose tip, mouth corners, the picture's left first, shape (5, 2), or ``None``.
+        points: Eye centers, nose tip, mouth corners, the image's left first, shape (5, 2), or ``None``.
     """
 
     box: Box | None
@@ -49,17 +49,17 @@ class Detector(Protocol):
     name: str
 
     def __call__(self, image: Image) -> list[Detection]:
-        """Every face of an RGB picture, shape (H, W, 3), 0..255, the largest first."""
+        """Every face of an RGB image, shape (H, W, 3), 0..255, the largest first."""
         ...
 
 
 class ReadyCrop:
-    """No detector: each picture is one face already."""
+    """No detector: each image is one face already."""
 
     name = "none"
 
     def __call__(self, image: Image) -> list[Detection]:
-        """The picture itself."""
+        """The image itself."""
         return [Detection(box=None)]
 
 
@@ -82,7 +82,7 @@ class Haar:
         self._cascade = cv2.CascadeClassifier(str(path))
 
     def __call__(self, image: Image) -> list[Detection]:
-        """Every frontal face of an RGB picture, the largest first."""
+        """Every frontal face of an RGB image, the largest first."""
         small, scale = _reduced(image)
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         least = max(24, round(0.04 * min(grey.shape)))
@@ -148,7 +148,7 @@ class YuNet:
         return cls.kept()
 
     def __call__(self, image: Image) -> list[Detection]:
-        """Every face of an RGB picture, the largest first."""
+        """Every face of an RGB image, the largest first."""
         small, scale = _reduced(image)
         self._net.setInputSize((small.shape[1], small.shape[0]))
         _, found = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
@@ -199,7 +199,7 @@ def make_detector(name: DetectorName | Detector = "auto", path: Path | None = No
 
 
 def _reduced(image: Image) -> tuple[Image, float]:
-    """The picture at searching size, and the factor back to its own pixels."""
+    """The image at searching size, and the factor back to its own pixels."""
     height, width = image.shape[:2]
     scale = max(height, width) / LONGEST_EDGE
     if scale <= 1:

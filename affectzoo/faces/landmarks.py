@@ -20,7 +20,7 @@ def _runs(*runs: tuple[int, int, int]) -> list[tuple[int, int]]:
 
 MIRROR: Mapping[int, tuple[int, ...]] = MappingProxyType(
     {
-        # eye centres, nose tip, mouth corners (RAF-DB's manual points)
+        # eye centers, nose tip, mouth corners (RAF-DB's manual points)
         5: _mirror(5, (0, 1), (3, 4)),
         # iBUG: jaw, brows, nostrils, eyes (upper and lower lids), outer and inner lips
         68: _mirror(

@@ -1,7 +1,7 @@
 """One value that says how a face becomes a network's input, used wherever a face does so.
 
 Training, evaluation, the weights file and prediction all hold the same ``Preprocess``; none of
-them has a second opinion on crop, size, colour, range, mean or standard deviation.
+them has a second opinion on crop, size, color, range, mean or standard deviation.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     Points = npt.NDArray[np.float32]
 
 Box = tuple[float, float, float, float]
-"""A box as x0, y0, x1, y1 in pixels of its picture, x1 and y1 excluded."""
+"""A box as x0, y0, x1, y1 in pixels of its image, x1 and y1 excluded."""
 
 LARGEST = 1024
 """Bound on a face's edge, pixels: on what weights can ask of those who load them."""
 
 
 class Region(NamedTuple):
-    """A square in pixels of a picture; it may reach beyond the picture's edges."""
+    """A square in pixels of an image; it may reach beyond the image's edges."""
 
     x: int
     y: int
@@ -177,16 +177,16 @@ class Preprocess:
         return cls(**given)
 
     def region(self, image: Image, box: Box | None = None) -> Region:
-        """The square of a picture that becomes the face.
+        """The square of an image that becomes the face.
 
         Args:
             image: Shape (H, W, 3) or (H, W).
-            box: The face in pixels of ``image``: the square has its centre and its longer edge,
-                plus the margin. ``None`` when the picture is a ready crop: the square then holds
+            box: The face in pixels of ``image``: the square has its center and its longer edge,
+                plus the margin. ``None`` when the image is a ready crop: the square then holds
                 it whole, so nothing is ever stretched.
 
         Raises:
-            OptionError: The box has no area, or the square no pixel, inside the picture.
+            OptionError: The box has no area, or the square no pixel, inside the image.
         """
         height, width = image.shape[:2]
         x0, y0, x1, y1 = (0, 0, width, height) if box is None else box
@@ -197,18 +197,18 @@ class Preprocess:
             if x < width and y < height and x + side > 0 and y + side > 0:
                 return Region(x, y, side)
         raise OptionError(
-            f"face box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area inside a picture of "
+            f"face box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area inside an image of "
             f"{width} x {height} pixels"
         )
 
     def face(self, image: Image, box: Box | None = None) -> Image:
-        """Cut a face out, in this colour and at ``face_size``.
+        """Cut a face out, in this color and at ``face_size``.
 
-        Where the square leaves the picture, its edge pixels are repeated.
+        Where the square leaves the image, its edge pixels are repeated.
 
         Args:
-            image: Shape (H, W, 3) RGB or (H, W) grey, 0..255.
-            box: The face in the picture; ``None`` when the picture is a ready crop.
+            image: Shape (H, W, 3) RGB or (H, W) gray, 0..255.
+            box: The face in the image; ``None`` when the image is a ready crop.
 
         Returns:
             Shape (face_size, face_size, 3) or (face_size, face_size), 0..255.
@@ -235,8 +235,8 @@ class Preprocess:
         """Move landmarks along with ``face``.
 
         Args:
-            points: Shape (N, 2), x and y in pixels of ``image``; whole numbers are pixel centres.
-            image: The picture that ``face`` gets.
+            points: Shape (N, 2), x and y in pixels of ``image``; whole numbers are pixel centers.
+            image: The image that ``face`` gets.
             box: The box that ``face`` gets.
 
         Returns:
@@ -248,7 +248,7 @@ class Preprocess:
         return moved
 
     def tensor(self, face: Image) -> torch.Tensor:
-        """The network's input from a face: central cut if it is larger, scaled and normalised.
+        """The network's input from a face: central cut if it is larger, scaled and normalized.
 
         Args:
             face: Shape (S, S, 3) or (S, S), 0..255, S at least ``size``.
@@ -263,7 +263,7 @@ class Preprocess:
         cut = face[offset : offset + self.size, offset : offset + self.size]
         pixels = cut.reshape(self.size, self.size, self.channels)
         tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        # Pictures are on the CPU, whatever torch's default device is.
+        # Images are on the CPU, whatever torch's default device is.
         mean, std = (torch.tensor(v, device="cpu").view(-1, 1, 1) * 255 for v in (self.mean, self.std))
         return tensor.float().sub_(mean).div_(std)
 
@@ -273,7 +273,7 @@ class Preprocess:
         Args:
             image: Shape (H, W, 3) RGB or (H, W) gray, 0..255; or what ``files.images.as_image`` takes, such
                 as a Pillow image.
-            box: The face in the picture; ``None`` when the picture is a ready crop.
+            box: The face in the image; ``None`` when the image is a ready crop.
 
         Returns:
             Shape (channels, size, size), float32.

@@ -30,7 +30,7 @@ def one_row() -> Iterator[None]:
 
 @contextmanager
 def all_faults() -> Iterator[list[DataError]]:
-    """Let readers leave out rows at fault while it lasts, and note why; the list fills as they go."""
+    """Let readers exclude rows at fault while it lasts, and note why; the list fills as they go."""
     collected: list[DataError] = []
     before = _wanted.set(collected)
     try:

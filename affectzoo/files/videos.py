@@ -87,12 +87,12 @@ def open_video(path: Path) -> Video:
 
 
 def read_picture(path: Path, frame: int | None = None, digest: str | None = None) -> Image:
-    """A picture, or one frame of a video, RGB.
+    """An image, or one frame of a video, RGB.
 
     Args:
-        path: A picture's file, or a video's, known by its ending.
+        path: An image's file, or a video's, known by its ending.
         frame: Which frame of a video, from 0 on.
-        digest: Of a picture's file, see ``images.read_image``.
+        digest: Of an image's file, see ``images.read_image``.
 
     Raises:
         UnreadableImageError: It cannot be read.

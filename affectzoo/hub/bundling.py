@@ -1,7 +1,7 @@
 """Bundle a run's weights with the package, for maintainers.
 
     python -m affectzoo.hub.bundling RUN ARCH.TAG --record RUN/records/KEY.json --recipe recipes/...
-        --licence weights="..." pictures="..." labels="..."
+        --licence weights="..." images="..." labels="..."
 
 Writes ``assets/weights/<arch>.<tag>.safetensors`` and the entry ``.json`` beside it, which says the same.
 """
@@ -29,14 +29,14 @@ LIMIT = 12 * 2**20
 def bundle(
     run: Path, name: str, records: Sequence[Mapping[str, Any]], recipe: str, licence: Mapping[str, str]
 ) -> store.WeightsEntry:
-    """Copy a run's weights into the package, with what was measured and the licences.
+    """Copy a run's weights into the package, with what was measured and the licenses.
 
     Args:
         run: Folder of a finished run, or its weights file.
         name: ``arch.tag``.
         records: Of these weights, as ``affectzoo test``, ``validate`` or ``benchmark`` write them.
         recipe: The recipe it was trained by.
-        licence: Terms by subject: weights, code, pictures, labels.
+        licence: Terms by subject: weights, code, images, labels.
 
     Raises:
         WeightsError: The name does not fit, no record is of these weights, or the file is too large.
@@ -47,7 +47,7 @@ def bundle(
     if name.partition(".")[0] != meta.arch or not name.partition(".")[2]:
         raise WeightsError(f"'{name}' is no name for weights of {meta.arch}: expected {meta.arch}.TAG")
     if not records or not {"weights", "pictures", "labels"} <= set(licence):
-        raise WeightsError("bundled weights need records and licences of weights, pictures and labels")
+        raise WeightsError("bundled weights need records and licenses of weights, images and labels")
     identity = Identity.read(location.path)
     for record in records:
         if (reason := misfit(record, identity)) is not None:

@@ -34,7 +34,7 @@ _FOLDERS = re.compile(r"(?:~?/|[A-Za-z]:[\\/]|\\\\)[^:\n]*[\\/]")
 
 
 def public_training(facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Facts of a training; pictures that could not be read go by their file names."""
+    """Facts of a training; images that could not be read go by their file names."""
     if "unreadable" not in facts:
         return dict(facts)
     messages = [_FOLDERS.sub("", message) for message in facts["unreadable"]]

@@ -27,7 +27,7 @@ def demo(folder: Path, console: Console) -> None:
     """Predict on a photograph, draw the result, and measure the bundled model on rendered faces.
 
     Args:
-        folder: Where pictures, tables and JSON go.
+        folder: Where images, tables and JSON go.
         console: What the summary is printed on.
     """
     start = time.perf_counter()
@@ -54,5 +54,5 @@ def demo(folder: Path, console: Console) -> None:
             f"On real faces ({metric['data']} {metric['split']}, {metric['faces']:,}): "
             f"accuracy {metric['accuracy']:.4f}, as measured when the weights were published."
         )
-    console.print(f"pictures, tables, JSON: {folder} (open {drawn})", highlight=False)
+    console.print(f"images, tables, JSON: {folder} (open {drawn})", highlight=False)
     console.print(f"done in {time.perf_counter() - start:.0f} s", highlight=False)

@@ -7,10 +7,10 @@
 ``agreement``    tables of how far two annotators agree (Mollahosseini et al., AffectNet)
 ===============  ==================================================================================
 
-Answers are tables with one row per picture and one column per annotator; a missing answer is NaN or
+Answers are tables with one row per image and one column per annotator; a missing answer is NaN or
 ``None``. From a list with one line per answer::
 
-    answers = lines.pivot(index="picture", columns="annotator", values="label")
+    answers = lines.pivot(index="image", columns="annotator", values="label")
 """
 
 from affectzoo.labeltools.agreement import CategoryAgreement, affect_agreement, category_agreement

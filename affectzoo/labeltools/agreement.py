@@ -26,9 +26,9 @@ class CategoryAgreement(NamedTuple):
     """How far two annotators agree on classes.
 
     Attributes:
-        counts: Pictures by the first annotator's class (rows) and the second's (columns).
+        counts: Images by the first annotator's class (rows) and the second's (columns).
         percent: The same in percent of each row; NaN for a class that the first one never gave.
-        overall: Percent of all pictures on which both agree.
+        overall: Percent of all images on which both agree.
     """
 
     counts: pd.DataFrame
@@ -45,13 +45,13 @@ def category_agreement(
     are uncertain, or that it is no face: ``LabelSpace(tuple(CODES["affectnet"].values()))``.
 
     Args:
-        first: One annotator's class of each picture.
-        second: The other's, of the same pictures.
+        first: One annotator's class of each image.
+        second: The other's, of the same images.
         labels: All answers there are.
 
     Raises:
-        LabelError: An answer is no class; picture and annotator are named.
-        DataError: The pictures are not the same, there are none, or one lacks an answer.
+        LabelError: An answer is no class; image and annotator are named.
+        DataError: The images are not the same, there are none, or one lacks an answer.
     """
     one, other = _indices(first, second, labels)
     counts = np.zeros((len(labels), len(labels)), dtype=np.int64)
@@ -72,19 +72,19 @@ def affect_agreement(
     """AffectNet's Table 6.
 
     Args:
-        first: One annotator's ``valence`` and ``arousal`` of each picture, in [-1, 1], and, where
+        first: One annotator's ``valence`` and ``arousal`` of each image, in [-1, 1], and, where
             ``labels`` are named, ``label``.
-        second: The other's, of the same pictures.
-        labels: All classes there are, to look also at the pictures on whose class both agree.
+        second: The other's, of the same images.
+        labels: All classes there are, to look also at the images on whose class both agree.
 
     Returns:
-        RMSE, CORR, SAGR and CCC by valence and arousal over ``all`` pictures, and over those of the
+        RMSE, CORR, SAGR and CCC by valence and arousal over ``all`` images, and over those of the
         ``same category``. CORR and CCC are 0 where they are not defined.
 
     Raises:
-        LabelError: A label is no class; picture and annotator are named.
-        DataError: The pictures are not the same, there are none (or none of the same category), a
-            column is not there, or a value is NaN or outside [-1, 1]; picture and annotator are named.
+        LabelError: A label is no class; image and annotator are named.
+        DataError: The images are not the same, there are none (or none of the same category), a
+            column is not there, or a value is NaN or outside [-1, 1]; image and annotator are named.
     """
     _same_pictures(first, second)
     values = [_values(table, name) for table, name in ((first, "first"), (second, "second"))]
@@ -94,7 +94,7 @@ def affect_agreement(
         one, other = _indices(_column(first, "label"), _column(second, "label"), labels)
         scenarios = {"same category": one == other, "all": everything}
         if not (one == other).any():
-            raise DataError("agreement: the annotators agree on no picture's class; leave labels out")
+            raise DataError("agreement: the annotators agree on no image's class; leave labels out")
     columns = {}
     for scenario, chosen in scenarios.items():
         metrics = VAMetrics(DIMENSIONS)
@@ -108,7 +108,7 @@ def affect_agreement(
 def _same_pictures(first: pd.Series[str] | pd.DataFrame, second: pd.Series[str] | pd.DataFrame) -> None:
     if len(first) == 0 or not first.index.equals(second.index) or not first.index.is_unique:
         raise DataError(
-            f"agreement: {len(first)} pictures of the first annotator, {len(second)} of the second; expected "
+            f"agreement: {len(first)} images of the first annotator, {len(second)} of the second; expected "
             "the same ones in the same order, each once, as the index"
         )
 
@@ -123,8 +123,8 @@ def _indices(
     if len(missing):
         row, column = missing[0]
         raise DataError(
-            f"agreement: picture {both.index[row]} has no label of the {both.columns[column]} annotator; "
-            "leave such pictures out"
+            f"agreement: image {both.index[row]} has no label of the {both.columns[column]} annotator; "
+            "leave such images out"
         )
     return codes[:, 0], codes[:, 1]
 
@@ -141,7 +141,7 @@ def _values(table: pd.DataFrame, annotator: str) -> np.ndarray:
     if len(faulty):
         row, column = faulty[0]
         raise DataError(
-            f"agreement: picture {table.index[row]}, {annotator} annotator: {DIMENSIONS[column]} is "
-            f"{values[row, column]}, expected a number in [-1, 1]; leave such pictures out"
+            f"agreement: image {table.index[row]}, {annotator} annotator: {DIMENSIONS[column]} is "
+            f"{values[row, column]}, expected a number in [-1, 1]; leave such images out"
         )
     return values

@@ -14,19 +14,19 @@ def class_indices(answers: pd.DataFrame, labels: LabelSpace) -> npt.NDArray[np.i
     """The index of each answer's class.
 
     Args:
-        answers: Class names, one row per picture and one column per annotator; NaN or ``None`` where
+        answers: Class names, one row per image and one column per annotator; NaN or ``None`` where
             there is no answer.
         labels: The classes.
 
     Returns:
-        Shape (pictures, annotators), -1 where there is no answer.
+        Shape (images, annotators), -1 where there is no answer.
 
     Raises:
-        DataError: There are no pictures or no annotators, or one of either is there twice.
-        LabelError: An answer is no class; picture and annotator are named.
+        DataError: There are no images or no annotators, or one of either is there twice.
+        LabelError: An answer is no class; image and annotator are named.
     """
     if answers.empty:
-        raise DataError(f"answers: {answers.shape[0]} pictures, {answers.shape[1]} annotators; expected some")
+        raise DataError(f"answers: {answers.shape[0]} images, {answers.shape[1]} annotators; expected some")
     for names, kind in ((answers.index, "picture"), (answers.columns, "annotator")):
         if not names.is_unique:
             raise DataError(f"answers: {kind} {names[names.duplicated()][0]} is there twice")
@@ -37,6 +37,6 @@ def class_indices(answers: pd.DataFrame, labels: LabelSpace) -> npt.NDArray[np.i
             index[place] = labels.index(str(name))
         except LabelError as error:
             row, column = divmod(int(np.flatnonzero(codes == place)[0]), answers.shape[1])
-            where = f"answers: picture {answers.index[row]}, annotator {answers.columns[column]}"
+            where = f"answers: image {answers.index[row]}, annotator {answers.columns[column]}"
             raise LabelError(f"{where}: {error}") from None
     return index[codes].reshape(answers.shape)

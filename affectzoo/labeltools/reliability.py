@@ -1,17 +1,17 @@
-"""How reliable each annotator of a crowd is, and how difficult each picture.
+"""How reliable each annotator of a crowd is, and how difficult each image.
 
 Li and Deng, "Reliable Crowdsourcing and Deep Locality-Preserving Learning for Unconstrained Facial
 Expression Recognition", IEEE TIP 28(1), 2019, section III-A and Algorithm 1. Annotator i is right about
-picture j with probability ``sigmoid(alpha_i * beta_j)``: ``alpha`` is the reliability, ``1 / beta`` the
-difficulty. Expectation maximisation alternates between the pictures' classes (E-step) and both (M-step).
+image j with probability ``sigmoid(alpha_i * beta_j)``: ``alpha`` is the reliability, ``1 / beta`` the
+difficulty. Expectation maximisation alternates between the images' classes (E-step) and both (M-step).
 
 Three things that the paper leaves open are chosen here:
 
 - A wrong answer is any other class, equally likely, and so is every class beforehand.
-- The likelihood alone has no maximum: ``beta`` of a picture on which all agree grows without end, and
+- The likelihood alone has no maximum: ``beta`` of an image on which all agree grows without end, and
   ``alpha`` times c and ``beta`` over c say the same. So ``alpha`` and ``ln beta`` have normal priors
   around 1 and 0, as in the method that the paper builds on (Whitehill et al., NIPS 2009).
-- ``beta`` starts at the entropy of the picture's answers, as printed, but not below 0.1: where all agree
+- ``beta`` starts at the entropy of the image's answers, as printed, but not below 0.1: where all agree
   the entropy is 0, and ``beta`` must be above.
 """
 
@@ -33,18 +33,18 @@ from affectzoo.labeltools.answers import class_indices
 
 Array = npt.NDArray[np.float64]
 LEAST_BETA = 0.1
-"""Where ``beta`` starts for pictures on which all agree."""
+"""Where ``beta`` starts for images on which all agree."""
 
 
 @dataclass(frozen=True)
 class Reliability:
-    """What was found out about annotators and pictures.
+    """What was found out about annotators and images.
 
     Attributes:
         annotators: ``alpha`` of each annotator: the higher the better; 0 is right half the time. Guesses
             among more than two classes are right less often: their ``alpha`` is below 0.
-        pictures: ``beta`` of each picture, above 0; ``1 / beta`` is its difficulty.
-        posterior: Probability of each class for each picture; rows sum to 1.
+        pictures: ``beta`` of each image, above 0; ``1 / beta`` is its difficulty.
+        posterior: Probability of each class for each image; rows sum to 1.
         objective: Log-likelihood of the answers plus log-priors after each E-step; never falls.
         converged: Whether the last step gained less than asked for.
     """
@@ -57,7 +57,7 @@ class Reliability:
 
     @property
     def labels(self) -> pd.Series[str]:
-        """The most probable class of each picture."""
+        """The most probable class of each image."""
         names = self.posterior.columns[self.posterior.to_numpy().argmax(axis=1)]
         return pd.Series(names, self.posterior.index, name="label")
 
@@ -70,10 +70,10 @@ def estimate_reliability(
     tolerance: float = 1e-6,
     max_steps: int = 200,
 ) -> Reliability:
-    """Estimate annotators' reliabilities and pictures' classes from the answers alone.
+    """Estimate annotators' reliabilities and images' classes from the answers alone.
 
     Args:
-        answers: Class names, one row per picture and one column per annotator; NaN or ``None`` where
+        answers: Class names, one row per image and one column per annotator; NaN or ``None`` where
             there is no answer.
         labels: The classes, two or more.
         prior: How strongly ``alpha`` and ``ln beta`` are drawn to 1 and 0: one over the priors'
@@ -82,8 +82,8 @@ def estimate_reliability(
         max_steps: Stop after so many steps all the same, with a warning.
 
     Raises:
-        LabelError: An answer is no class; picture and annotator are named.
-        DataError: A picture has no answer, an annotator gave none, or there are fewer than two
+        LabelError: An answer is no class; image and annotator are named.
+        DataError: An image has no answer, an annotator gave none, or there are fewer than two
             annotators.
         AffectZooError: ``prior``, ``tolerance`` or ``max_steps`` is out of range, or there are fewer than
             two classes.
@@ -123,7 +123,7 @@ class _Given:
     annotator: npt.NDArray[np.int64]
     label: npt.NDArray[np.int64]
     shape: tuple[int, int, int]
-    """Pictures, annotators, classes."""
+    """Images, annotators, classes."""
 
     @classmethod
     def read(cls, answers: pd.DataFrame, labels: LabelSpace) -> _Given:
@@ -131,7 +131,7 @@ class _Given:
         if answers.shape[1] < 2:
             raise DataError("answers: one annotator, whom nobody can agree with; expected two or more")
         given = codes >= 0
-        for names, axis, said in ((answers.index, 1, "picture {} has"), (answers.columns, 0, "{} gave")):
+        for names, axis, said in ((answers.index, 1, "image {} has"), (answers.columns, 0, "{} gave")):
             silent = np.flatnonzero(~given.any(axis=axis))
             if len(silent):
                 others = f", and {len(silent) - 1} more" if len(silent) > 1 else ""
@@ -140,13 +140,13 @@ class _Given:
         return cls(picture, annotator, codes[picture, annotator], (*codes.shape, len(labels)))
 
     def per_class(self, weights: Array | None = None) -> Array:
-        """Sums over each picture's answers by class, of ``weights`` or of 1; shape (pictures, classes)."""
+        """Sums over each image's answers by class, of ``weights`` or of 1; shape (images, classes)."""
         pictures, _, classes = self.shape
         cell = self.picture * classes + self.label
         return np.bincount(cell, weights, pictures * classes).reshape(pictures, classes).astype(np.float64)
 
     def entropy(self) -> Array:
-        """Entropy in nats of each picture's answers, shape (pictures,)."""
+        """Entropy in nats of each image's answers, shape (images,)."""
         votes = self.per_class()
         share = votes / votes.sum(axis=1, keepdims=True)
         entropy: Array = -xlogy(share, share).sum(axis=1)
@@ -154,7 +154,7 @@ class _Given:
 
 
 def _e_step(given: _Given, alpha: Array, ln_beta: Array) -> tuple[Array, float]:
-    """Probability of each picture's class, and the log-likelihood of all answers."""
+    """Probability of each image's class, and the log-likelihood of all answers."""
     pictures, _, classes = given.shape
     x = alpha[given.annotator] * np.exp(ln_beta)[given.picture]
     wrong = -np.logaddexp(0, x) - math.log(classes - 1)

@@ -1,8 +1,8 @@
-"""What a crowd's votes make of a picture: one class, two classes, or neither.
+"""What a crowd's votes make of an image: one class, two classes, or neither.
 
 Li and Deng, "Reliable Crowdsourcing and Deep Locality-Preserving Learning for Unconstrained Facial
 Expression Recognition", IEEE TIP 28(1), 2019, section III-A: the classes with more than the mean of the
-picture's votes are its valid labels. One valid label: single-label subset. Two, and neutral is not among
+image's votes are its valid labels. One valid label: single-label subset. Two, and neutral is not among
 them: two-tab subset, a compound expression.
 """
 
@@ -36,16 +36,16 @@ def weighted_votes(
     """The votes for each class, each weighing as much as its annotator is reliable.
 
     Args:
-        answers: Class names, one row per picture and one column per annotator; NaN or ``None`` where
+        answers: Class names, one row per image and one column per annotator; NaN or ``None`` where
             there is no answer.
         labels: The classes.
         reliability: Of each annotator, from 0 on; by default 1.
 
     Returns:
-        One row per picture, one column per class.
+        One row per image, one column per class.
 
     Raises:
-        LabelError: An answer is no class; picture and annotator are named.
+        LabelError: An answer is no class; image and annotator are named.
         DataError: An annotator's reliability is missing, NaN or negative.
     """
     codes = class_indices(answers, labels)
@@ -63,16 +63,16 @@ def weighted_votes(
 
 
 def valid_labels(votes: pd.DataFrame) -> pd.DataFrame:
-    """Which classes have more than the mean of a picture's votes.
+    """Which classes have more than the mean of an image's votes.
 
     Args:
-        votes: Votes, weighted votes or shares; one row per picture, one column per class.
+        votes: Votes, weighted votes or shares; one row per image, one column per class.
 
     Returns:
         Booleans of the same shape. Votes that are equal but for rounding have no valid label.
 
     Raises:
-        DataError: A picture has no votes, or one that is NaN or negative.
+        DataError: An image has no votes, or one that is NaN or negative.
     """
     values = votes.to_numpy(np.float64)
     for faulty, fault in (
@@ -82,23 +82,23 @@ def valid_labels(votes: pd.DataFrame) -> pd.DataFrame:
     ):
         if faulty.any():
             picture = votes.index[int(faulty.argmax())]
-            raise DataError(f"votes: picture {picture} {fault}; expected numbers from 0 on")
+            raise DataError(f"votes: image {picture} {fault}; expected numbers from 0 on")
     above = values > values.mean(axis=1, keepdims=True) * (1 + 1e-9)
     return pd.DataFrame(above, votes.index, votes.columns)
 
 
 def subsets(votes: pd.DataFrame) -> pd.DataFrame:
-    """Sort pictures into the single-label and the two-tab subset.
+    """Sort images into the single-label and the two-tab subset.
 
     Args:
-        votes: Votes, weighted votes or shares; one row per picture, one column per class.
+        votes: Votes, weighted votes or shares; one row per image, one column per class.
 
     Returns:
-        One row per picture. ``subset``: ``single``, ``two_tab`` or ``none``; ``labels``: the names of
+        One row per image. ``subset``: ``single``, ``two_tab`` or ``none``; ``labels``: the names of
         its valid labels, the highest first.
 
     Raises:
-        DataError: A picture has no votes, or one that is NaN or negative.
+        DataError: An image has no votes, or one that is NaN or negative.
     """
     valid = valid_labels(votes).to_numpy()
     order = np.argsort(-votes.to_numpy(np.float64), axis=1, kind="stable")
@@ -121,7 +121,7 @@ def compound_class(labels: Iterable[str]) -> str | None:
         labels: Names of basic classes, in any order.
 
     Returns:
-        A class of ``rafdb11``; ``fearfully_disgusted``, which RAF-DB has too few pictures of; or
+        A class of ``rafdb11``; ``fearfully_disgusted``, which RAF-DB has too few images of; or
         ``None`` for classes that make up none.
     """
     return _COMPOUND.get(frozenset(canonical(name) for name in labels))

@@ -162,7 +162,7 @@ def facts_of(group: Group) -> dict[str, str]:
 
 
 def warnings_of(group: Group, ranked: Sequence[Entry]) -> tuple[str, ...]:
-    """Of the faces, of those left out, and of systems whose outputs seem to be misread.
+    """Of the faces, of those excluded, and of systems whose outputs seem to be misread.
 
     Args:
         group: Whose faces these are.
@@ -172,7 +172,7 @@ def warnings_of(group: Group, ranked: Sequence[Entry]) -> tuple[str, ...]:
     found += own_warnings(group)
     for record in group.records:
         left_out = at(record, "faces", "left_out") or {}
-        found += [f"{count:,} faces are left out: {reason}" for reason, count in left_out.items() if count]
+        found += [f"{count:,} faces are excluded: {reason}" for reason, count in left_out.items() if count]
     for entry in ranked:
         for label, record in entry.runs():
             found += [f"{label}: {_probe(probe)}" for probe in record.get("probes") or ()]

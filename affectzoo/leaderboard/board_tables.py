@@ -17,7 +17,7 @@ KIND = Column(
     "zoo: a model; features: a classifier on a model's features; classical: a classifier on computed "
     "features; external: another system's outputs",
 )
-TRAINED = Column("trained on", "data that the system has learnt from")
+TRAINED = Column("trained on", "data that the system has learned from")
 EPOCH = Column("epoch", "how the epoch was chosen")
 NOTES = Column("notes", "read them before the figures of the row")
 
@@ -114,7 +114,7 @@ def measured_table(group: Group, ranked: Sequence[Entry], metrics: Sequence[str]
 
 
 def further_table(ranked: Sequence[Entry], metrics: Sequence[str]) -> Table | None:
-    """The metrics that the first table leaves out."""
+    """The metrics that the first table excludes."""
     rows = [{SYSTEM: entry.system, **metric_cells(entry, entry.metrics, metrics)} for entry in ranked]
     return make_table("further", "Further metrics", rows, metric_columns(metrics))
 

@@ -77,7 +77,7 @@ def leaderboard(
 
     Args:
         records: In any order.
-        published: Figures of papers; those of protocols without a record are left out.
+        published: Figures of papers; those of protocols without a record are excluded.
         comparisons: With ``group``, ``first``, ``second``, ``metric``, ``difference``, ``low``, ``high``,
             ``p_exact`` or ``None``, ``faces`` and ``verdict``.
         date: ``YYYY-MM-DD``.
@@ -157,7 +157,7 @@ def _sum(values: Iterable[float | None]) -> float:
 TEMPLATE = Path(__file__).parent.parent / "assets" / "leaderboard.html.jinja"
 
 Plots = Mapping[str, Sequence[tuple[str, Path]]]
-"""By group id, caption and PNG file of each picture."""
+"""By group id, caption and PNG file of each image."""
 
 READING = (
     "Compare figures only within one table of measured systems: all its rows are about the same faces.",
@@ -186,14 +186,14 @@ def write_leaderboard(
         records: What was measured.
         published: Figures of papers, of any protocol.
         comparisons: See ``leaderboard.leaderboard``.
-        plots: Pictures; linked in the Markdown, embedded in the HTML.
+        plots: Images; linked in the Markdown, embedded in the HTML.
 
     Returns:
         Both files, Markdown first.
 
     Raises:
-        AffectZooError: There is no record, or no such picture.
-        UnknownNameError: Pictures of a group that no record belongs to.
+        AffectZooError: There is no record, or no such image.
+        UnknownNameError: Images of a group that no record belongs to.
     """
     page = leaderboard(records, published, comparisons, datetime.now(UTC).date().isoformat())
     links = {
@@ -211,7 +211,7 @@ def markdown(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) 
 
     Args:
         page: What to show.
-        plots: By group id, caption and link of each picture.
+        plots: By group id, caption and link of each image.
 
     Returns:
         The same tables as the HTML page.
@@ -245,11 +245,11 @@ def html(page: Leaderboard, plots: Plots) -> str:
 
     Args:
         page: What to show.
-        plots: Pictures to embed.
+        plots: Images to embed.
 
     Raises:
-        AffectZooError: There is no such picture.
-        UnknownNameError: Pictures of a group that the page does not have.
+        AffectZooError: There is no such image.
+        UnknownNameError: Images of a group that the page does not have.
     """
     known = [board.group.id for board in page.boards]
     for group in plots:
@@ -274,5 +274,5 @@ def _embedded(path: Path) -> str:
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise AffectZooError(f"leaderboard: cannot read the picture {path}: {error.strerror}") from error
+        raise AffectZooError(f"leaderboard: cannot read the image {path}: {error.strerror}") from error
     return f"data:image/png;base64,{b64encode(content).decode()}"

@@ -120,7 +120,7 @@ class _Figures:
         self.drawn: Plots = []
 
     def path(self, caption: str, name: str) -> Path:
-        """A new picture's file."""
+        """A new image's file."""
         stem = re.sub(r"[^\w.+-]+", "-", f"{self.group.id}-{name}")[:120]
         taken = {path.stem for _, path in self.drawn}
         path = self.folder / f"{stem}{f'-{len(taken)}' if stem in taken else ''}.png"

@@ -14,7 +14,7 @@ def class_weights(counts: npt.ArrayLike, kind: ClassWeights, beta: float = 0.999
     """How much an error on each class counts.
 
     ``inverse`` is ``f_min / f_i``. AffectNet's eq. 10 prints the inverse of that, which would weigh
-    frequent classes more, while its text and results penalise errors on rare classes more; the text
+    frequent classes more, while its text and results penalize errors on rare classes more; the text
     is followed. ``effective`` is ``(1 - beta) / (1 - beta^n_i)``, scaled to mean 1 (Cui et al.,
     "Class-Balanced Loss Based on Effective Number of Samples", CVPR 2019, eq. 2).
 

@@ -1,7 +1,7 @@
 """Losses on the last hidden feature: locality-preserving loss and center loss.
 
 Both pull a face's feature towards others of its class: towards the mean of its k nearest ones (Li
-and Deng, RAF-DB, eq. 4 and 5), or towards the class's one centre (Wen et al., "A Discriminative
+and Deng, RAF-DB, eq. 4 and 5), or towards the class's one center (Wen et al., "A Discriminative
 Feature Learning Approach for Deep Face Recognition", ECCV 2016).
 """
 
@@ -32,14 +32,14 @@ def locality_preserving(
 ) -> torch.Tensor:
     """Locality-preserving loss, ``1/(2n) sum_i || x_i - mean of its k nearest of its class ||^2``.
 
-    Neighbours are looked for among the other faces of the batch and the memory. They count as
+    Neighbors are looked for among the other faces of the batch and the memory. They count as
     constants, so the gradient is ``(x_i - mean) / n`` (eq. 5). A face with fewer than k candidates
     takes all it has; one with none adds 0.
 
     Args:
         features: Shape (n, D).
-        labels: Class indices, shape (n,); faces of class -1 neither add nor serve as neighbours.
-        k: Size of the neighbourhood, at least 1.
+        labels: Class indices, shape (n,); faces of class -1 neither add nor serve as neighbors.
+        k: Size of the neighborhood, at least 1.
         memory: Features of other faces, shape (m, D).
         memory_labels: Their class indices, shape (m,); -1 marks rows that do not count.
         batch: The faces of all processes, of which ``features`` are this one's; by default those alone.
@@ -104,7 +104,7 @@ def center_loss(
     Args:
         features: Shape (n, D).
         labels: Class indices, shape (n,); faces of class -1 add 0.
-        centers: One centre per class, shape (C, D), taken as constants.
+        centers: One center per class, shape (C, D), taken as constants.
         share: What stands for n: each process's share of a batch over several; by default n.
     """
     pull = (features - centers[labels.clamp_min(0)]) * (labels >= 0)[:, None]
@@ -168,8 +168,8 @@ class FeatureLoss:
     Attributes:
         name: ``none``, ``locality`` or ``center``.
         weight: Factor of the loss (the paper's lambda; best 0.003 of 0..0.1).
-        k: Neighbours of the locality-preserving loss (best 20 of 10..60).
-        memory: How many training faces' latest features are kept to look for neighbours in, beside
+        k: Neighbors of the locality-preserving loss (best 20 of 10..60).
+        memory: How many training faces' latest features are kept to look for neighbors in, beside
             the batch; 0 for the batch alone. The size of the training set stands in for the paper's
             search over all of it.
         rate: By which share of the way a center moves at each step (Wen et al.'s alpha).
@@ -212,7 +212,7 @@ class LocalityPreservingLoss(nn.Module):
         """Reserve the memory.
 
         Args:
-            k: Size of the neighbourhood.
+            k: Size of the neighborhood.
             memory: How many faces to remember.
             dim: Length of a feature.
         """
@@ -235,7 +235,7 @@ class LocalityPreservingLoss(nn.Module):
             features: Shape (n, D).
             labels: Class indices, shape (n,).
             rows: Which training face each is, shape (n,): a face's own older feature is no
-                neighbour.
+                neighbor.
 
         Returns:
             A scalar, see ``locality_preserving``.
@@ -263,24 +263,24 @@ class LocalityPreservingLoss(nn.Module):
 
 
 class CenterLoss(nn.Module):
-    """``center_loss`` with centres that follow the batches of all processes (Wen et al., eq. 3 and 4)."""
+    """``center_loss`` with centers that follow the batches of all processes (Wen et al., eq. 3 and 4)."""
 
     centers: torch.Tensor
 
     def __init__(self, classes: int, dim: int, rate: float) -> None:
-        """Put all centres at the origin.
+        """Put all centers at the origin.
 
         Args:
             classes: Number of classes.
             dim: Length of a feature.
-            rate: By which share of the way centres move.
+            rate: By which share of the way centers move.
         """
         super().__init__()
         self.rate = rate
         self.register_buffer("centers", torch.zeros(classes, dim))
 
     def forward(self, features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> torch.Tensor:
-        """The loss of a batch; afterwards the centres of the classes of all processes' batches move.
+        """The loss of a batch; afterwards the centers of the classes of all processes' batches move.
 
         Args:
             features: Shape (n, D).

@@ -8,7 +8,7 @@ import torch
 def moments(
     prediction: torch.Tensor, target: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Count, both means, both variances and the covariance per column, population normalised.
+    """Count, both means, both variances and the covariance per column, population normalized.
 
     Args:
         prediction: Shape (N, D).

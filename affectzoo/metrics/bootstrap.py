@@ -38,7 +38,7 @@ class Interval(NamedTuple):
         value: On the faces as they are.
         low: Lower end.
         high: Upper end.
-        undefined: Resamples in which the metric was NaN; they are left out of the interval.
+        undefined: Resamples in which the metric was NaN; they are excluded of the interval.
     """
 
     value: npt.NDArray[np.float64]

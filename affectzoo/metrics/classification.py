@@ -8,7 +8,7 @@ Three steps: ``confusion`` counts faces, true class by predicted class; the form
 ``cohens_kappa``, ``krippendorffs_alpha``, ``percent``) take such counts, in any leading
 shape; ``class_metrics`` gives everything at once, with the areas under the curves. Faces may count any number
 of times (``counts``, whole numbers), in many ways at once: so ``skew`` and ``bootstrap`` draw them. Values
-are in double precision; NaN where undefined. A class that no face has is left out of every average; a face
+are in double precision; NaN where undefined. A class that no face has is excluded of every average; a face
 predicted as that class counts as wrong.
 """
 
@@ -95,7 +95,7 @@ class ClassMetrics(NamedTuple):
 def labelled(
     scores: Array, labels: Array, counts: Array | None = None
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Check, and leave out faces without a label.
+    """Check, and exclude faces without a label.
 
     Args:
         scores: Class scores, shape (N, C).
@@ -103,7 +103,7 @@ def labelled(
         counts: How often each face counts, shape (N, T); by default once.
 
     Returns:
-        Scores (float64), labels, and counts (float32 where exact, (N, 1) by default) of the labelled faces.
+        Scores (float64), labels, and counts (float32 where exact, (N, 1) by default) of the labeled faces.
 
     Raises:
         DataError: The shapes do not fit, or a score is NaN.

@@ -56,12 +56,12 @@ def skew_normalised(scores: Array, labels: Array, *, trials: int = 200, seed: in
         LabelError: A label is not -1 and no class.
     """
     if trials < 1:
-        raise DataError(f"skew normalisation: {trials} trials; expected at least 1")
+        raise DataError(f"skew normalization: {trials} trials; expected at least 1")
     s, y, _ = labelled(scores, labels)
     sizes = y.bincount(minlength=s.shape[1])
     occurring = sizes[sizes > 0]
     if not len(occurring):
-        raise DataError("skew normalisation: no face has a label")
+        raise DataError("skew normalization: no face has a label")
     smallest = int(occurring.min())
     if int(occurring.max()) == smallest:
         trials = 1

@@ -1,7 +1,7 @@
 """The AlexNet baseline of AffectNet (Mollahosseini et al., TAC 2019, section 4.2).
 
-Krizhevsky's network in Caffe's order, pooling before local response normalisation as AffectNet's text has it,
-with two-group convolutions; torchvision's ``alexnet`` is a later one without groups and normalisation.
+Krizhevsky's network in Caffe's order, pooling before local response normalization as AffectNet's text has it,
+with two-group convolutions; torchvision's ``alexnet`` is a later one without groups and normalization.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class AlexNetTrunk(nn.Module):
     feature_dim = 4096
 
     def __init__(self, dropout: float = 0.5) -> None:
-        """Initialise.
+        """Initialize.
 
         Args:
             dropout: Share of units dropped after each fully connected layer in training.

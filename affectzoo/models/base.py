@@ -228,7 +228,7 @@ class AffectModel(nn.Module):
             path: Written by affectzoo, for this architecture.
             new_head: Load the trunk alone and keep this model's heads. The file may then also be of the
                 architecture that is a part of this one's trunk (a recurrent model's backbone), whose last
-                layers are left out where this one has none such.
+                layers are excluded where this one has none such.
 
         Returns:
             The file's metadata.

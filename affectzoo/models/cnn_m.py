@@ -21,12 +21,12 @@ class CNNMTrunk(nn.Module):
     """Five convolutions with batch norm and a fully connected layer.
 
     The table's padding is TensorFlow's: where 'SAME' needs an odd number of rows or columns, the one more is
-    at the end. The paper's initialisation of the fully connected layer (variance 0.1, biases 1) is not taken
+    at the end. The paper's initialization of the fully connected layer (variance 0.1, biases 1) is not taken
     over: it makes the features some 35 times as large as MSRA's.
     """
 
     def __init__(self, units: int = 4096) -> None:
-        """Initialise.
+        """Initialize.
 
         Args:
             units: Units of the fully connected layer.

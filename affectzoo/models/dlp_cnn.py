@@ -43,14 +43,14 @@ class BaseDCNNTrunk(nn.Module):
     feature_dim = 2000
 
     def __init__(self) -> None:
-        """Initialise as the paper does (MSRA, zero biases)."""
+        """Initialize as the paper does (MSRA, zero biases)."""
         super().__init__()
         self.conv = conv_trunk(batch_norm=False)
         self.fc = nn.Linear(CHANNELS[-1] * 11 * 11, self.feature_dim)
         init_msra(self)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Features, shape (B, 2000), not negative, of grey faces, shape (B, 1, 90, 90)."""
+        """Features, shape (B, 2000), not negative, of gray faces, shape (B, 1, 90, 90)."""
         return torch.relu(self.fc(self.conv(image).flatten(1)))
 
 
@@ -60,7 +60,7 @@ class DLPCNNSmallTrunk(nn.Module):
     feature_dim = 512
 
     def __init__(self, dropout: float = 0.5) -> None:
-        """Initialise.
+        """Initialize.
 
         Args:
             dropout: Share of features dropped in training.
@@ -72,14 +72,14 @@ class DLPCNNSmallTrunk(nn.Module):
         init_msra(self)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
-        """Features, shape (B, 512), not negative, of grey faces, shape (B, 1, H, W), H and W >= 8."""
+        """Features, shape (B, 512), not negative, of gray faces, shape (B, 1, H, W), H and W >= 8."""
         pooled = self.conv(image).mean(dim=(2, 3))
         features: torch.Tensor = self.dropout(torch.relu(self.fc(pooled)))
         return features
 
 
 class BaseDCNN(AffectModel):
-    """baseDCNN: 90 px crops of 100 px grey faces, softmax loss; the center-loss row by its recipe."""
+    """baseDCNN: 90 px crops of 100 px gray faces, softmax loss; the center-loss row by its recipe."""
 
     arch = "base_dcnn"
     default_preprocess = Preprocess(size=90, resize=100, color="gray", mean=(0.0,), std=(1.0,))
@@ -101,7 +101,7 @@ class DLPCNN(BaseDCNN):
 
 
 class DLPCNNSmall(AffectModel):
-    """Compact DLP-CNN for 48 px grey faces, small enough to bundle."""
+    """Compact DLP-CNN for 48 px gray faces, small enough to bundle."""
 
     arch = "dlp_cnn_s"
     default_preprocess = Preprocess(size=48, color="gray", mean=(0.5,), std=(0.25,))

@@ -33,7 +33,7 @@ def join_landmarks(features: torch.Tensor, landmarks: torch.Tensor | None, point
     if landmarks is None:
         raise OptionError(
             f"landmarks are missing: this model takes {points} points of each face beside its "
-            "picture; give them, or build the model with landmarks=False"
+            "image; give them, or build the model with landmarks=False"
         )
     if landmarks.shape != (len(features), points, 2):
         raise OptionError(

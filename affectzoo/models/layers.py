@@ -6,7 +6,7 @@ from torch import nn
 
 
 def init_msra(module: nn.Module) -> None:
-    """MSRA initialisation (He et al., ICCV 2015) of convolutions and linear layers, zero biases."""
+    """MSRA initialization (He et al., ICCV 2015) of convolutions and linear layers, zero biases."""
     for layer in module.modules():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             nn.init.kaiming_normal_(layer.weight, mode="fan_in", nonlinearity="relu")

@@ -61,7 +61,7 @@ class VGGTrunk(nn.Module):
         landmarks: int = 0,
         imagenet: str | None = None,
     ) -> None:
-        """Initialise.
+        """Initialize.
 
         Args:
             blocks: ``LAYOUT_11`` or ``LAYOUT_16``.
@@ -88,7 +88,7 @@ class VGGTrunk(nn.Module):
     def _start_from(self, network: Any) -> None:
         """Take the convolutions of timm's VGG and, where of the same size, its fully connected layers.
 
-        Columns of landmarks keep their initialisation.
+        Columns of landmarks keep their initialization.
         """
         self.features.load_state_dict(network.features.state_dict())
         layers = [layer for layer in self.fc if isinstance(layer, nn.Linear)]
@@ -121,7 +121,7 @@ class VGGSmallTrunk(nn.Module):
     feature_dim = 64
 
     def __init__(self, conv_dropout: float = 0.3, dropout: float = 0.25) -> None:
-        """Initialise.
+        """Initialize.
 
         Args:
             conv_dropout: Share of values dropped behind the second convolution in training.

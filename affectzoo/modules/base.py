@@ -167,7 +167,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
             )
         if served and not self.sequence:
             raise OptionError(
-                f"{self.arch} reads single faces, the data serve windows of {served} frames: leave out "
+                f"{self.arch} reads single faces, the data serve windows of {served} frames: exclude "
                 "--data.window and --data.eval_window, or take a model of clips, such as cnn_gru"
             )
         if stage == "fit":
@@ -209,7 +209,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
 
         Returns:
             The faces' rows of the index table, shape (N,), and the outputs for them; frames that only fill a
-            window up are left out.
+            window up are excluded.
         """
         with torch.autocast(self.device.type, enabled=False):
             output, batch = self.predict_batch(batch)

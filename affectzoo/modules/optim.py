@@ -1,4 +1,4 @@
-"""Optimisers and schedules as the papers describe them: values a recipe states, built by torch."""
+"""Optimizers and schedules as the papers describe them: values a recipe states, built by torch."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ ScheduleName = Literal["constant", "steps", "cosine", "one_cycle"]
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """An optimiser and its rates.
+    """An optimizer and its rates.
 
     Attributes:
         name: ``sgd``, ``adam`` or ``adamw``.
@@ -27,7 +27,7 @@ class OptimizerSettings:
         momentum: Of SGD.
         nesterov: Of SGD.
         weight_decay: Of the trunk's weights.
-        head_weight_decay: Of the heads' weights; ``None``: as the trunk's. Biases and normalisation
+        head_weight_decay: Of the heads' weights; ``None``: as the trunk's. Biases and normalization
             parameters never decay.
         trunk_lr: Learning rate of the trunk; ``None``: as the heads'.
     """
@@ -55,7 +55,7 @@ class OptimizerSettings:
             raise OptionError("optimizer: nesterov needs a momentum above 0")
 
     def build(self, trunk: nn.Module, heads: nn.Module) -> Optimizer:
-        """The optimiser over what of both parts may be trained."""
+        """The optimizer over what of both parts may be trained."""
         head_decay = self.weight_decay if self.head_weight_decay is None else self.head_weight_decay
         trunk_lr = self.lr if self.trunk_lr is None else self.trunk_lr
         groups: list[dict[str, Any]] = []

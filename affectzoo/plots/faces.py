@@ -22,7 +22,7 @@ def class_figure(
     Args:
         counts: Part to faces per class.
         names: Class names, as many.
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         title: Above the bars.
     """
     thick = 0.84 / len(counts)
@@ -55,7 +55,7 @@ def circumplex_figure(
         parts: Part to valence and arousal of its faces, shape (N, 2), in [-1, 1].
         quadrants: Part to share of each quadrant by name, the positive and active one first, then against
             the clock.
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         title: Above the panels.
     """
     edges = np.linspace(-1.05, 1.05, 22)  # cells of 0.1 around the tenths, which some annotators keep to
@@ -76,11 +76,11 @@ def circumplex_figure(
 
 
 def size_figure(sizes: np.ndarray, path: Path, title: str = "") -> None:
-    """Draw widths and heights of pictures; larger dots are more pictures.
+    """Draw widths and heights of images; larger dots are more images.
 
     Args:
         sizes: Width, height and how often, shape (N, 3).
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         title: Above.
     """
     width, height, times = sizes.T
@@ -109,11 +109,11 @@ def features_figure(
     Args:
         points: Projected features, shape (N, 2).
         classes: Class name of each face, N of them.
-        intensity: Of each face, shape (N,); NaN where it is not known, which is drawn in grey. ``None``: no
+        intensity: Of each face, shape (N,); NaN where it is not known, which is drawn in gray. ``None``: no
             second panel.
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         title: Above the panels.
-        intensity_name: Beside the second panel's colours.
+        intensity_name: Beside the second panel's colors.
 
     Raises:
         DataError: There are no points, or the shapes do not fit.

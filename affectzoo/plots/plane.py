@@ -19,7 +19,7 @@ FEW = 5
 """Cells with fewer faces are hatched: their error says little."""
 
 BAR: dict[str, Any] = {"fraction": 0.04, "pad": 0.02, "aspect": 30}
-"""Shape of the colour bar beside a grid of panels."""
+"""Shape of the color bar beside a grid of panels."""
 
 
 def plane_figure(
@@ -27,12 +27,12 @@ def plane_figure(
 ) -> None:
     """Draw where labels and predictions lie in the plane, a panel each (as Aff-Wild's Fig. 15).
 
-    All panels have one logarithmic colour scale.
+    All panels have one logarithmic color scale.
 
     Args:
         histograms: ``labels`` or a system to edges of the cells, shape (B + 1,), faces per cell, shape
             (B, B), and the number of faces outside, which is said in the panel (``metrics.cells.Histogram``).
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         title: Above the panels.
 
     Raises:
@@ -58,15 +58,15 @@ def cell_error_figure(
 ) -> None:
     """Draw the error in each cell of the labels, a panel per system (as AffectNet's Fig. 7).
 
-    All panels have one colour scale, up to the largest error of a cell with ``FEW`` faces or more. Cells with
+    All panels have one color scale, up to the largest error of a cell with ``FEW`` faces or more. Cells with
     fewer are hatched, those without a face blank.
 
     Args:
         errors: System to edges of the cells, shape (B + 1,), faces per cell and RMSE per cell, both of shape
             (B, B), see ``metrics.cells.CellErrors``.
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         title: Above the panels.
-        error_name: Beside the colours.
+        error_name: Beside the colors.
 
     Raises:
         DataError: There is no system, no face in any cell, or edges and cells do not fit.

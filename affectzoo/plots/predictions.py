@@ -18,7 +18,7 @@ def confusion_figure(confusion: np.ndarray, names: Sequence[str], path: Path, ti
     Args:
         confusion: Counts, true class by predicted class, shape (C, C).
         names: Class names, C of them.
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         title: Above the matrix.
     """
     support = confusion.sum(axis=1, keepdims=True)
@@ -47,7 +47,7 @@ def agreement_figure(
 
     Args:
         values: ``valence`` or ``arousal`` to labels and predictions, each of shape (N,).
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         title: Above the panels.
     """
     edges = np.linspace(-1.05, 1.05, 22)
@@ -78,7 +78,7 @@ def traces_figure(
     Args:
         clips: Clip to ``valence`` or ``arousal`` to frame numbers, labels and then the predictions of each
             system, each of shape (T,). A NaN leaves a gap.
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         title: Above.
         systems: What the predictions are called, in their order.
 

@@ -1,4 +1,4 @@
-"""What the figures share: colours, titles, panels, legends and files."""
+"""What the figures share: colors, titles, panels, legends and files."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7F7F7F")
-"""Told apart also by those who see no red or green (Okabe and Ito), and a grey."""
+"""Told apart also by those who see no red or green (Okabe and Ito), and a gray."""
 
 COLORS = dict(zip(("train", "valid", "test"), PALETTE, strict=False))
 """Of each part."""
@@ -73,14 +73,14 @@ def plane(axes: Axes, limit: float = 1.05) -> None:
 
 
 def count_norm(counts: Iterable[np.ndarray]) -> LogNorm:
-    """One logarithmic colour scale for the counts of all panels."""
+    """One logarithmic color scale for the counts of all panels."""
     from matplotlib.colors import LogNorm
 
     return LogNorm(1, max(2, *(cells.max() for cells in counts)))
 
 
 def legend_below(figure: Figure, axes: Axes) -> None:
-    """One legend under the figure, with what was labelled on ``axes``, in as many columns as fit."""
+    """One legend under the figure, with what was labeled on ``axes``, in as many columns as fit."""
     handles, labels = axes.get_legend_handles_labels()
     widest = max(len(label) for label in labels)
     columns = max(1, min(len(labels), int(10 * figure.get_figwidth() / (widest + 6))))

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from matplotlib.transforms import Bbox
 
 KINDS = {"measured": (PALETTE[0], "o"), "published": (PALETTE[4], "s"), "claimed": (PALETTE[2], "D")}
-"""Colour and marker of each kind of result: measured here, by a paper, by the weights' own metadata."""
+"""Color and marker of each kind of result: measured here, by a paper, by the weights' own metadata."""
 
 FILL = PALETTE[5]
 """Of the points of ``cost_figure``."""
@@ -38,7 +38,7 @@ def cost_figure(
     Args:
         points: System to latency in ms, value (more is better) and number of parameters, which is the
             point's area; ``None``, drawn hollow, where it is not known.
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         metric: Beside the values.
         title: Above.
 
@@ -88,7 +88,7 @@ def interval_figure(
     Args:
         rows: Name, value, lower and upper limit (``None``: no interval) and kind, one of ``KINDS``. A value
             that is NaN has a row without a point.
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         metric: Under the values.
         title: Above.
 
@@ -130,7 +130,7 @@ def recall_figure(recalls: Mapping[str, Mapping[str, float | None]], path: Path,
     Args:
         recalls: System to recall by class, in [0, 1]; where it is ``None``, NaN or not there, the cell is
             blank.
-        path: The picture's file; its ending says which format.
+        path: The image's file; its ending says which format.
         title: Above.
 
     Raises:

@@ -12,7 +12,7 @@ from affectzoo.faces.preprocess import Preprocess
 from affectzoo.labels import TASKS, LabelSpace, label_space
 
 SUBJECTS = ("weights", "code", "starting weights", "pictures", "labels")
-"""What a licence names terms for."""
+"""What a license names terms for."""
 
 _LARGEST = 65_536
 """Bound on whole numbers among an architecture's arguments, and on the length of lists its 4096th part."""

@@ -60,7 +60,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         if not plain or tensor.is_quantized or tensor.is_complex():
             raise WeightsError(
                 f"{path}: {name} is no plain tensor of numbers ({tensor.layout}, {tensor.dtype}, on "
-                f"{tensor.device}); save the network before it was quantised, pruned or moved"
+                f"{tensor.device}); save the network before it was quantized, pruned or moved"
             )
     return checkpoint
 
@@ -73,7 +73,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
             if OURS in (file.metadata() or {}):
                 raise WeightsError(
                     f"{path}: is in the zoo's format already; use it as it is, such as: "
-                    f"affectzoo predict PICTURE --model {path}"
+                    f"affectzoo predict IMAGE --model {path}"
                 )
             return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, ordered=False)
     except (SafetensorError, OSError) as error:

@@ -1,7 +1,7 @@
-"""The golden face: a picture with the answers that a set of weights gives for it, inside the weights file.
+"""The golden face: an image with the answers that a set of weights gives for it, inside the weights file.
 
 Loading repeats the answers once per file and machine. What goes wrong most often with weights, another scale
-of pixels, another crop, other colours, an altered layer, then fails loudly instead of giving wrong results
+of pixels, another crop, other colors, an altered layer, then fails loudly instead of giving wrong results
 silently. ``AFFECTZOO_SELF_TEST=0`` switches the test off.
 """
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 FACE = ASSETS / "demo" / "rendered" / "happiness"
 FRAMES = 4
 LONGEST = 1024
-"""Pixels of a golden picture's edge, at most."""
+"""Pixels of a golden image's edge, at most."""
 
 TOLERANCE = 0.005
 """Greatest difference, absolute and relative: kernels of processors and libraries differ by much less,
@@ -90,7 +90,7 @@ def test(model: AffectModel, path: Path, tensors: Mapping[str, torch.Tensor], *,
     """
     golden = {name.removeprefix(GOLDEN): tensor for name, tensor in tensors.items()}
     if not _is_face(golden, model.landmarks):
-        raise WeightsError(f"{path}: its golden face is no picture with a face's box and landmarks")
+        raise WeightsError(f"{path}: its golden face is no image with a face's box and landmarks")
     for name, found in _answers(model, golden).items():
         if not heads and name != "features":
             continue

@@ -36,7 +36,7 @@ PERMISSIVE = {
     *("mit", "apache-2.0", "bsd-2-clause", "bsd-3-clause", "isc", "zlib", "unlicense", "public-domain"),
     *("cc0-1.0", "cc-by-3.0", "cc-by-4.0", "odc-by", "pddl", "cdla-permissive-1.0", "cdla-permissive-2.0"),
 }
-"""Licences, by SPDX identifier in lower case, that allow any use."""
+"""Licenses, by SPDX identifier in lower case, that allow any use."""
 
 ON_HUB = "on the Hub"
 """What a row says of files that are not on this machine yet."""
@@ -110,7 +110,7 @@ def prefetch(rows: list[dict[str, Any]]) -> None:
 def licence_kind(terms: Mapping[str, str]) -> str:
     """What the terms of a set of weights allow: permissive, non-commercial, or unknown.
 
-    Those of weights, pictures and labels count. Permissive: each is a licence of ``PERMISSIVE`` and nothing
+    Those of weights, images and labels count. Permissive: each is a license of ``PERMISSIVE`` and nothing
     else, such as ``MIT`` or ``FER+: MIT``. Non-commercial: at least one says so. Anything else is to be read.
 
     Args:

@@ -187,7 +187,7 @@ def test_what_was_measured_is_not_measured_again(
 def test_other_weights_faces_or_notes_are_other_records(data: Path, task: Task, tmp_path: Path) -> None:
     one = export(tmp_path / "one", "dlp_cnn_s", "ferplus8")
     two = export(tmp_path / "two", "dlp_cnn_s", "ferplus8")
-    noted = Task(task.protocol, task.roots, note="of other pictures")
+    noted = Task(task.protocol, task.roots, note="of other images")
     keys = {runner._key(t, ZooSystem("x", str(run))) for t in (task, noted) for run in (one, two)}
     assert len(keys) == 4
     assert runner._key(task, ZooSystem("x", str(one))) in keys
@@ -214,7 +214,7 @@ def test_classes_are_matched_by_name_and_missing_outputs_deleted(
 
 def test_classes_that_the_model_lacks_are_an_error(task: Task, tmp_path: Path) -> None:
     run = export(tmp_path / "run", "dlp_cnn_s", "rafdb7")
-    with pytest.raises(LabelError, match=r"faces labelled contempt, which the model's rafdb7 .* lacks"):
+    with pytest.raises(LabelError, match=r"faces labeled contempt, which the model's rafdb7 .* lacks"):
         benchmark([task], [ZooSystem("x", str(run))], tmp_path / "out")
 
 
@@ -471,8 +471,8 @@ def test_unreadable_pictures_have_no_answer(tmp_path: Path) -> None:
     root = write_ferplus(tmp_path / "ferplus")
     task = Task(find_protocol("ferplus_valid"), {"ferplus": root})
     victim = root / task.folds[0].test.table["path"][0]
-    victim.write_bytes(b"no picture")
-    (root / task.folds[0].parts["train"].table["path"][1]).write_bytes(b"no picture")
+    victim.write_bytes(b"no image")
+    (root / task.folds[0].parts["train"].table["path"][1]).write_bytes(b"no image")
     systems = [ZooSystem(BUNDLED, BUNDLED), *(ClassifierSystem(s, s) for s in (f"{BUNDLED}+svm", "hog+lda"))]
     records = benchmark([task], systems, tmp_path / "out")
     for record in records:
@@ -528,7 +528,7 @@ def test_protocol_that_counts_clips(tmp_path: Path) -> None:
 
 def test_a_detector_changes_boxes_but_no_ids(task: Task, tmp_path: Path) -> None:
     class Half:
-        """Finds the middle of every other picture."""
+        """Finds the middle of every other image."""
 
         name = "half"
         calls = 0

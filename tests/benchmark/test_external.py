@@ -185,7 +185,7 @@ def test_several_annotated_faces_of_a_picture(tmp_path: Path) -> None:
     np.testing.assert_array_equal(found.scores, [[0, 0, 1], [1, 0, 0]])  # type: ignore[arg-type]
     by_id = "".join(f'"{name}",anger\n' for name in ids(index))
     assert not read_predictions(csv(tmp_path, f"id,label\n{by_id}"), index, LABELS).missing.any()
-    with pytest.raises(DataError, match="line 2: the picture has 2 annotated faces; a column id, or x0"):
+    with pytest.raises(DataError, match="line 2: the image has 2 annotated faces; a column id, or x0"):
         read_predictions(csv(tmp_path, "file,label\na.png,anger\n"), index, LABELS)
 
 

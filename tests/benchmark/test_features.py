@@ -1,4 +1,4 @@
-"""Features of faces, the classifiers on them, and their picture."""
+"""Features of faces, the classifiers on them, and their image."""
 
 from __future__ import annotations
 
@@ -101,11 +101,11 @@ def test_hog256_has_each_cell_under_its_four_blocks() -> None:
 def test_lbp_of_a_constant_face_and_of_an_edge() -> None:
     found = classical.lbp(np.stack([np.full((100, 100), 90, np.uint8), *step(100, 50)]))
     constant, edge = found.reshape(2, 10, 10, 59)
-    every = 57  # all eight neighbours at least as bright; 58 is what is not uniform
+    every = 57  # all eight neighbors at least as bright; 58 is what is not uniform
     assert (constant[..., every] == 1).all() and constant.sum() == 100
     assert (np.delete(edge, 5, axis=0)[..., every] == 1).all()
     np.testing.assert_allclose(edge[5, :, every], 0.8)
-    # rows 50 and 51 have three darker neighbours above: one other code
+    # rows 50 and 51 have three darker neighbors above: one other code
     other = np.flatnonzero(np.delete(edge[5, 0], every))
     assert len(other) == 1 and other[0] < 57
     np.testing.assert_allclose(edge[5, :, other[0]], 0.2)
@@ -463,7 +463,7 @@ def test_frames_in_several_windows_have_the_mean_of_their_features() -> None:
 
 
 def test_features_of_faces_on_disk_some_of_which_cannot_be_read(small: AffectModel, tmp_path: Path) -> None:
-    """Whole batches of damaged pictures, and a last one of one, end nothing."""
+    """Whole batches of damaged images, and a last one of one, end nothing."""
     rows = [{"path": f"{i}.png", "clip": "a", "frame": i} for i in range(7)]
     for i in range(7):
         face = picture(np.random.default_rng(i), 32, 32, 3)
@@ -482,7 +482,7 @@ def test_features_of_faces_on_disk_some_of_which_cannot_be_read(small: AffectMod
             extract_features(extractor, index.rows(~known), on_unreadable="skip")
 
 
-# The picture and the command
+# The image and the command
 
 
 def test_projection_keeps_classes_apart_and_is_the_same_each_time() -> None:

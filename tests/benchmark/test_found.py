@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Fake:
-    """Finds the boxes that it was given for pictures of a height."""
+    """Finds the boxes that it was given for images of a height."""
 
     name = "fake"
 

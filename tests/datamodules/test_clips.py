@@ -215,7 +215,7 @@ def test_quadrants_are_duplicated_to_their_shares() -> None:
     va = np.repeat([[0.5, 0.5], [-0.5, 0.5], [0.5, -0.5], [-0.5, -0.5]], [430, 400, 40, 7], axis=0)
     rows = resample_quadrants(np.concatenate([va, [[np.nan, np.nan]]]))
     counts = np.unique(rows, return_counts=True)[1]
-    assert len(counts) == 878  # nothing is left out
+    assert len(counts) == 878  # nothing is excluded
     total = 400 / 0.24  # what exceeds its share most stays as it is
     quadrants = np.split(counts, [430, 830, 870, 877])
     assert [int(q.sum()) for q in quadrants] == [*(round(total * s) for s in (0.43, 0.24, 0.19, 0.14)), 1]

@@ -238,7 +238,7 @@ def test_ferplus_targets(ferplus: Path, rule: VoteRule, targets: set[tuple[float
 
 
 def damage(data: FERPlus, split: str, *rows: int) -> list[str]:
-    """Empty some pictures of a part; returns their paths."""
+    """Empty some images of a part; returns their paths."""
     paths = data.index.part(split).table["path"][list(rows)].tolist()
     for path in paths:
         (data.index.root / path).write_bytes(b"")
@@ -275,10 +275,10 @@ def test_unreadable_images_do_not_count_and_are_named_once(ferplus: Path, worker
             batch["target"][~batch["mask"]].isnan().all() and batch["target"][batch["mask"]].isfinite().all()
         )
     assert not any("unreadable" in batch for batch in batches)
-    messages = [str(warning.message) for warning in told if "left out" in str(warning.message)]
+    messages = [str(warning.message) for warning in told if "excluded" in str(warning.message)]
     assert len(messages) == len(data.unreadable) == 8
     for number, (message, path) in enumerate(zip(messages, paths, strict=True), start=1):
-        assert message.startswith(f"left out ({number} so far): {ferplus / path}: the file is")
+        assert message.startswith(f"excluded ({number} so far): {ferplus / path}: the file is")
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -314,8 +314,8 @@ def test_many_unreadable_images_are_counted_not_all_named(
         for batch in data.val_dataloader():
             data.on_before_batch_transfer(batch, 0)
         data.teardown("validate")
-    assert len([w for w in told if "left out" in str(w.message)]) == 10
-    assert "left out 23 unreadable images" in caplog.text
+    assert len([w for w in told if "excluded" in str(w.message)]) == 10
+    assert "excluded 23 unreadable images" in caplog.text
 
 
 def test_data_speaks_the_models_labels_by_name(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ FACES = {68: FACE68, 5: FACE5}
 
 
 def drawn(shape: Points, side: int = 400) -> tuple[Picture, Points]:
-    """A picture with one dot per landmark, whose grey value is 40 + 3 x the landmark's number."""
+    """An image with one dot per landmark, whose gray value is 40 + 3 x the landmark's number."""
     points = np.round(shape * side / 26 + side / 2).astype(np.float32)
     image = np.zeros((side, side), np.uint8)
     for number, (x, y) in enumerate(points.astype(int)):

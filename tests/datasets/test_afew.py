@@ -117,7 +117,7 @@ def test_a_clip_in_two_places(afew: Path) -> None:
         read_afew(afew)
     sad.unlink()
     write_picture(afew / "Train_AFEW" / "Sad" / "000046280" / "001.jpg", CROP)
-    with pytest.raises(DataError, match=r"000046280: the clip is also (in|labelled) "):
+    with pytest.raises(DataError, match=r"000046280: the clip is also (in|labeled) "):
         read_afew(afew)
 
 
@@ -159,7 +159,7 @@ def test_afew_serves_windows(afew: Path, pictures: Any) -> None:
     batch = next(iter(data.test_dataloader()))
     assert tuple(batch["image"].shape) == (4, 3, 3, 16, 16)
     assert batch["label"][0].tolist() == [0, 0, 0]
-    if pictures == "video":  # frame n is evenly grey, 8 n
+    if pictures == "video":  # frame n is evenly gray, 8 n
         grey = batch["image"][0].mean(dim=(1, 2, 3)) * 0.5 + 0.5
         np.testing.assert_allclose(grey.numpy() * 255, [0, 8, 16], atol=2)
         assert batch["label"][1].tolist() == [0, -1, -1]  # the fourth frame alone
@@ -176,7 +176,7 @@ def test_sfew_layouts(tmp_path: Path, kind: Any, nested: bool, suffix: str) -> N
     index = read_sfew(write_sfew(tmp_path, kind, nested=nested, suffix=suffix), kind)
     table = index.table
     assert index.labels is SPACES["afew7"]
-    assert index.left_out == {"picture without label": 3}
+    assert index.left_out == {"image without label": 3}
     assert index.split_counts() == {"train": 14, "valid": 14}
     assert index.class_counts().tolist() == [4] * 7
     for row in table.to_dict("records"):
@@ -204,7 +204,7 @@ def test_sfew_ignores_what_is_no_picture(sfew: Path) -> None:
 def test_a_picture_twice(sfew: Path, place: str) -> None:
     name = "Some_Movie_001234560_00000012.png"
     write_picture(sfew / place / name, CROP)
-    with pytest.raises(DataError, match=rf"{re.escape(name)}: the picture is also in .*Train_Aligned_Faces"):
+    with pytest.raises(DataError, match=rf"{re.escape(name)}: the image is also in .*Train_Aligned_Faces"):
         read_sfew(sfew)
 
 
@@ -219,7 +219,7 @@ def test_one_name_in_both_parts_is_two_pictures(sfew: Path) -> None:
 def test_no_sfew_there(tmp_path: Path, sfew: Path) -> None:
     with pytest.raises(DataNotFoundError, match=r"Train_Aligned_Faces/Angry/\*\.png"):
         read_sfew(tmp_path / "nowhere")
-    with pytest.raises(DataNotFoundError, match=r"no original pictures; --data\.pictures aligned"):
+    with pytest.raises(DataNotFoundError, match=r"no original images; --data\.pictures aligned"):
         read_sfew(sfew, "original")
 
 

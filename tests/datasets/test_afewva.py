@@ -78,8 +78,8 @@ def test_missing_and_unlisted_pictures_and_empty_clips_are_counted(root: Path) -
     (root / "901" / "901.json").write_text('{"video_id": "901", "actor": "Zoe", "frames": {}}')
     index = read_afewva(root)
     assert index.left_out == {
-        "no picture": 1,
-        "picture without annotation": 1,
+        "no image": 1,
+        "image without annotation": 1,
         "clip without annotation": 1,
         "clip without frames": 1,
     }
@@ -91,7 +91,7 @@ def test_a_clip_of_one_frame(root: Path) -> None:
     edit(root / "001" / "001.json", lambda clip: clip["frames"].pop("00001"))
     index = read_afewva(root)
     assert index.table["clip"].value_counts()["001"] == 1
-    assert index.left_out == {"picture without annotation": 1}
+    assert index.left_out == {"image without annotation": 1}
 
 
 def renamed(actor: str) -> Callable[[dict[str, Any]], object]:
@@ -167,7 +167,7 @@ def test_nothing_there(tmp_path: Path, root: Path) -> None:
         read_afewva(tmp_path / "nothing")
     for path in root.glob("*/*.png"):
         path.unlink()
-    with pytest.raises(DataNotFoundError, match="no pictures"):
+    with pytest.raises(DataNotFoundError, match="no images"):
         read_afewva(root)
 
 

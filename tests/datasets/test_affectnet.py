@@ -16,7 +16,7 @@ from affectzoo.datasets.index import COLUMNS
 from affectzoo.errors import DataError, DataNotFoundError, LabelError, UnknownNameError
 from affectzoo.faces.preprocess import Preprocess
 
-NO_CLASS = {"labelled none": 6, "labelled uncertain": 6, "labelled non-face": 6}
+NO_CLASS = {"labeled none": 6, "labeled uncertain": 6, "labeled non-face": 6}
 POINTS = ";".join(str(i) for i in range(136))
 PICTURE = "1/0000.jpg"  # the first face of training.csv
 
@@ -48,13 +48,13 @@ def line(
 @pytest.mark.parametrize("write", [write_affectnet_npy, write_affectnet_csv])
 @pytest.mark.parametrize(
     ("classes", "dropped"),
-    [(8, {}), (7, {"labelled contempt": 6}), (6, {"labelled contempt": 6, "labelled disgust": 6})],
+    [(8, {}), (7, {"labeled contempt": 6}), (6, {"labeled contempt": 6, "labeled disgust": 6})],
 )
 def test_both_releases_and_class_sets(
     tmp_path: Path, write: Callable[[Path], Path], classes: Classes, dropped: dict[str, int]
 ) -> None:
     index = read_affectnet(write(tmp_path), classes)
-    names = [n for n in AFFECTNET_CLASSES if f"labelled {n}" not in dropped]
+    names = [n for n in AFFECTNET_CLASSES if f"labeled {n}" not in dropped]
     assert index.labels is not None
     assert (list(index.labels.names), tuple(index.table.columns)) == (names, COLUMNS)
     assert index.split_counts() == {"train": 3 * classes, "valid": 3 * classes}
@@ -102,15 +102,15 @@ def test_newer_pictures_and_labels_alone(newer: Path) -> None:
     images = newer / "train_set" / "images"
     (images / "6.jpg").unlink()
     (images / "9.jpg").rename(images / "9.PNG")
-    (images / "1.jpg").write_bytes(b"a picture without labels")
+    (images / "1.jpg").write_bytes(b"an image without labels")
     (images / "._12.jpg").write_bytes(b"")
     annotation(newer, "._12_exp.npy").write_bytes(b"")
     index = read_affectnet(newer)
-    assert (len(index), index.left_out) == (47, {"no picture": 1, "no _exp.npy": 1})
+    assert (len(index), index.left_out) == (47, {"no image": 1, "no _exp.npy": 1})
     assert "train_set/images/9.PNG" in set(index.table["path"])
     for path in images.iterdir():
         path.unlink()
-    with pytest.raises(DataNotFoundError, match="no pictures"):
+    with pytest.raises(DataNotFoundError, match="no images"):
         read_affectnet(newer)
 
 
@@ -195,13 +195,13 @@ def test_older_landmarks_and_exact_name_first(older: Path) -> None:
 @pytest.mark.parametrize(
     ("added", "reason"),
     [
-        (line(), "no picture"),
-        (line("99/new.png"), "no picture"),
-        (line("2/0001.gif"), "no picture"),
+        (line(), "no image"),
+        (line("99/new.png"), "no image"),
+        (line("2/0001.gif"), "no image"),
         (line(box="NULL,NULL,30,40"), "box unusable"),
         (line(box="1,2,-30,40"), "box unusable"),
         (line(box="1,2,30,0"), "box unusable"),
-        (line(affect="9,-2,-2"), "labelled uncertain"),
+        (line(affect="9,-2,-2"), "labeled uncertain"),
     ],
 )
 def test_older_unusable_faces_are_counted(older: Path, added: str, reason: str) -> None:
@@ -268,11 +268,11 @@ def test_older_duplicates(older: Path) -> None:
 def test_older_labels_without_pictures(older: Path) -> None:
     for path in older.glob("Manually_Annotated_Images/*/*"):
         path.unlink()
-    with pytest.raises(DataNotFoundError, match=r"no listed picture\)(.|\n)*1/1000.jpg"):
+    with pytest.raises(DataNotFoundError, match=r"no listed image\)(.|\n)*1/1000.jpg"):
         read_affectnet(older)
     for path in older.glob("Manually_Annotated_Images/*"):
         path.rmdir()
-    with pytest.raises(DataNotFoundError, match=r"\(no pictures\)"):
+    with pytest.raises(DataNotFoundError, match=r"\(no images\)"):
         read_affectnet(older)
 
 
@@ -290,7 +290,7 @@ def test_keep_none_needs_valence_and_arousal(older: Path) -> None:
     assert (len(none), len(index)) == (6, 54)
     assert none["target"].isna().all()
     assert none[["valence", "arousal"]].notna().all(axis=None)
-    assert index.left_out == NO_CLASS | {"labelled none": 1}
+    assert index.left_out == NO_CLASS | {"labeled none": 1}
 
 
 @pytest.mark.parametrize(
@@ -321,4 +321,4 @@ def test_data_module_serves_faces(tmp_path: Path, write: Callable[[Path], Path])
     assert tuple(batch["image"].shape) == (6, 3, 32, 32)
     assert batch["va"].abs().max() <= 1
     assert tuple(batch["landmarks"].shape) == (6, 68, 2)
-    assert data.index.left_out["labelled contempt"] == 6
+    assert data.index.left_out["labeled contempt"] == 6

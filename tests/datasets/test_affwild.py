@@ -239,7 +239,7 @@ def test_extracted_frames_go_before_the_video(root: Path) -> None:
     part = index.table[index.table["clip"] == "train/105"]
     assert part["path"].tolist() == [f"frames/train/105/{n:05d}.png" for n in (1, 3, 4, 5, 6)]
     assert part["frame"].tolist() == [0, 2, 3, 4, 5]
-    assert index.left_out["no picture"] == 1
+    assert index.left_out["no image"] == 1
     assert (root / part.iloc[0]["path"]).is_file()
 
 
@@ -263,7 +263,7 @@ def test_frames_without_a_box_are_counted(root: Path) -> None:
     assert index.left_out == {"no box": 2, "box unusable": 1, "video without annotation": 1}
 
 
-@pytest.mark.parametrize(("lines", "left_out"), [(5, {"box without annotation": 1}), (7, {"no picture": 1})])
+@pytest.mark.parametrize(("lines", "left_out"), [(5, {"box without annotation": 1}), (7, {"no image": 1})])
 def test_one_line_more_or_less_than_frames(root: Path, lines: int, left_out: dict[str, int]) -> None:
     for kind in ("valence", "arousal"):
         (root / "annotations/train" / kind / "105.txt").write_text("0.5\n" * lines)
@@ -276,7 +276,7 @@ def test_one_line_more_or_less_than_frames(root: Path, lines: int, left_out: dic
 def test_lines_that_fit_nothing_leave_the_video_out_with_a_warning(root: Path) -> None:
     for kind in ("valence", "arousal"):
         (root / "annotations/train" / kind / "105.txt").write_text("0.5\n" * 3)
-    message = r"1 videos are left out.*\(video \(lines, frames, boxes\): train/105 \(3, 6, 6\)\)"
+    message = r"1 videos are excluded.*\(video \(lines, frames, boxes\): train/105 \(3, 6, 6\)\)"
     with pytest.warns(UserWarning, match=message):
         index = read_affwild(root)
     assert "train/105" not in set(index.table["clip"])
@@ -373,7 +373,7 @@ def test_data_module_serves_windows_of_a_fold(root: Path, caplog: pytest.LogCapt
     assert tuple(batch["image"].shape) == (2, 4, 3, 32, 32)
     assert tuple(batch["landmarks"].shape) == (2, 4, 68, 2)
     assert batch["mask"].sum(dim=1).tolist() == [4, 2]
-    means = (batch["image"].mean(dim=(2, 3, 4)) + 1) * 127.5  # each frame is one grey
+    means = (batch["image"].mean(dim=(2, 3, 4)) + 1) * 127.5  # each frame is one gray
     np.testing.assert_allclose(means[0], [0, 20, 40, 60], atol=3)
     expected = data.index.part("test").table["valence"].to_numpy(np.float32)
     np.testing.assert_allclose(batch["va"][..., 0].flatten()[:6].numpy(), expected)

@@ -99,14 +99,14 @@ def test_six_classes_leave_contempt_out(root: Path) -> None:
     index = read_ckplus(root, classes=6, frames=1)
     contempt = sum(code(s, q) == 2 for s in SUBJECTS for q in ("001", "002"))
     assert contempt > 0
-    assert index.left_out == UNLABELLED | {"sequence labelled contempt": contempt}
+    assert index.left_out == UNLABELLED | {"sequence labeled contempt": contempt}
     assert len(index) == 2 * CKPLUS_SUBJECTS - contempt
     assert ckplus_folds(root) == step_folds(SUBJECTS, 10)
 
 
 def test_a_sequence_labelled_neutral(root: Path) -> None:
     (root / EMOTION).write_text("0.0000000e+00")
-    assert read_ckplus(root).left_out == UNLABELLED | {"sequence labelled neutral": 1}
+    assert read_ckplus(root).left_out == UNLABELLED | {"sequence labeled neutral": 1}
     assert {row["label"] for row in clip(root, "S005/001", classes=8)} == {"neutral"}
 
 
@@ -136,7 +136,7 @@ def test_landmarks_give_the_box(root: Path) -> None:
     assert row["landmarks"].dtype == np.float32
     assert row["box"] == (0, 0, 67, 134)
     path.unlink()
-    assert read_ckplus(root).left_out == UNLABELLED | {"picture without landmarks": 1}
+    assert read_ckplus(root).left_out == UNLABELLED | {"image without landmarks": 1}
     np.savetxt(path, points[:67])
     with pytest.raises(DataError, match=rf"^{re.escape(str(path))}: 67 landmarks, expected 68"):
         read_ckplus(root)
@@ -155,8 +155,8 @@ def test_missing_pictures_are_counted_and_change_no_fold(root: Path) -> None:
     (root / "cohn-kanade-images/S015/001/S015_001_00000004.png").unlink()
     index = read_ckplus(root)
     assert index.left_out == UNLABELLED | {
-        "sequence without pictures": 1,
-        "sequence without the peak's picture": 1,
+        "sequence without images": 1,
+        "sequence without the peak's image": 1,
     }
     assert [row["frame"] for row in clip(root, "S015/001")] == [2, 3, 5]
     assert ckplus_folds(root) == before
@@ -201,7 +201,7 @@ def test_a_picture_twice(root: Path) -> None:
     path = root / "cohn-kanade-images/S005/001/S005_001_00000005.png"
     shutil.copy(path, path.with_suffix(".tiff"))
     with pytest.raises(
-        DataError, match=r"S005_001_00000005\.tiff: the picture is also in S005_001_00000005\.png"
+        DataError, match=r"S005_001_00000005\.tiff: the image is also in S005_001_00000005\.png"
     ):
         read_ckplus(root)
 
@@ -211,10 +211,10 @@ def test_nothing_there(tmp_path: Path, root: Path) -> None:
         read_ckplus(tmp_path / "nowhere")
     for path in root.glob("cohn-kanade-images/*/*/*_0000000[59].png"):
         path.unlink()
-    with pytest.raises(DataNotFoundError, match="no picture of a labelled sequence"):
+    with pytest.raises(DataNotFoundError, match="no image of a labeled sequence"):
         read_ckplus(root)
     shutil.rmtree(root / "cohn-kanade-images")
-    with pytest.raises(DataNotFoundError, match=r"no pictures(.|\n)*cohn-kanade-images/S005/001"):
+    with pytest.raises(DataNotFoundError, match=r"no images(.|\n)*cohn-kanade-images/S005/001"):
         read_ckplus(root)
 
 

@@ -115,7 +115,7 @@ def test_ferplus_reads_votes_names_and_soft_targets(ferplus: Path) -> None:
     assert train["votes"][7].tolist() == [3, 0, 0, 0, 0, 0, 0, 7, 0, 0]
     np.testing.assert_allclose(train["target"][7], [0.3, 0, 0, 0, 0, 0, 0, 0.7])
     np.testing.assert_allclose(test["target"][7], [0, 0, 0, 0, 0, 0, 0, 1])
-    assert index.left_out == {"no picture name": 6}
+    assert index.left_out == {"no image name": 6}
 
 
 def test_ferplus_rule_applies_to_training_alone(ferplus: Path) -> None:
@@ -140,7 +140,7 @@ def test_ferplus_accepts_the_folder_above_and_missing_parts(tmp_path: Path) -> N
 def test_ferplus_labels_without_pictures(ferplus: Path) -> None:
     for path in (ferplus / "FER2013Valid").glob("*.png"):
         path.unlink()
-    with pytest.raises(DataNotFoundError, match="labels are there, but no pictures") as error:
+    with pytest.raises(DataNotFoundError, match="labels are there, but no images") as error:
         read_ferplus(ferplus)
     assert str(ferplus / "FER2013Valid" / "fer0000000.png") in str(error.value)
 
@@ -204,7 +204,7 @@ def test_fer2013_blank_pictures_and_lines_are_left_out(tmp_path: Path) -> None:
     insert_line(path, 2, f"3,{' '.join(['7'] * 2304)},Training")
     insert_line(path, 3, "")
     index = read_fer2013(tmp_path)
-    assert (len(index), index.left_out) == (63, {"blank picture": 1})
+    assert (len(index), index.left_out) == (63, {"blank image": 1})
     assert index.table["source"][0] == f"{path}, line 4"
 
 
@@ -347,7 +347,7 @@ def test_folder_of_own_pictures(tmp_path: Path) -> None:
     face = np.zeros((8, 8, 3), np.uint8)
     for name in ("Sad/b.png", "happy/c.JPG", "happy/a.png"):
         write_picture(tmp_path / name, face)
-    (tmp_path / "happy" / "notes.txt").write_text("no picture")
+    (tmp_path / "happy" / "notes.txt").write_text("no image")
     index = read_folder(tmp_path, "valid")
     assert index.labels.names == ("happiness", "sadness")
     assert index.table["path"].tolist() == ["Sad/b.png", "happy/a.png", "happy/c.JPG"]

@@ -100,7 +100,7 @@ def test_what_cannot_be_used_is_counted(root: Path) -> None:
     (root / "data/image/origin/keyword_person_1.jpg").unlink()
     edit(root, lambda lines: lines.append("keyword_person_0.jpg 2 5 35 35 45 60.0 3"))
     index = read_expw(root)
-    assert index.left_out == {"no picture": 2, "box without area": 1}
+    assert index.left_out == {"no image": 2, "box without area": 1}
     assert len(index) == 82
 
 
@@ -131,7 +131,7 @@ def test_names_with_blanks_empty_lines_and_tabs(root: Path) -> None:
         ("x.jpg 0 5 ten 35 45 60.0 1", DataError, "left is 'ten', expected a number"),
         ("x.jpg 0 5 10 35 nan 60.0 1", DataError, "bottom is 'nan'"),
         ("x.jpg 0 5 10 35 45 - 1", DataError, "confidence is '-'"),
-        ("x.jpg 5 10 35 45 60.0 1", DataError, "expected picture, face, top, left, right, bottom"),
+        ("x.jpg 5 10 35 45 60.0 1", DataError, "expected image, face, top, left, right, bottom"),
     ],
 )
 def test_bad_line_is_named(root: Path, line: str, error: type[DataError], message: str) -> None:
@@ -147,7 +147,7 @@ def test_nothing_there(tmp_path: Path, root: Path) -> None:
         read_expw(root, test_fraction=1)
     for path in root.glob("data/image/origin/*"):
         path.unlink()
-    with pytest.raises(DataNotFoundError, match="no listed picture"):
+    with pytest.raises(DataNotFoundError, match="no listed image"):
         read_expw(root)
 
 

@@ -81,7 +81,7 @@ def test_pictures_of_other_names_are_counted(jaffe: Path) -> None:
     shutil.copy(picture, jaffe / "._KA.AN9.9.tiff")
     shutil.copy(picture, jaffe / "KA.HA7..tiff")  # read all the same
     index = read_jaffe(jaffe)
-    assert index.left_out == {"picture of another name": 1}
+    assert index.left_out == {"image of another name": 1}
     assert len(index) == 71
 
 
@@ -90,7 +90,7 @@ def test_faults_of_names(jaffe: Path) -> None:
     with pytest.raises(LabelError, match=rf"^{re.escape(str(strange))}: expression is 'XX', expected AN, DI"):
         read_jaffe(jaffe)
     strange.rename(jaffe / "KA.AN1.1.jpg")
-    with pytest.raises(DataError, match=r"KA\.AN1\.1\.tiff: the picture is also in KA\.AN1\.1\.jpg"):
+    with pytest.raises(DataError, match=r"KA\.AN1\.1\.tiff: the image is also in KA\.AN1\.1\.jpg"):
         read_jaffe(jaffe)
     with pytest.raises(DataNotFoundError, match=r"KA\.AN1\.39\.tiff"):
         read_jaffe(jaffe.parent / "nowhere")
@@ -261,5 +261,5 @@ def test_mmi_data_module(mmi: Path, caplog: pytest.LogCaptureFixture) -> None:
     batch = next(iter(data.test_dataloader()))
     assert tuple(batch["image"].shape) == (4, 3, 16, 16)
     assert batch["label"].tolist() == [0, 0, 1, 1]
-    grey = batch["image"].mean(dim=(1, 2, 3)) * 0.5 + 0.5  # frame n is evenly grey, 8 n
+    grey = batch["image"].mean(dim=(1, 2, 3)) * 0.5 + 0.5  # frame n is evenly gray, 8 n
     assert (grey * 255).round().tolist() == pytest.approx([24, 32, 24, 32], abs=2)

@@ -213,8 +213,8 @@ def test_affectnet_by_name_but_not_by_number(tmp_path: Path) -> None:
     index = read_affectnet(tmp_path / "names")
     assert index.table["label"].tolist() == ["anger", "contempt", "happiness", "anger"]
     assert index.split_counts() == {"train": 3, "valid": 1}
-    assert index.left_out == {"labelled none": 1}
-    assert read_affectnet(tmp_path / "names", 7).left_out == {"labelled none": 1, "labelled contempt": 1}
+    assert index.left_out == {"labeled none": 1}
+    assert read_affectnet(tmp_path / "names", 7).left_out == {"labeled none": 1, "labeled contempt": 1}
     pictures(tmp_path / "codes", *(f"train/{code}/1.jpg" for code in range(8)))
     with pytest.raises(DataNotFoundError, match="data check folder"):
         read_affectnet(tmp_path / "codes")

@@ -104,7 +104,7 @@ def test_answers_that_are_no_class_are_left_out(tmp_path: Path) -> None:
     write(tmp_path, "path,label", "a.png,Uncertain", "b.png,fear", "c.png,none")
     index = read_table(tmp_path)
     assert index.table["path"].tolist() == ["b.png"]
-    assert index.left_out == {"labelled uncertain": 1, "labelled none": 1}
+    assert index.left_out == {"labeled uncertain": 1, "labeled none": 1}
 
 
 @pytest.mark.parametrize(

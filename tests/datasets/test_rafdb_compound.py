@@ -207,7 +207,7 @@ def test_distributions_in_another_order_are_refused(rafdb: Path) -> None:
         name, *shares = line.split()
         turned.append(" ".join([name, *reversed(shares)]))
     path.write_text("\n".join(turned))
-    # reversed, only sadness's and happiness's neighbours could fit: the middle class alone keeps its place
+    # reversed, only sadness's and happiness's neighbors could fit: the middle class alone keeps its place
     with pytest.raises(
         DataError, match=r"highest class is not the label for 18 of 21 .* columns surprise, fear"
     ):

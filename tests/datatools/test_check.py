@@ -66,7 +66,7 @@ class Faces:
         pixels: Picture | None = None,
         write: bool = True,
     ) -> str:
-        """One face with a picture of its own; returns how the check names its line."""
+        """One face with an image of its own; returns how the check names its line."""
         self.seed += 1
         if write:
             write_picture(self.root / path, smooth(self.seed) if pixels is None else pixels)
@@ -115,7 +115,7 @@ def test_one_run_finds_every_kind_of_fault(faces: Faces, capsys: pytest.CaptureF
             (faces.add("points.png", points="1;2;3;4"), "2 landmarks, expected 5 or 68"),
             (faces.add("word.png", box="a,1,9,9"), "x0 is 'a'"),
         ],
-        "listed picture is missing": [(faces.add("gone.png", write=False), "gone.png: no such file")],
+        "listed image is missing": [(faces.add("gone.png", write=False), "gone.png: no such file")],
         "cannot be opened": [
             (faces.add("cut.jpg"), "cut.jpg"),
             (faces.add("empty.png"), "the file is empty"),
@@ -123,8 +123,8 @@ def test_one_run_finds_every_kind_of_fault(faces: Faces, capsys: pytest.CaptureF
             (faces.add("junk.avi", rest=",film0,0", write=False), "no video"),
             (faces.add("short.avi", rest=",film,40", write=False), "4 frames, the labels go up to frame 40"),
         ],
-        "landmarks outside of the picture": [(faces.add("far.png", points=outside), "100% of the landmarks")],
-        "box outside of the picture": [(faces.add("aside.png", box="100,5,120,30"), "picture of 96 x 96")],
+        "landmarks outside of the image": [(faces.add("far.png", points=outside), "100% of the landmarks")],
+        "box outside of the image": [(faces.add("aside.png", box="100,5,120,30"), "image of 96 x 96")],
         "clip in several splits": [(crossing[1], "clip x is in train and test")],
         "constant values": [(f"{root / 'faces.csv'}, line 2", "train: arousal is 0.2 for all of its")],
     }
@@ -135,11 +135,11 @@ def test_one_run_finds_every_kind_of_fault(faces: Faces, capsys: pytest.CaptureF
     small = faces.add("small.jpg", pixels=shrunk)
     gap = [faces.add(f"g{i}.png", rest=f"ann,gap,{i}") for i in (1, 2, 3, 7, 8)]
     note: dict[str, list[tuple[str, str]]] = {
-        "landmarks leave the picture": [(faces.add("near.png", points=partly), "1% of the landmarks")],
-        "box leaves the picture": [
+        "landmarks leave the image": [(faces.add("near.png", points=partly), "1% of the landmarks")],
+        "box leaves the image": [
             (faces.add("over.png", box="-9,5,40,30", points=inside), "box -9, 5, 40, 30")
         ],
-        "blank picture": [(faces.add("blank.png", pixels=np.full((9, 9), 7, np.uint8)), "blank.png")],
+        "blank image": [(faces.add("blank.png", pixels=np.full((9, 9), 7, np.uint8)), "blank.png")],
         "clip of one frame": [(faces.add("single.png", rest=",single,4"), "clip single has one frame only")],
         "gap between frames": [
             (
@@ -151,15 +151,15 @@ def test_one_run_finds_every_kind_of_fault(faces: Faces, capsys: pytest.CaptureF
             (faces.add("ann.png", "sadness,0.1,0.5,test", rest="ann,,"), "subject ann is in train and test")
         ],
         "near duplicate": [(original, f"small.jpg (train), see {small}")],
-        "left out by the reader": [(str(root), "labelled none")],
-        "picture that is not used": [(str(root), "such as area.png")],
-        "class without faces": [(str(root), "train: no face is labelled sadness")],
+        "excluded by the reader": [(str(root), "labeled none")],
+        "image that is not used": [(str(root), "such as area.png")],
+        "class without faces": [(str(root), "train: no face is labeled sadness")],
     }
     faces.add("none.png", "none,0.1,0.2,train")
     data = cv2.imencode(".jpg", smooth(77))[1].tobytes()
     (root / "cut.jpg").write_bytes(data[: len(data) // 2])
     (root / "empty.png").write_bytes(b"")
-    (root / "junk.png").write_text("no picture")
+    (root / "junk.png").write_text("no image")
     (root / "junk.avi").write_text("no video")
     write_video(root / "short.avi", 4)
 
@@ -172,7 +172,7 @@ def test_one_run_finds_every_kind_of_fault(faces: Faces, capsys: pytest.CaptureF
             for where, message in cases:
                 named = [finding for finding in got if finding.where == where and message in finding.message]
                 assert named, (kind, where, message, got)
-    for kind in ("row at fault", "cannot be opened", "clip in several splits", "blank picture"):
+    for kind in ("row at fault", "cannot be opened", "clip in several splits", "blank image"):
         assert len(found(report, kind)) == len({**fault, **note}[kind]), found(report, kind)
     assert {finding.kind for finding in report.faults} == set(fault)
 
@@ -217,7 +217,7 @@ def _ferplus(root: Path) -> list[str]:
     return [
         line(path, 2, f'a.png,"{row}",1,2'),
         line(path, 5, f'b.png,"{row}",5,x,0,0,0,0,0,0,0,0'),
-        "ferplus (labels are there, but no pictures)",
+        "ferplus (labels are there, but no images)",
     ]
 
 

@@ -53,7 +53,7 @@ def test_names_from_outside_are_shown_as_they_are(
     assert run("stats", "folder", "--root", str(root), "--json") == 0
     assert run("prepare", "folder", "--root", str(root), "--out", str(tmp_path / "out"), "--json") == 0
     prepared = read_prepared(tmp_path / "out", "Folder", {})
-    assert (len(prepared), prepared.left_out) == (4, {"unreadable picture": 1})
+    assert (len(prepared), prepared.left_out) == (4, {"unreadable image": 1})
     assert run("check", "folder", "--root", str(tmp_path / "out")) == 0
 
 
@@ -123,7 +123,7 @@ def test_names_that_no_file_can_have_are_missing_pictures(tmp_path: Path) -> Non
     write_picture(tmp_path / "1.png", np.zeros((9, 9), np.uint8))
     lines = ["path,label", "1.png,fear", f"{'x' * 300}.png,fear", f"{'y' * 5000}/2.png,anger"]
     (tmp_path / "faces.csv").write_text("\n".join(lines))
-    assert len(check("table", tmp_path).by_kind()["listed picture is missing"]) == 2
+    assert len(check("table", tmp_path).by_kind()["listed image is missing"]) == 2
 
 
 def test_a_reader_that_fails_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,14 +44,14 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 def smooth(height: int, width: int, seed: int = 0) -> np.ndarray:
-    """A picture without fine detail, so that resampling changes little."""
+    """An image without fine detail, so that resampling changes little."""
     random = np.random.default_rng(seed)
     coarse = random.integers(0, 256, (6, 7, 3), dtype=np.uint8)
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
 
 
 def write_table(root: Path, faces: int = 12, side: int = 90, suffix: str = ".png") -> Path:
-    """Own faces with boxes and 5 landmarks; the first box leaves the picture."""
+    """Own faces with boxes and 5 landmarks; the first box leaves the image."""
     random = np.random.default_rng(1)
     lines = ["path,label,valence,arousal,split,x0,y0,x1,y1,landmarks,subject,clip,frame"]
     for i in range(faces):
@@ -75,7 +75,7 @@ def files(folder: Path) -> dict[str, str]:
 
 
 def equal_but_pictures(module: FaceDataModule, prepared: FaceDataModule) -> None:
-    """The prepared index says what the original's says, apart from where the pictures are."""
+    """The prepared index says what the original's says, apart from where the images are."""
     before, after = module.read(), prepared.read()
     for name in ("dataset", "labels", "left_out", "scale"):
         assert getattr(before, name) == getattr(after, name)
@@ -139,7 +139,7 @@ def test_crops_at_native_size_are_exact_for_every_margin_up_to_the_prepared_one(
             model = Preprocess(size=40, margin=margin)
             try:
                 expected = model.face(image, box)
-            except AffectZooError:  # a narrow margin may leave the picture where a wide one does not
+            except AffectZooError:  # a narrow margin may leave the image where a wide one does not
                 continue
             np.testing.assert_array_equal(expected, model.face(crop, moved), err_msg=f"{box} {margin}")
 
@@ -257,7 +257,7 @@ def test_options_are_those_of_the_reader(tmp_path: Path) -> None:
     equal_but_pictures(
         RAFDB(str(root), pictures="original"), RAFDB(str(tmp_path / "out"), pictures="original")
     )
-    with pytest.raises(DataError, match=r'prepared with pictures="original"; .*--set pictures="aligned"'):
+    with pytest.raises(DataError, match=r'prepared with images="original"; .*--set images="aligned"'):
         RAFDB(str(tmp_path / "out")).read()
     with pytest.raises(DataError, match="prepared from rafdb: choose the data module RAFDB, not Folder"):
         Folder(str(tmp_path / "out")).read()
@@ -275,7 +275,7 @@ def test_every_data_module_says_its_readers_options(name: str) -> None:
 
 def test_faces_that_fail_are_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_table(tmp_path / "own")
-    (root / "2.png").write_bytes(b"no picture")
+    (root / "2.png").write_bytes(b"no image")
     (root / "3.png").unlink()
     lines = (root / "faces.csv").read_text().splitlines()
     cells = lines[6].split(",")
@@ -284,18 +284,18 @@ def test_faces_that_fail_are_left_out_and_named(tmp_path: Path, capsys: pytest.C
     (root / "faces.csv").write_text("\n".join(lines))
     assert main(["data", "prepare", "table", "--root", str(root), "--out", str(tmp_path / "out")]) == 0
     record = json.loads((tmp_path / "out" / "prepared.json").read_text())
-    assert record["left_out"] == {"unreadable picture": 2, "face box outside the picture": 1}
+    assert record["left_out"] == {"unreadable image": 2, "face box outside the image": 1}
     assert [(f["row"], f["failed"]) for f in record["failed"]] == [
-        (2, "unreadable picture"),
-        (3, "unreadable picture"),
-        (5, "face box outside the picture"),
+        (2, "unreadable image"),
+        (3, "unreadable image"),
+        (5, "face box outside the image"),
     ]
     assert "3.png: no such file" in record["failed"][1]["message"].lower()
     assert "faces.csv, line 5" in record["failed"][1]["message"]
     index = Table(str(tmp_path / "out")).read()
     assert (len(index), index.left_out) == (9, record["left_out"])
     shown = capsys.readouterr().out
-    assert "left out: unreadable picture: 2" in shown and "5.png: face box 500, 500" in shown
+    assert "excluded: unreadable image: 2" in shown and "5.png: face box 500, 500" in shown
 
 
 def test_nothing_to_prepare_is_an_error(tmp_path: Path) -> None:

@@ -118,14 +118,14 @@ def test_table_on_screen(root: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert [cell.strip() for cell in lines["happiness"]] == ["2 (50.0%)", "0 (0.0%)", "0 (0.0%)", "2 (33.3%)"]
     assert lines["valence: range"][1].strip() == ""
     assert lines["frames per clip"][0].strip() == "1 / 2 / 3"
-    assert "pictures: 6 of 6 opened: width 16 / 18 / 20, height 16 / 16 / 16 px" in shown
+    assert "images: 6 of 6 opened: width 16 / 18 / 20, height 16 / 16 / 16 px" in shown
     assert "written" not in shown
 
 
 def test_what_was_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_ferplus(tmp_path / "ferplus")
     assert main(["data", "stats", "ferplus", "--root", str(root), "--set", "rule=majority"]) == 0
-    assert "left out: " in capsys.readouterr().out
+    assert "excluded: " in capsys.readouterr().out
     assert main(["data", "stats", "ferplus", "--root", str(tmp_path / "nowhere")]) == 1
 
 

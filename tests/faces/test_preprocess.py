@@ -19,7 +19,7 @@ from affectzoo.files.images import read_image
 
 
 def coordinates(height: int, width: int) -> Picture:
-    """A picture whose pixels say where they are: red is x, green is y."""
+    """An image whose pixels say where they are: red is x, green is y."""
     y, x = np.mgrid[:height, :width]
     return np.stack([x, y, np.zeros_like(x)], -1).astype(np.uint8)
 
@@ -133,7 +133,7 @@ def test_landmarks_move_with_the_picture(size: int, box: Box | None) -> None:
 )
 def test_box_without_area_inside_the_picture(box: Box) -> None:
     corners = ", ".join(f"{value:g}" for value in box)
-    message = f"face box {corners} has no area inside a picture of 100 x 80 pixels"
+    message = f"face box {corners} has no area inside an image of 100 x 80 pixels"
     with pytest.raises(AffectZooError, match=re.escape(message)):
         Preprocess(size=8).face(coordinates(80, 100), box)
 
@@ -217,9 +217,9 @@ JPG = cv2.imencode(".jpg", coordinates(90, 90))[1].tobytes()
     [
         (None, "No such file"),
         (b"", "the file is empty"),
-        (b"no picture", "no picture, or a damaged one"),
-        (PNG[: len(PNG) * 3 // 4], "no picture, or a damaged one"),
-        (JPG[: len(JPG) * 3 // 4], "no picture, or a damaged one"),
+        (b"no image", "no image, or a damaged one"),
+        (PNG[: len(PNG) * 3 // 4], "no image, or a damaged one"),
+        (JPG[: len(JPG) * 3 // 4], "no image, or a damaged one"),
     ],
     ids=["missing", "empty", "text", "half a png", "half a jpg"],
 )

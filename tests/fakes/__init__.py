@@ -1,4 +1,4 @@
-"""Tiny data sets with random pictures, laid out as the real ones are shipped.
+"""Tiny data sets with random images, laid out as the real ones are shipped.
 
 Every class occurs in every part, ``per_class`` times, and the same seed writes the same bytes.
 """
@@ -31,7 +31,7 @@ def picture(random: np.random.Generator, *shape: int) -> Picture:
 
 
 def write_picture(path: Path, pixels: Picture) -> None:
-    """Write RGB or grey pixels in the format that the name's ending says."""
+    """Write RGB or gray pixels in the format that the name's ending says."""
     path.parent.mkdir(parents=True, exist_ok=True)
     bgr = pixels[..., ::-1] if pixels.ndim == 3 else pixels
     assert cv2.imwrite(str(path), np.ascontiguousarray(bgr))
@@ -47,7 +47,7 @@ def write_ferplus(
 ) -> Path:
     """FER+: seven votes for the class and three for the next one, so that the rules differ.
 
-    Each part ends with ``nameless`` rows without a picture name; numbers skip, so that no number is
+    Each part ends with ``nameless`` rows without an image name; numbers skip, so that no number is
     the row's.
     """
     random = np.random.default_rng(seed)
@@ -106,7 +106,7 @@ def write_fer2013_csv(
 
 
 def write_fer2013_folders(root: Path, per_class: int = 3, *, seed: int = 0) -> Path:
-    """FER-2013 as folders: ``test`` mixes two parts, told apart by the pictures' names."""
+    """FER-2013 as folders: ``test`` mixes two parts, told apart by the images' names."""
     for number, (usage, code, pixels) in enumerate(_fer2013(per_class, seed)):
         part = "train" if usage == "Training" else "test"
         write_picture(root / part / FER2013_FOLDERS[code] / f"{usage}_{number}.jpg", pixels)
@@ -123,7 +123,7 @@ def write_rafdb(
 ) -> Path:
     """RAF-DB's basic part; ``doubled`` puts every unpacked folder into another of its name.
 
-    The first training picture's box reaches beyond the picture.
+    The first training image's box reaches beyond the image.
     """
     random = np.random.default_rng(seed)
     base = root / "basic"
@@ -199,9 +199,9 @@ def write_affectnet_csv(
     pictures: str = "Manually_Annotated_Images",
     seed: int = 0,
 ) -> Path:
-    """AffectNet's older release, all eleven codes, whole pictures of 80 x 70 pixels.
+    """AffectNet's older release, all eleven codes, whole images of 80 x 70 pixels.
 
-    The first face is a ``.JPG`` that the list calls ``.jpg``, its box reaches beyond the picture;
+    The first face is a ``.JPG`` that the list calls ``.jpg``, its box reaches beyond the image;
     none (8) has valence and arousal, uncertain (9) and non-face (10) have -2.
     """
     random = np.random.default_rng(seed)
@@ -249,7 +249,7 @@ def write_afewva(
 
 
 def write_folder(root: Path, per_class: int = 4, *, seed: int = 0) -> Path:
-    """One's own pictures: a folder per class, of three."""
+    """One's own images: a folder per class, of three."""
     random = np.random.default_rng(seed)
     for name in ("anger", "happiness", "sadness"):
         for i in range(per_class):

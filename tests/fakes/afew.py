@@ -14,7 +14,7 @@ AFEW_FOLDERS = "Angry Disgust Fear Happy Neutral Sad Surprise".split()
 
 
 def write_video(path: Path, frames: int, side: int = 32, *, seed: int = 0) -> Path:
-    """A video whose frame n is evenly grey, of value 8 * n."""
+    """A video whose frame n is evenly gray, of value 8 * n."""
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (side, side))
     assert writer.isOpened()
@@ -62,7 +62,7 @@ def write_sfew(
     suffix: str = ".png",
     seed: int = 0,
 ) -> Path:
-    """SFEW 2.0: titles with underscores, three test pictures; ``nested``: crops below Train, Val, Test."""
+    """SFEW 2.0: titles with underscores, three test images; ``nested``: crops below Train, Val, Test."""
     random = np.random.default_rng(seed)
     for part in ("Train", "Val", "Test"):
         top = root / part

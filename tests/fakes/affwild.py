@@ -17,7 +17,7 @@ AFFWILD2_NAMES = {"train": ("1-30-1280x720", "10-60_left", "10-60_right"), "vali
 
 
 def write_video(path: Path, frames: int = 8, rate: float = 25.0) -> Path:
-    """A video of 32 x 32 pixels; frame n is grey of 20 n."""
+    """A video of 32 x 32 pixels; frame n is gray of 20 n."""
     path.parent.mkdir(parents=True, exist_ok=True)
     video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, (SIDE, SIDE))
     assert video.isOpened()
@@ -36,7 +36,7 @@ def write_pts(path: Path, points: Sequence[Sequence[float]]) -> Path:
 
 
 def face(random: np.random.Generator) -> list[list[float]]:
-    """68 points inside a picture of 32 pixels."""
+    """68 points inside an image of 32 pixels."""
     return random.uniform(4, 28, (68, 2)).round(2).tolist()  # type: ignore[no-any-return]
 
 

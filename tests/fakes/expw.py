@@ -10,7 +10,7 @@ from fakes import picture, write_picture
 
 
 def write_expw(root: Path, per_class: int = 6, *, seed: int = 0) -> Path:
-    """ExpW: pictures of 60 x 50 pixels with two faces each, of label i and i + 1, without faults."""
+    """ExpW: images of 60 x 50 pixels with two faces each, of label i and i + 1, without faults."""
     random = np.random.default_rng(seed)
     lines = []
     for i in range(7 * per_class):

@@ -49,7 +49,7 @@ LICENCES = (
     "cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc0-1.0 gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 "
     "lgpl-3.0 mit mpl-2.0 openrail other unknown unlicense"
 ).split()
-"""Those of the Hub's licence identifiers that a model of this library may have."""
+"""Those of the Hub's license identifiers that a model of this library may have."""
 NO_LOGIN = "Invalid username or password."
 
 

@@ -25,7 +25,7 @@ def write_ckplus(
 ) -> Path:
     """CK+: each subject has sequences 001 and 002 with codes 1..7 in turn, and 003 without a label.
 
-    Sequence 001 has pictures 1 to 5, 002 has 4 to 9. ``top`` is a folder between the archive's and the
+    Sequence 001 has images 1 to 5, 002 has 4 to 9. ``top`` is a folder between the archive's and the
     subjects'. There are stray hidden files.
     """
     random = np.random.default_rng(seed)

@@ -18,7 +18,7 @@ DISTRIBUTIONS = "EmoLabel/distribution_basic.txt"
 def write_rafdb_compound(root: Path, per_class: int = 2, *, doubled: bool = False, seed: int = 0) -> Path:
     """RAF-DB's compound part, with both kinds of landmarks; ``doubled`` doubles every unpacked folder.
 
-    Lines of the list end in blanks. Picture i's landmark p is at (p, i), its box at (1, 2, 11, 14).
+    Lines of the list end in blanks. Image i's landmark p is at (p, i), its box at (1, 2, 11, 14).
     """
     random = np.random.default_rng(seed)
     base = root / "compound"
@@ -48,7 +48,7 @@ def write_rafdb_compound(root: Path, per_class: int = 2, *, doubled: bool = Fals
 def write_distributions(
     root: Path, place: str = "EmoLabel/distribution_basic.txt", *, name: str = "{}"
 ) -> Path:
-    """Seven shares for each picture of the basic part: 0.7 for its label, 0.3 for the class before it."""
+    """Seven shares for each image of the basic part: 0.7 for its label, 0.3 for the class before it."""
     base = root / "basic"
     lines = []
     for line in (base / "EmoLabel" / "list_patition_label.txt").read_text().splitlines():

@@ -39,7 +39,7 @@ def published(seed: int = 0, identities: int = 2622) -> dict[str, tuple[Array, A
 
 
 def reference(layers: Mapping[str, tuple[Array, Array]], picture: npt.NDArray[np.uint8], color: str) -> Any:
-    """fc6's outputs behind its ReLU, shape (1, UNITS), of an RGB picture of 224 px, in float64."""
+    """fc6's outputs behind its ReLU, shape (1, UNITS), of an RGB image of 224 px, in float64."""
     pixels = picture.astype(np.float64) - MEAN
     if color == "bgr":
         pixels = pixels[..., ::-1]

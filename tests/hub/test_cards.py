@@ -152,7 +152,7 @@ def test_what_it_is_and_how_it_was_trained() -> None:
     assert "longer edge, made 20% larger." in text
     assert "Scale it to 52 x 52 pixels, then cut out the central 48 x 48." in text
     assert "subtract the mean (0.5) and divide by the standard deviation (0.25)" in text
-    assert "Convert it to grey" in text
+    assert "Convert it to gray" in text
 
 
 def test_marks_stand_bold_and_in_the_metadata() -> None:
@@ -194,7 +194,7 @@ def test_folds_have_mean_and_deviation() -> None:
     assert "> Means over the models of 3 folds; this is one of them\n" in text
     assert "| CCC | 0.6000 (± 0.0200) |" in text
     assert all(f"| {i} | 40 | {v:.4f} |" in text for i, v in enumerate([0.5, 0.7, 0.6]))
-    assert "| fold left out of training, counted from 0 | 1 of 5 |" in text
+    assert "| fold excluded of training, counted from 0 | 1 of 5 |" in text
 
 
 def test_groups_of_people_are_shown_where_they_were_measured() -> None:
@@ -308,7 +308,7 @@ def test_licences_as_the_hub_says_them(terms: str, expected: tuple[str, str | No
 
 
 def test_licences_that_are_missing_are_said_to_be() -> None:
-    text = section(render(make_meta(licence={"weights": "MIT"}), make_facts()), "Data and licences")
+    text = section(render(make_meta(licence={"weights": "MIT"}), make_facts()), "Data and licenses")
     assert "| weights | MIT |" in text
     for subject in ("code", "pictures", "labels"):
         assert f"| {subject} | not stated |" in text

@@ -42,7 +42,7 @@ def test_private_texts(tmp_path: Path, text: str, found: list[str]) -> None:
 @pytest.mark.parametrize(
     ("message", "told"),
     [
-        ("/home/me/My Pictures/secret/a.jpg: broken", "a.jpg: broken"),
+        ("/home/me/My Images/secret/a.jpg: broken", "a.jpg: broken"),
         (r"C:\Users\Jane Doe\faces\a.jpg: broken", "a.jpg: broken"),
         (
             "~/faces/a b.jpg: broken (listed in /data/x y/list.csv, line 3)",

@@ -1,4 +1,4 @@
-"""From pictures to results: detectors, predict, tables, drawings, the command line, the demo."""
+"""From images to results: detectors, predict, tables, drawings, the command line, the demo."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_ready_crops_give_one_result_each_in_order(model: AffectModel) -> None:
 
 
 def test_torchs_default_device_changes_nothing(model: AffectModel, tmp_path: Path) -> None:
-    """Pixels stayed unnormalised where the default device was another one than the pictures'."""
+    """Pixels stayed unnormalized where the default device was another one than the images'."""
     crop = picture(np.random.default_rng(0), 40, 40, 3)
     expected = predict([crop], model, "none")
     file = tmp_path / "fresh.safetensors"  # not self-tested on this machine before
@@ -219,9 +219,9 @@ def test_boxes_are_cut_by_the_models_own_rule(model: AffectModel) -> None:
 def test_every_kind_of_input_gets_a_row(model: AffectModel, tmp_path: Path) -> None:
     write_picture(tmp_path / "a" / "blank.png", np.zeros((80, 80, 3), np.uint8))
     write_picture(tmp_path / "a" / "deep" / "face.JPG", ASTRONAUT)
-    (tmp_path / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff no picture")
+    (tmp_path / "a" / "broken.jpg").write_bytes(b"\xff\xd8\xff no image")
     (tmp_path / "a" / "empty.png").touch()
-    (tmp_path / "a" / "notes.txt").write_text("not a picture")
+    (tmp_path / "a" / "notes.txt").write_text("not an image")
     rows = {Path(r.file).name: r for r in predict(tmp_path / "a", model, "haar")}
     assert set(rows) == {"blank.png", "face.JPG", "broken.jpg", "empty.png"}
     assert rows["blank.png"].error == NO_FACE and rows["blank.png"].label is None
@@ -350,7 +350,7 @@ def test_predict_command_errors(
 
 
 def test_only_unreadable_pictures_fail(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "broken.png").write_bytes(b"no image")
     assert main(["predict", str(tmp_path), "--detector", "none", "--json"]) == 1
     captured = capsys.readouterr()
     assert "broken.png" in json.loads(captured.out)[0]["error"]

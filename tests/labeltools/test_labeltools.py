@@ -185,18 +185,18 @@ ANSWERS = pd.DataFrame({"ann": ["fear", "anger"], "bob": ["fear", None]}, ["x.jp
 @pytest.mark.parametrize(
     ("answers", "error", "message"),
     [
-        (ANSWERS.iloc[:0], DataError, "0 pictures, 2 annotators"),
+        (ANSWERS.iloc[:0], DataError, "0 images, 2 annotators"),
         (ANSWERS[["ann"]], DataError, "one annotator, whom nobody can agree with"),
-        (ANSWERS.assign(ann=None), DataError, r"picture y\.jpg has none; leave such out"),
+        (ANSWERS.assign(ann=None), DataError, r"image y\.jpg has none; leave such out"),
         (ANSWERS.assign(cat=None, dan=NAN), DataError, "cat gave none, and 1 more"),
         (
             ANSWERS.assign(bob=[None, "bored"]),
             LabelError,
-            r"picture y\.jpg, annotator bob: 'bored' is no class of rafdb7",
+            r"image y\.jpg, annotator bob: 'bored' is no class of rafdb7",
         ),
-        (ANSWERS.assign(bob=[4, 4]), LabelError, r"picture x\.jpg, annotator bob: '4' is no class"),
+        (ANSWERS.assign(bob=[4, 4]), LabelError, r"image x\.jpg, annotator bob: '4' is no class"),
         (ANSWERS.set_axis(["ann", "ann"], axis=1), DataError, "annotator ann is there twice"),
-        (ANSWERS.set_axis(["x.jpg"] * 2), DataError, r"picture x\.jpg is there twice"),
+        (ANSWERS.set_axis(["x.jpg"] * 2), DataError, r"image x\.jpg is there twice"),
     ],
 )
 def test_answers_that_cannot_be_used(answers: pd.DataFrame, error: type[Exception], message: str) -> None:
@@ -272,9 +272,9 @@ def test_subsets_by_hand(row: str, subset: str, labels: tuple[str, ...]) -> None
 @pytest.mark.parametrize(
     ("row", "message"),
     [
-        ("0 0 0 0 0 0 0", "picture 1 has no votes"),
-        ("0 0 0 nan 0 0 1", "picture 1 has votes that are NaN"),
-        ("0 0 0 2 0 0 -1", "picture 1 has negative votes"),
+        ("0 0 0 0 0 0 0", "image 1 has no votes"),
+        ("0 0 0 nan 0 0 1", "image 1 has votes that are NaN"),
+        ("0 0 0 2 0 0 -1", "image 1 has negative votes"),
     ],
 )
 def test_subsets_need_votes(row: str, message: str) -> None:
@@ -419,7 +419,7 @@ def test_affect_table_by_hand() -> None:
         *(("same category", "valence"), ("same category", "arousal")),
         *(("all", "valence"), ("all", "arousal")),
     ]
-    # three pictures: means 1/3 and 2/3, variances 2/9, covariance 1/9
+    # three images: means 1/3 and 2/3, variances 2/9, covariance 1/9
     expected = [math.sqrt(1 / 3), 0.5, 2 / 3, 0.4]
     assert found["same category", "valence"].tolist() == pytest.approx(expected)
     assert found["same category", "arousal"].tolist() == pytest.approx([0, 1, 1, 1], abs=1e-6)
@@ -440,23 +440,23 @@ GOOD = affect([0.1, 0.2], [0.3, 0.4], "fear anger")
 @pytest.mark.parametrize(
     ("other", "error", "message"),
     [
-        (GOOD[::-1], DataError, "2 pictures of the first annotator, 2 of the second; expected the same ones"),
-        (GOOD[:1], DataError, "2 pictures of the first annotator, 1 of the second"),
+        (GOOD[::-1], DataError, "2 images of the first annotator, 2 of the second; expected the same ones"),
+        (GOOD[:1], DataError, "2 images of the first annotator, 1 of the second"),
         (GOOD.drop(columns="arousal"), DataError, "no column arousal, only valence, label"),
         (GOOD.drop(columns="label"), DataError, "no column label, only valence, arousal"),
         (
             GOOD.assign(valence=[0.1, NAN]),
             DataError,
-            r"picture p1, second annotator: valence is nan, expected a number in \[-1, 1\]",
+            r"image p1, second annotator: valence is nan, expected a number in \[-1, 1\]",
         ),
-        (GOOD.assign(arousal=[-2, 0.1]), DataError, r"picture p0, second annotator: arousal is -2\.0"),
-        (GOOD.assign(label=["fear", None]), DataError, "picture p1 has no label of the second annotator"),
+        (GOOD.assign(arousal=[-2, 0.1]), DataError, r"image p0, second annotator: arousal is -2\.0"),
+        (GOOD.assign(label=["fear", None]), DataError, "image p1 has no label of the second annotator"),
         (
             GOOD.assign(label=["fear", "bored"]),
             LabelError,
-            "picture p1, annotator second: 'bored' is no class",
+            "image p1, annotator second: 'bored' is no class",
         ),
-        (GOOD.assign(label=["anger", "fear"]), DataError, "agree on no picture's class; leave labels out"),
+        (GOOD.assign(label=["anger", "fear"]), DataError, "agree on no image's class; leave labels out"),
     ],
 )
 def test_annotators_that_cannot_be_compared(
@@ -468,7 +468,7 @@ def test_annotators_that_cannot_be_compared(
 
 def test_nothing_to_compare() -> None:
     empty = GOOD[:0]
-    with pytest.raises(DataError, match="0 pictures of the first annotator"):
+    with pytest.raises(DataError, match="0 images of the first annotator"):
         affect_agreement(empty, empty)
-    with pytest.raises(DataError, match="0 pictures of the first annotator"):
+    with pytest.raises(DataError, match="0 images of the first annotator"):
         category_agreement(empty["label"], empty["label"], RAFDB7)

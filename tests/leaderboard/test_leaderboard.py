@@ -270,7 +270,7 @@ def test_warnings_say_deviations_notes_left_out_faces_and_probes() -> None:
     assert board(group, ()).warnings == (
         "this copy: 60 clips in all; published: 600 or 1,600",
         "rendered faces",
-        "1,200 faces are left out: no label",
+        "1,200 faces are excluded: no label",
         f"softmax: swapping fear and surprise would raise accuracy from 0.4100 to 0.8000: {order}",
         f"softmax: reading its outputs as b, a would raise accuracy from 0.4100 to 0.9000: {order}",
         "softmax: to negate arousal would raise CCC from 0.1000 to 0.5000: "
@@ -465,7 +465,7 @@ def test_html_tables() -> None:
 def test_pictures_that_fit_nothing(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="unknown group of plots 'ferplus_valid'"):
         html(everything(), {"ferplus_valid": []})
-    with pytest.raises(AffectZooError, match=r"cannot read the picture .*none\.png: No such file"):
+    with pytest.raises(AffectZooError, match=r"cannot read the image .*none\.png: No such file"):
         html(everything(), {f"ferplus_valid-{HASH[:8]}": [("Recall", tmp_path / "none.png")]})
 
 
@@ -479,7 +479,7 @@ def test_files_are_written_whole(tmp_path: Path) -> None:
     before = made[1].read_bytes()
     assert sorted(p.name for p in out.iterdir()) == ["leaderboard.html", "leaderboard.md", "plots"]
     path.unlink()
-    with pytest.raises(AffectZooError, match="cannot read the picture"):
+    with pytest.raises(AffectZooError, match="cannot read the image"):
         write_leaderboard(out, [make_record("other")], [], [], {group: [("Recall", path)]})
     assert made[1].read_bytes() == before
 

@@ -71,7 +71,7 @@ def literal_means(
     memory: torch.Tensor | None = None,
     memory_labels: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Each face's mean of its neighbours, one face and one distance at a time, in float64."""
+    """Each face's mean of its neighbors, one face and one distance at a time, in float64."""
     x, y = features.detach().double(), labels.tolist()
     others = [] if memory is None else list(memory.double())
     other_labels = [] if memory_labels is None else memory_labels.tolist()
@@ -111,7 +111,7 @@ LABELS = {
     "unlabelled": [0, -1, 1, 1, -1, 0, -1, 1, 1, 0, 0, -1],
     "one class": [3] * 12,
     "all alone": list(range(12)),
-    "none labelled": [-1] * 12,
+    "none labeled": [-1] * 12,
 }
 
 

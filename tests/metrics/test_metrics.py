@@ -20,7 +20,7 @@ CLASSES = len(SPACE)
 
 
 def random_faces(faces: int, classes: list[int]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Scores that favour the true class, and labels of these classes alone."""
+    """Scores that favor the true class, and labels of these classes alone."""
     labels = torch.tensor(classes)[torch.randint(len(classes), (faces,))]
     scores = torch.randn(faces, CLASSES)
     scores[torch.arange(faces), labels] += 1

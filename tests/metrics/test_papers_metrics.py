@@ -347,7 +347,7 @@ def test_equal_classes_need_no_normalisation() -> None:
 @pytest.mark.filterwarnings("ignore")
 def test_normalised_metrics_are_those_of_a_loop_over_draws() -> None:
     scores, labels = random_faces(200, decimals=1)
-    scores[:, 0] *= 3  # favours the commonest class, as training on skewed data does
+    scores[:, 0] *= 3  # favors the commonest class, as training on skewed data does
     found = skew_normalised(scores, labels, trials=200, seed=4)
     size = np.bincount(labels).min()
     assert found.faces == size and found.trials == 200 and found.left_out == ()

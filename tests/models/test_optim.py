@@ -20,7 +20,7 @@ def heads() -> nn.Module:
     return nn.ModuleDict({"expression": nn.Linear(2, 3)})
 
 
-# Optimisers
+# Optimizers
 
 
 def decays(optimizer: torch.optim.Optimizer, *modules: nn.Module) -> dict[str, float]:

@@ -47,7 +47,7 @@ def texts(figure: Figure) -> list[str]:
 
 
 def check(path: Path, figure: Figure) -> None:
-    """A picture for a screen, nothing in it cut off, no letter too small."""
+    """An image for a screen, nothing in it cut off, no letter too small."""
     picture = cv2.imread(str(path))
     height, width = picture.shape[:2]
     assert 150 < height < 2600 and 300 < width < 1500
@@ -70,7 +70,7 @@ def test_plane_has_a_panel_per_system_and_one_scale(drawn: list[Figure], path: P
     histograms = {name: plane_histogram(va, bins=20) for name, va in values.items()}
     plots.plane_figure(histograms, path, "A title that is much too long for one line of a figure, " * 3)
     check(path, drawn[0])
-    panels = drawn[0].axes[:-1]  # the last one is the colour bar
+    panels = drawn[0].axes[:-1]  # the last one is the color bar
     assert len(panels) == 4
     rows = [axes.get_subplotspec().rowspan.start for axes in panels]
     assert rows == [0, 0, 0, 1]
@@ -182,7 +182,7 @@ def test_features_by_class_and_intensity(drawn: list[Figure], path: Path) -> Non
     labels = [text.get_text() for text in drawn[0].legends[0].get_texts()]
     assert labels == [f"{name} ({20 * (i + 1)})" for i, name in enumerate(names)][::-1]
     looks = {(to_hex(c.get_facecolor()[0]), len(c.get_paths()[0].vertices)) for c in left.collections}
-    assert len(looks) == 11  # by colour and marker
+    assert len(looks) == 11  # by color and marker
     assert [len(c.get_offsets()) for c in left.collections] == [20 * (i + 1) for i in range(11)][::-1]
     unknown, known = right.collections
     assert len(unknown.get_offsets()) == 5 and len(known.get_offsets()) == len(of_face) - 5

@@ -814,7 +814,7 @@ def test_a_published_folder_is_held_to_its_description(published: Path, shards: 
     ("change", "both"),
     [
         ({"labels": ["tense", "calm"]}, r'labels \["tense", "calm"\], .* \["calm", "tense"\]'),
-        ({"licence": {"weights": "MIT"}}, r'licence {"weights": "MIT"}, .* {}'),
+        ({"licence": {"weights": "MIT"}}, r'license {"weights": "MIT"}, .* {}'),
         ({"training": {"data": "rafdb"}}, r'training {"data": "rafdb"}, .* {}'),
     ],
 )
@@ -1272,7 +1272,7 @@ def test_prefetch_says_what_it_could_not_fetch(
 
 def test_bundled_weights_need_no_prefetch(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows(capsys, "--prefetch")["ferplus"]["files"] == "bundled"
-    assert rows(capsys, "--licence", "unknown").keys() == {"ferplus"}, "FER-2013's pictures are to be cleared"
+    assert rows(capsys, "--licence", "unknown").keys() == {"ferplus"}, "FER-2013's images are to be cleared"
     assert not hub.log
 
 
@@ -1285,7 +1285,7 @@ def test_bundled_weights_need_no_prefetch(hub: FakeHub, capsys: pytest.CaptureFi
         (("MIT", "MIT"), "unknown"),
         ((), "unknown"),
         (("MIT", "MIT", ""), "unknown"),
-        (("MIT", "MIT; pictures as FER-2013", "MIT"), "unknown"),
+        (("MIT", "MIT; images as FER-2013", "MIT"), "unknown"),
         (("MIT", "GPL-3.0", "MIT"), "unknown"),
         (("MIT", "clear them for commercial use", "MIT"), "unknown"),
         (("MIT", "MIT", "CC-BY-NC-SA-4.0"), "non-commercial"),

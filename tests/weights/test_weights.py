@@ -169,7 +169,7 @@ def test_metadata_of_another_kind(path: Path, text: str | None, said: str) -> No
         ({"labels": ["fear", "fear"]}, "names a class twice"),
         ({"preprocess": {}}, "size is required"),
         ({"preprocess": ["size"]}, "preprocess is no dict"),
-        ({"preprocess": {"size": 48, "colour": "gray"}}, "preprocess: fields are .*colour"),
+        ({"preprocess": {"size": 48, "colour": "gray"}}, "preprocess: fields are .*color"),
         ({"preprocess": {"size": 0}}, "1 <= size"),
         ({"preprocess": {"size": "48"}}, "must be whole numbers"),
         ({"preprocess": {"size": 48, "mean": 0.5}}, "not iterable"),

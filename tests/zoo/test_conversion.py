@@ -69,7 +69,7 @@ def save(path: Path, which: int = PUBLISHED, **changes: torch.Tensor | None) -> 
 
 
 def first_units(model: Any, picture: np.ndarray[Any, Any] = PICTURE) -> torch.Tensor:
-    """A model's first fully connected layer, behind its ReLU, of a picture."""
+    """A model's first fully connected layer, behind its ReLU, of an image."""
     trunk = model.trunk
     with torch.no_grad():
         pooled = trunk.grid(trunk.features(model.preprocess(picture)[None])).flatten(1)
@@ -171,7 +171,7 @@ def test_published_names() -> None:
     assert NAMINGS[UNIT_RANGE].convs(BLOCKS)[-2:] == ["conv5.convs.1", "conv5.convs.2"]
 
 
-# Colours and mean
+# Colors and mean
 
 
 @pytest.mark.parametrize("which", [PUBLISHED, TORCHVISION, UNIT_RANGE])
@@ -439,7 +439,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert "--color rgb where it comes from" in capsys.readouterr().err
     assert main([*command, "--color", "rgb", "--landmarks"]) == 0
     said = capsys.readouterr().out
-    assert "freshly initialised: trunk.fc.0, last 136 columns (landmarks); trunk.fc.3; heads.va" in said
+    assert "freshly initialized: trunk.fc.0, last 136 columns (landmarks); trunk.fc.3; heads.va" in said
     assert f"--model.weights {out} --model.new_head true" in said
     assert weights.read_meta(out).arguments["landmarks"] is True
 

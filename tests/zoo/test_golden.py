@@ -224,5 +224,5 @@ def test_a_golden_face_that_is_none_is_refused(tmp_path: Path, change: dict[str,
     tensors, meta = weights.read_tensors(path), weights.read_meta(path)
     stored = weights.read_golden(path) | {f"golden.{name}": value for name, value in change.items()}
     weights.write(path, tensors, meta, golden={n: v for n, v in stored.items() if v is not None})
-    with pytest.raises(WeightsError, match="its golden face is no picture"):
+    with pytest.raises(WeightsError, match="its golden face is no image"):
         affectzoo.load(path)

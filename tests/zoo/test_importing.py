@@ -542,14 +542,12 @@ def test_lightning_checkpoint_of_affectzoo_needs_no_options(tmp_path: Path) -> N
     assert "optimizer_states" in report.left_out and "affectzoo" not in report.left_out
     assert report.notes == (
         "Faces are prepared as the checkpoint says: a square on the face box's longer edge, 20% larger; "
-        "grey, 40 x 40 pixels, the middle of 48 x 48; values 0 to 1, less mean 0.5, by std 0.5.",
+        "gray, 40 x 40 pixels, the middle of 48 x 48; values 0 to 1, less mean 0.5, by std 0.5.",
     )
     assert torch.allclose(scores(report.model), scores(trained.eval()), atol=1e-5)
-    with pytest.raises(
-        WeightsError, match="says that it is dlp_cnn_s for calm, tense, glad; leave out labels"
-    ):
+    with pytest.raises(WeightsError, match="says that it is dlp_cnn_s for calm, tense, glad; exclude labels"):
         import_checkpoint(path, labels=LABELS)
-    with pytest.raises(WeightsError, match="leave out arch resnet18"):
+    with pytest.raises(WeightsError, match="exclude arch resnet18"):
         import_checkpoint(path, "resnet18")
     content = torch.load(path, weights_only=True)
     content["affectzoo"]["arguments"]["weights"] = "other.safetensors"
@@ -570,7 +568,7 @@ def test_options_that_are_wrong(tmp_path: Path, state: Tensors) -> None:
         small(path, labels=None)
     with pytest.raises(AffectZooError, match=r"dlp_cnn_s has no argument weights .*; it may set: dropout"):
         small(path, arguments={"weights": "x.pt"})
-    with pytest.raises(AffectZooError, match="licence of pixels: the subjects are weights, code"):
+    with pytest.raises(AffectZooError, match="license of pixels: the subjects are weights, code"):
         small(path, licence={"pixels": "none"})
     with pytest.raises(AffectZooError, match="dlp_cnn_s cannot take 3 x 48 x 48 faces"):
         small(path, preprocess=Preprocess(size=48))
@@ -586,7 +584,7 @@ def test_values_are_kept(kind: torch.dtype, tmp_path: Path, old: OldNet) -> None
     tensors = {n: t.to(kind) if t.is_floating_point() else t for n, t in old.state_dict().items()}
     out = small(save(tmp_path / "old.pt", tensors)).write(tmp_path / "new" / "old.safetensors")
     assert weights.is_half(out) == (kind == torch.float16)
-    assert len(weights.read_golden(out)) == 4  # picture, box, features, expression
+    assert len(weights.read_golden(out)) == 4  # image, box, features, expression
     loaded = affectzoo.load(out).network_state()
     expected = tensors["classify.weight"].float()
     assert torch.equal(loaded["heads.expression.weight"], expected)
@@ -643,7 +641,7 @@ def test_command(tmp_path: Path, old: OldNet, capsys: pytest.CaptureFixture[str]
     assert "3 x 512" in shown.out
     assert (
         "Faces are prepared as dlp_cnn_s's own, for the checkpoint does not say it: a square on the face "
-        "box's longer edge; grey, 48 x 48 pixels; values 0 to 1, less mean 0.5, by std 0.25." in shown.out
+        "box's longer edge; gray, 48 x 48 pixels; values 0 to 1, less mean 0.5, by std 0.25." in shown.out
     )
     assert shown.err == "old.pt: 40 tensors; nothing written (--dry-run)\n"
     options = [
@@ -663,7 +661,7 @@ def test_command(tmp_path: Path, old: OldNet, capsys: pytest.CaptureFixture[str]
     assert meta.arguments == {"dropout": 0.2}
     assert (meta.preprocess.mean, meta.preprocess.std, meta.preprocess.margin) == ((0.4,), (0.25,), 0.1)
     assert meta.licence == {"weights": "CC BY 4.0"}
-    assert main(["predict", str(tmp_path / "none.png"), "--model", str(out)]) == 1  # loads; no picture
+    assert main(["predict", str(tmp_path / "none.png"), "--model", str(out)]) == 1  # loads; no image
 
 
 def test_command_that_finds_faults(

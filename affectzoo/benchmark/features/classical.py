@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Faces = npt.NDArray[np.uint8]
 Extract = Callable[[Faces, Floats | None], Floats]
-"""From prepared grey faces, shape (N, S, S), and their landmarks, shape (N, 68, 2) in pixels of the faces or
+"""From prepared gray faces, shape (N, S, S), and their landmarks, shape (N, 68, 2) in pixels of the faces or
 ``None``, to features, shape (N, D)."""
 
 SIDE, GRID = 100, 10
@@ -95,7 +95,7 @@ class Feature:
             Rows of the index, faces and landmarks.
 
         Raises:
-            UnreadableImageError: A picture cannot be read; under ``skip``: none can.
+            UnreadableImageError: An image cannot be read; under ``skip``: none can.
         """
         data = FaceDataset(index, FaceTransform(self.preprocess), on_unreadable=on_unreadable)
         any_read = False
@@ -117,11 +117,11 @@ class Feature:
 def hog(faces: Faces, landmarks: Floats | None = None) -> Floats:
     """Histograms of gradients' orientations: blocks of four 5 x 5 cells without overlap, 10 bins.
 
-    OpenCV's descriptor of Dalal and Triggs: unsigned orientations, votes shared among neighbouring bins and
-    cells of a block, each block normalised (L2, clipped at 0.2, L2 again). No gamma correction.
+    OpenCV's descriptor of Dalal and Triggs: unsigned orientations, votes shared among neighboring bins and
+    cells of a block, each block normalized (L2, clipped at 0.2, L2 again). No gamma correction.
 
     Args:
-        faces: Shape (N, 100, 100), grey.
+        faces: Shape (N, 100, 100), gray.
         landmarks: Not used.
 
     Returns:
@@ -132,14 +132,14 @@ def hog(faces: Faces, landmarks: Floats | None = None) -> Floats:
 
 
 def hog256(faces: Faces, landmarks: Floats | None = None) -> Floats:
-    """Histograms of gradients' orientations: cells of 8 x 8, 9 bins, each cell normalised by four blocks.
+    """Histograms of gradients' orientations: cells of 8 x 8, 9 bins, each cell normalized by four blocks.
 
     The paper names only the cell size and 36,864 dimensions, which are 36 for each of 32 x 32 cells: 9 bins
     under the norms of the four 2 x 2 blocks that hold the cell. Blocks reach beyond the face by one cell,
     where its edge pixels are repeated; what the paper's program does there is not known. Else as ``hog``.
 
     Args:
-        faces: Shape (N, 256, 256), grey.
+        faces: Shape (N, 256, 256), gray.
         landmarks: Not used.
 
     Returns:
@@ -169,7 +169,7 @@ def lbp(faces: Faces, landmarks: Floats | None = None) -> Floats:
     Beyond the face its edge pixels are repeated.
 
     Args:
-        faces: Shape (N, 100, 100), grey.
+        faces: Shape (N, 100, 100), gray.
         landmarks: Not used.
 
     Returns:
@@ -193,7 +193,7 @@ def gabor(faces: Faces, landmarks: Floats | None = None) -> Floats:
     pixels are repeated; the places are every tenth pixel from (5, 5) on.
 
     Args:
-        faces: Shape (N, 100, 100), grey.
+        faces: Shape (N, 100, 100), gray.
         landmarks: Not used.
 
     Returns:
@@ -255,7 +255,7 @@ def shape(faces: Faces, landmarks: Floats | None) -> Floats:
     """Differences in place of every two of 37 fiducial points.
 
     The paper aligns faces by five points but says neither the template nor which 37 points: here each face is
-    turned, scaled and shifted so that its eyes' centres, nose tip and mouth corners come nearest to those of
+    turned, scaled and shifted so that its eyes' centers, nose tip and mouth corners come nearest to those of
     the aligned faces of ``affectzoo data prepare``, in edges of whose box the differences are; the points are
     ``FIDUCIAL``.
 

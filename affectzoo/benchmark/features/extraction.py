@@ -39,7 +39,7 @@ class Extractor(Protocol):
             its feature is their mean. One that never comes could not be read.
 
         Raises:
-            UnreadableImageError: A picture cannot be read; under ``skip``: none can.
+            UnreadableImageError: An image cannot be read; under ``skip``: none can.
         """
 
 
@@ -58,16 +58,16 @@ def extract_features(
         index: The faces.
         reduce: Makes features of shape (n, D) smaller before they are kept, such as ``Reduction.transform``;
             an affine map, as features of one face may be averaged after it.
-        on_unreadable: At a picture that cannot be read: ``raise``, or ``skip``, which leaves the face out.
+        on_unreadable: At an image that cannot be read: ``raise``, or ``skip``, which leaves the face out.
         progress: Told which share of the work is done.
 
     Returns:
         Features of the faces that have them, shape (n, D), and which of all faces those are, shape (N,): not
-        the ones without the landmarks or, under ``skip``, without a picture.
+        the ones without the landmarks or, under ``skip``, without an image.
 
     Raises:
         DataError: No face has the landmarks.
-        UnreadableImageError: A picture cannot be read; under ``skip``: none can.
+        UnreadableImageError: An image cannot be read; under ``skip``: none can.
     """
     known = index.has_landmarks(extractor.landmarks)
     places = np.flatnonzero(known)

@@ -1,6 +1,6 @@
-"""``affectzoo features``: features of faces as a table and as a picture in two dimensions.
+"""``affectzoo features``: features of faces as a table and as an image in two dimensions.
 
-The picture is for what Li and Deng, TIP 2019, show of learned features in Fig. 9: whether they tell apart not
+The image is for what Li and Deng, TIP 2019, show of learned features in Fig. 9: whether they tell apart not
 only classes but also strong expressions and weak ones.
 """
 
@@ -37,7 +37,7 @@ COMPONENTS = 50
 """Principal components that t-SNE starts from."""
 
 DRAWN = 3000
-"""Most faces in a picture; more take t-SNE long and hide one another."""
+"""Most faces in an image; more take t-SNE long and hide one another."""
 
 
 def project(features: Floats, seed: int = 0) -> Floats:
@@ -45,7 +45,7 @@ def project(features: Floats, seed: int = 0) -> Floats:
 
     Args:
         features: Shape (N, D), N at least 4.
-        seed: The same seed gives the same picture.
+        seed: The same seed gives the same image.
 
     Returns:
         Shape (N, 2).
@@ -185,7 +185,7 @@ def command(args: argparse.Namespace) -> None:
     screen = stdout()
     screen.print(f"{what}: {len(index):,} faces, {features.shape[1]:,} dimensions", soft_wrap=True)
     for reason, count in sorted(index.left_out.items()):
-        screen.print(f"left out: {reason}: {count:,}", soft_wrap=True)
+        screen.print(f"excluded: {reason}: {count:,}", soft_wrap=True)
     screen.print(f"written: {', '.join(report['written'])}", soft_wrap=True)
 
 

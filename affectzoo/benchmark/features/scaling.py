@@ -87,7 +87,7 @@ def learn_scaling(
 
     Args:
         extractor: Computes the features.
-        index: The training faces; those without landmarks or a readable picture are left out.
+        index: The training faces; those without landmarks or a readable image are excluded.
         progress: Told which share of the work is done.
 
     Returns:

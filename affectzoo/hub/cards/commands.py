@@ -10,7 +10,7 @@ from affectzoo.weights import WeightsMeta
 def use_command(meta: WeightsMeta, reference: str, recipe: str | None) -> str:
     """What to do with weights.
 
-    Weights to start a training from are trained; models of clips or with landmarks, for which no picture is
+    Weights to start a training from are trained; models of clips or with landmarks, for which no image is
     enough, are measured on data; all others predict.
 
     Args:

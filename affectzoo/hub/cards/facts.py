@@ -34,7 +34,7 @@ _TRAINING = {
     "window": "frames per window",
     "eval_window": "frames per window in evaluation",
     "eval_stride": "frames from window to window in evaluation",
-    "fold": "fold left out of training, counted from 0",
+    "fold": "fold excluded of training, counted from 0",
     "train_hash": "hash of the training faces",
     "valid_hash": "hash of the validation faces",
 }
@@ -99,7 +99,7 @@ def untrained_description(name: str, row: Mapping[str, Any]) -> Table:
         "parameters, with 8 classes": row["parameters"],
         "input": row["input"],
         "weights": "none",
-        "licence of the code": CODE_LICENCE,
+        "license of the code": CODE_LICENCE,
     }
     return _pairs(rows)
 
@@ -156,14 +156,14 @@ def licences(meta: WeightsMeta) -> Table:
 def preprocessing(rule: Preprocess) -> list[str]:
     """How a face becomes the network's input, in words, step by step."""
     change = f", made {abs(rule.margin):.0%} {'larger' if rule.margin > 0 else 'smaller'}"
-    edge = f"its centre, its longer edge{change if rule.margin else ''}"
-    colour = "grey (ITU-R 601 luma)" if rule.color == "gray" else "RGB"
+    edge = f"its center, its longer edge{change if rule.margin else ''}"
+    colour = "gray (ITU-R 601 luma)" if rule.color == "gray" else "RGB"
     scaled = f"Scale it to {rule.face_size} x {rule.face_size} pixels"
     cut = f", then cut out the central {rule.size} x {rule.size}" if rule.face_size != rule.size else ""
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (rule.mean, rule.std))
     return [
         f"Cut a square around the detector's box: {edge}. A ready crop is taken whole. Where the square "
-        "leaves the picture, its edge pixels are repeated.",
+        "leaves the image, its edge pixels are repeated.",
         f"Convert it to {colour}.",
         f"{scaled}{cut}.",
         f"Bring pixels from 0..255 to 0..1, subtract the mean ({mean}) and divide by the standard deviation "

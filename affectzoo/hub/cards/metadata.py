@@ -1,4 +1,4 @@
-"""A card's YAML block, from which the Hub lists a model: licence, tags, data and, as model-index, figures."""
+"""A card's YAML block, from which the Hub lists a model: license, tags, data and, as model-index, figures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ LICENCES = (
     "cc-by-nc-nd-4.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-4.0 cc0-1.0 gpl-2.0 gpl-3.0 lgpl-2.1 lgpl-3.0 mit "
     "mpl-2.0 openrail unlicense"
 ).split()
-"""Identifiers of the Hub for licences that weights may have; any other one is ``other`` there."""
+"""Identifiers of the Hub for licenses that weights may have; any other one is ``other`` there."""
 
 _TAGS = {
     "expression": ("facial-expression-recognition",),

@@ -150,7 +150,7 @@ class _Draft:
         self.prose = {} if old is None else read_prose(old.read_text(encoding="utf-8"), str(old))
 
     def write(self, place: Path) -> tuple[Check, ...]:
-        """Take all steps; the last ones need sound weights and are left out where these are not.
+        """Take all steps; the last ones need sound weights and are excluded where these are not.
 
         Args:
             place: An empty folder.
@@ -201,7 +201,7 @@ class _Draft:
         if lacking:
             raise AffectZooError(
                 f"no terms of {', '.join(lacking)}: name them, such as "
-                "--licence weights=Apache-2.0 'pictures=for non-commercial research'"
+                "--licence weights=Apache-2.0 'images=for non-commercial research'"
             )
         return "; ".join(f"{name}: {known[name]}" for name in weights.SUBJECTS if name in known)
 
@@ -320,7 +320,7 @@ class _Draft:
 
 
 def _check_card(text: str) -> str:
-    """The licence of a card.
+    """The license of a card.
 
     Raises:
         AffectZooError: The Hub would refuse its metadata.
@@ -333,7 +333,7 @@ def _check_card(text: str) -> str:
         raise AffectZooError(f"its metadata is wrong: {error}") from None
     licence, named = data.get("license"), data.get("license_name")
     if licence == "other" and named:
-        return f"licence other: {named}"
+        return f"license other: {named}"
     if licence not in LICENCES:
-        raise AffectZooError(f"licence '{licence}' is none of the Hub's: {', '.join(LICENCES)}")
-    return f"licence {licence}"
+        raise AffectZooError(f"license '{licence}' is none of the Hub's: {', '.join(LICENCES)}")
+    return f"license {licence}"

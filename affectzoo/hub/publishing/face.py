@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def show_golden(folder: Path, model: AffectModel, stored: Mapping[str, torch.Tensor]) -> None:
-    """Write the golden face as a picture, frames side by side, and its outputs by name.
+    """Write the golden face as an image, frames side by side, and its outputs by name.
 
     Args:
         folder: Where to.

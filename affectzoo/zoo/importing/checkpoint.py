@@ -48,7 +48,7 @@ def import_checkpoint(
         rules: Go before what is found without them.
         arguments: Of the architecture, such as ``head_units``.
         preprocess: How the network's faces are prepared; by default the architecture's own.
-        licence: Terms by subject: weights, code, starting weights, pictures, labels.
+        licence: Terms by subject: weights, code, starting weights, images, labels.
 
     Raises:
         AffectZooError: An option is wrong.
@@ -116,7 +116,7 @@ def import_checkpoint(
 def _check_subjects(licence: Mapping[str, str]) -> None:
     wrong = sorted(set(licence) - set(SUBJECTS))
     if wrong:
-        raise AffectZooError(f"licence of {', '.join(wrong)}: the subjects are {', '.join(SUBJECTS)}")
+        raise AffectZooError(f"license of {', '.join(wrong)}: the subjects are {', '.join(SUBJECTS)}")
 
 
 def _refuse_options(path: Path, meta: WeightsMeta, arch: str | None, given: Sequence[str]) -> None:
@@ -124,7 +124,7 @@ def _refuse_options(path: Path, meta: WeightsMeta, arch: str | None, given: Sequ
     if given or arch not in (None, meta.arch):
         raise WeightsError(
             f"{path}: a checkpoint of affectzoo, which says that it is {meta.arch} for "
-            f"{', '.join(meta.labels) or meta.task}; leave out {', '.join(given) or f'arch {arch}'}"
+            f"{', '.join(meta.labels) or meta.task}; exclude {', '.join(given) or f'arch {arch}'}"
         )
 
 

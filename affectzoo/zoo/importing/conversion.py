@@ -5,11 +5,11 @@ identities apart; Aff-Wild's VGG-Face CNN and CNN-GRU start from it. Users fetch
 
 - MatConvNet's ``.mat``: ``layers`` or ``net.layers``, each with ``name`` and ``weights`` = {filters, biases}
   or ``filters`` and ``biases``; filters are height x width x inputs x outputs. ``averageImage`` below
-  ``meta.normalization`` or ``normalization`` is the mean, one colour or a picture;
+  ``meta.normalization`` or ``normalization`` is the mean, one color or an image;
 - state dicts, ``.pth`` or ``.pt``, of the conversions that ``NAMINGS`` lists, also below ``state_dict`` and
   with names that begin with ``module.``.
 
-All take pixels of 0..255 with one mean colour subtracted. The MatConvNet model reads RGB, the Torch and Caffe
+All take pixels of 0..255 with one mean color subtracted. The MatConvNet model reads RGB, the Torch and Caffe
 ones BGR; what is written reads RGB.
 """
 
@@ -34,13 +34,13 @@ Color = Literal["rgb", "bgr"]
 
 IDENTITIES = 2622
 MEAN = (129.1863, 104.7624, 93.5940)
-"""The published mean colour, R, G, B."""
+"""The published mean color, R, G, B."""
 MARGIN = 0.1
 """Share by which the authors' demonstration widens a detected face's box before it cuts the face out."""
 LICENCE = {
     "weights": "VGG-Face: its authors allow non-commercial research, under the Creative Commons Attribution "
     "License; check the terms at https://www.robots.ox.ac.uk/~vgg/software/vgg_face/",
-    "pictures": "VGG-Face: pictures of celebrities gathered by web search; their own terms apply",
+    "pictures": "VGG-Face: images of celebrities gathered by web search; their own terms apply",
 }
 _FETCH = "fetch it again from https://www.robots.ox.ac.uk/~vgg/software/vgg_face/ or where it came from"
 
@@ -55,7 +55,7 @@ class Naming:
             convolution, a pooling ends each block).
         fc: Name of the first fully connected layer, fc6.
         last: Name of the layer that tells identities apart, fc8.
-        color: The order in which it reads colours; ``None`` where conversions of both orders use the names.
+        color: The order in which it reads colors; ``None`` where conversions of both orders use the names.
         unit_range: Whether it takes pixels of 0..1, with the mean and filters to match.
     """
 
@@ -98,8 +98,8 @@ class Source:
     Attributes:
         tensors: By ``LAYER.weight`` and ``LAYER.bias``, axes in torch's order.
         naming: What its layers are called.
-        color: The order in which it reads colours, where the file tells.
-        mean: The mean colour in the order that the file reads, 0..255; ``None`` where it holds none.
+        color: The order in which it reads colors, where the file tells.
+        mean: The mean color in the order that the file reads, 0..255; ``None`` where it holds none.
     """
 
     tensors: Mapping[str, torch.Tensor]
@@ -120,13 +120,13 @@ def convert_vggface(
 
     Its convolutions and its first fully connected layer (4096 units) are taken. The second one of ``vggface``
     has 2048 units and predicts affect, for which the published file has nothing: it, the head and the
-    columns of landmarks are freshly initialised, as the file's ``training`` says under ``fresh``.
+    columns of landmarks are freshly initialized, as the file's ``training`` says under ``fresh``.
 
     Args:
         path: The ``.mat``, ``.pth`` or ``.pt`` file.
         out: Where to, ``*.safetensors``; an older file is replaced once the new one is complete.
         landmarks: Give the first fully connected layer inputs for the 68 landmarks.
-        color: The order in which the published network reads colours; ``auto`` takes it from the form of the
+        color: The order in which the published network reads colors; ``auto`` takes it from the form of the
             file, and refuses where that does not tell.
         seed: Of the fresh layers.
 
@@ -134,7 +134,7 @@ def convert_vggface(
         ``out``.
 
     Raises:
-        WeightsError: The file is missing, damaged, of another kind or another network, its colour order is
+        WeightsError: The file is missing, damaged, of another kind or another network, its color order is
             open, or ``out`` is no ``.safetensors`` file.
     """
     path, out = Path(path).expanduser(), Path(out).expanduser()
@@ -308,7 +308,7 @@ def _read_mat(path: Path) -> Source:
         )
     mean = _field(net, "meta.normalization.averageImage")
     mean = _mean(_field(net, "normalization.averageImage") if mean is None else mean, path)
-    # MATLAB reads pictures as RGB. A network imported without turning its colours has its mean turned, too:
+    # MATLAB reads images as RGB. A network imported without turning its colors has its mean turned, too:
     # skin is redder than blue.
     color: Color | None = "rgb" if mean is None or mean[0] > mean[2] else None
     return Source(tensors, PUBLISHED, color, mean)
@@ -331,7 +331,7 @@ def _tensor(values: Any, path: Path, name: str) -> torch.Tensor:
 
 
 def _mean(values: Any, path: Path) -> tuple[float, ...] | None:
-    """A mean colour or the average of a mean picture."""
+    """A mean color or the average of a mean image."""
     array = np.asarray(() if values is None else values)
     if not array.size:
         return None

@@ -66,7 +66,7 @@ class Matching:
         old: Shapes of the checkpoint's tensors that have no place, by name.
         new: Shapes of the network's tensors that are free, by name.
         pairs: In the order in which they were found.
-        left_out: Names that rules leave out.
+        left_out: Names that rules exclude.
     """
 
     old: dict[str, tuple[int, ...]]

@@ -32,7 +32,7 @@ class ImportReport:
         missing: The network's tensors that the checkpoint has not, with shapes.
         unexpected: The checkpoint's tensors that have no place, with shapes.
         misshapen: Tensors whose place has another shape.
-        left_out: What the checkpoint holds beside the network, and what rules leave out.
+        left_out: What the checkpoint holds beside the network, and what rules exclude.
         notes: What was assumed, in sentences.
         model: With the imported weights, in evaluation mode; ``None`` unless all is in its place.
     """
