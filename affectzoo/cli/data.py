@@ -10,7 +10,7 @@ from affectzoo.cli.options import COUNT, COUNT_OR_NONE, Commands, lazily
 CHECK_EPILOG = """\
 examples:
   affectzoo data check ferplus --root DIR
-  affectzoo data check rafdb --root DIR --set images=original --json > findings.json
+  affectzoo data check rafdb --root DIR --set pictures=original --json > findings.json
   affectzoo data check table --root my_faces --against ferplus=DIR
 
 Faults are what makes training stop or learn wrong things: rows that cannot be read, labels outside the codes,
@@ -22,7 +22,7 @@ compared with each other.
 PREPARE_EPILOG = """\
 examples:
   affectzoo data prepare afewva --root DIR --out prepared/afewva
-  affectzoo data prepare rafdb --root DIR --set images=original --align five_points --size 112 --out OUT
+  affectzoo data prepare rafdb --root DIR --set pictures=original --align five_points --size 112 --out OUT
   affectzoo fit --config recipes/resnet18/afewva.yaml --data.root prepared/afewva
 """
 

@@ -41,7 +41,7 @@ has its place, nothing is written (exit status 1). Labels keep the order that yo
 PUBLISH_EPILOG = """\
 examples:
   affectzoo publish runs/x --repo me/x --dry-run --out x --record leaderboard \\
-    --licence weights=Apache-2.0 code=Apache-2.0 "images=for research" labels=MIT
+    --licence weights=Apache-2.0 code=Apache-2.0 "pictures=for research" labels=MIT
   affectzoo publish x --repo me/x --tag v1           the same folder, with what was written into its card
 """
 

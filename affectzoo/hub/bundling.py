@@ -1,7 +1,7 @@
 """Bundle a run's weights with the package, for maintainers.
 
     python -m affectzoo.hub.bundling RUN ARCH.TAG --record RUN/records/KEY.json --recipe recipes/...
-        --licence weights="..." images="..." labels="..."
+        --licence weights="..." pictures="..." labels="..."
 
 Writes ``assets/weights/<arch>.<tag>.safetensors`` and the entry ``.json`` beside it, which says the same.
 """

@@ -284,7 +284,7 @@ def test_models_of_folds(tmp_path: Path) -> None:
     assert ratio == pytest.approx(10)
     # another system's file with all folds' faces
     table = pd.read_csv(tmp_path / "out" / record["predictions"])
-    table.drop(columns=["valence", "arousal"]).to_csv(tmp_path / "theirs.csv", index=False)
+    table.drop(columns=["true_valence", "true_arousal"]).to_csv(tmp_path / "theirs.csv", index=False)
     theirs = ExternalSystem("theirs", str(tmp_path / "theirs.csv"))
     (other,) = benchmark([task], [theirs], tmp_path / "out")
     for name, told in record["metrics"].items():

@@ -259,9 +259,8 @@ def test_data_module_serves_what_was_asked_for(tmp_path: Path) -> None:
 def test_automatic_landmarks_cannot_be_mirrored(compound: Path, augment: str) -> None:
     options = {"part": "compound", "pictures": "original", "points": "auto", "augment": augment}
     data = serve(compound, **options)
-    data.setup("fit")
     with pytest.raises(AffectZooError, match=r"37 landmarks cannot be mirrored.* none or random_crop"):
-        next(iter(data.train_dataloader()))
+        data.setup("fit")
     data = serve(compound, **options)
     data.setup("test")  # evaluation does not augment
     assert next(iter(data.test_dataloader()))["landmarks"].shape == (4, 37, 2)

@@ -257,7 +257,7 @@ def test_options_are_those_of_the_reader(tmp_path: Path) -> None:
     equal_but_pictures(
         RAFDB(str(root), pictures="original"), RAFDB(str(tmp_path / "out"), pictures="original")
     )
-    with pytest.raises(DataError, match=r'prepared with images="original"; .*--set images="aligned"'):
+    with pytest.raises(DataError, match=r'prepared with pictures="original"; .*--set pictures="aligned"'):
         RAFDB(str(tmp_path / "out")).read()
     with pytest.raises(DataError, match="prepared from rafdb: choose the data module RAFDB, not Folder"):
         Folder(str(tmp_path / "out")).read()

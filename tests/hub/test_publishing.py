@@ -358,7 +358,7 @@ def test_all_faults_are_listed_at_once(run: Path, tmp_path: Path) -> None:
         f"{run}: not to be published, 3 of 9 checks failed:\n"
         "  repository: 'net' has no owner: expected OWNER/NAME\n"
         "  licenses: no terms of code, images, labels: name them, such as --licence weights=Apache-2.0 "
-        "'images=for non-commercial research'\n"
+        "'pictures=for non-commercial research'\n"
         f"  metrics: nothing was measured: test the run: affectzoo test --config {run}/config.yaml "
         f"--model.weights {run} --model.new_head false --run_dir {run} (--data.test_split valid measures "
         "another part); or give records of affectzoo benchmark with --record"

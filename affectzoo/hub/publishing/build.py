@@ -201,7 +201,7 @@ class _Draft:
         if lacking:
             raise AffectZooError(
                 f"no terms of {', '.join(lacking)}: name them, such as "
-                "--licence weights=Apache-2.0 'images=for non-commercial research'"
+                "--licence weights=Apache-2.0 'pictures=for non-commercial research'"
             )
         return "; ".join(f"{name}: {known[name]}" for name in weights.SUBJECTS if name in known)
 
