@@ -279,7 +279,8 @@ def test_parts_that_share_persons_are_refused(monkeypatch: pytest.MonkeyPatch, c
         tested = index.table.index[index.table["split"] == "test"]
         index.table.loc[tested[0], "subject"] = "everyone"
         index.table.loc[index.table["split"] == "train", "subject"] = "everyone"
-        index.table.loc[index.table.index[index.table["split"] == "train"][:3], "subject"] = "someone"
+        first = index.table["clip"][index.table["split"] == "train"].iloc[0]
+        index.table.loc[index.table["clip"] == first, "subject"] = "someone"  # a clip stays together
         return index
 
     monkeypatch.setattr("affectzoo.evaluation.protocol.read", leaky)

@@ -80,7 +80,7 @@ def test_records_know_their_weights(tmp_path: Path) -> None:
 def test_a_folder_with_weights_shows_no_test_of_others(tmp_path: Path) -> None:
     model = affectzoo.create_model("dlp_cnn_s", labels=["anger", "happiness", "neutral"])
     path = tmp_path / weights.FILE_NAME
-    weights.write(path, model.network.state_dict(), model.describe())
+    weights.write(path, model.network_state(), model.describe())
     tested = {"options": {"stage": "test"}, "system": "runs/x"}
     own = of_weights(tensors_sha256=Identity.read(path).tensors)
     write_record(tmp_path, own | tested | {"key": "own"}, {})
