@@ -333,8 +333,8 @@ def test_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
         while lines(part) <= kept + 9 and running.poll() is None and time.monotonic() < deadline:
             time.sleep(0.002)
         running.kill()
-        running.communicate()
-        assert lines(part) > kept + 9 or Path("f.csv").exists()
+        told = running.communicate()[1].decode()
+        assert lines(part) > kept + 9 or Path("f.csv").exists(), (running.returncode, told)
         kept = lines(part)
     assert predict("many", "--out", "f.csv", "--resume", "--batch-size", "4") == 0
     one, other = pd.read_csv("whole.csv"), pd.read_csv("f.csv")
