@@ -17,7 +17,7 @@ from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import DataError
 from affectzoo.metrics.columns import DECISION, LABEL, PROBABILITY, TEXTS, TRUE, renamed, score_columns
 from affectzoo.metrics.names import DIMENSIONS
-from affectzoo.metrics.predictions import ClipRule
+from affectzoo.sample import ClipRule
 
 Floats = npt.NDArray[np.float64]
 ScoreKind = Literal["probabilities", "decisions", "labels"]

@@ -6,7 +6,7 @@ import re
 from itertools import dropwhile
 
 import torch
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 
 from affectzoo.errors import AffectZooError
 

@@ -215,11 +215,11 @@ JPG = cv2.imencode(".jpg", coordinates(90, 90))[1].tobytes()
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (None, "No such file"),
+        (None, "no such file"),
         (b"", "the file is empty"),
-        (b"no image", "no image, or a damaged one"),
-        (PNG[: len(PNG) * 3 // 4], "no image, or a damaged one"),
-        (JPG[: len(JPG) * 3 // 4], "no image, or a damaged one"),
+        (b"no image", "no image"),
+        (PNG[: len(PNG) * 3 // 4], "a damaged PNG"),
+        (JPG[: len(JPG) * 3 // 4], "a damaged JPEG"),
     ],
     ids=["missing", "empty", "text", "half a png", "half a jpg"],
 )
