@@ -27,7 +27,7 @@ def class_indices(answers: pd.DataFrame, labels: LabelSpace) -> npt.NDArray[np.i
     """
     if answers.empty:
         raise DataError(f"answers: {answers.shape[0]} images, {answers.shape[1]} annotators; expected some")
-    for names, kind in ((answers.index, "picture"), (answers.columns, "annotator")):
+    for names, kind in ((answers.index, "image"), (answers.columns, "annotator")):
         if not names.is_unique:
             raise DataError(f"answers: {kind} {names[names.duplicated()][0]} is there twice")
     codes, found = pd.factorize(answers.to_numpy(dtype=object).ravel())

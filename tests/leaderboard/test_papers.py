@@ -41,7 +41,7 @@ SPOT_CHECKS = [
     (AFFWILD, "afew", "AffWildNet, fine-tuned", "accuracy", 0.454),
     ("Giguere", None, "small VGG-type CNN, six classes", "accuracy", 0.63),
     (RAFDB, "rafdb_basic", "DLP-CNN features + SVM", "mean_diagonal", 0.742),
-    (RAFDB, "rafdb_basic", "center loss features + SVM", "accuracy", 0.8368),
+    (RAFDB, "rafdb_basic", "centre loss features + SVM", "accuracy", 0.8368),
     (RAFDB, "rafdb_basic", "Gabor + SVM", "mean_diagonal", 0.6512),
     (RAFDB, "rafdb_compound", "DLP-CNN features + SVM", "mean_diagonal", 0.4455),
     (RAFDB, "sfew", "DLP-CNN features of RAF-DB", "accuracy", 0.5105),
@@ -95,7 +95,7 @@ def test_figures_beside_the_metrics() -> None:
     dlp_cnn = find(RAFDB, "rafdb_basic", "DLP-CNN features + SVM")
     assert dlp_cnn.confusion["neutral"][SPACES["rafdb7"].index("sadness")] == 0.0897
     times = {fact.system: fact.value for fact in facts() if fact.unit == "ms"}
-    assert times == {"center loss": 333.18, "DLP-CNN": 475.47}
+    assert times == {"centre loss": 333.18, "DLP-CNN": 475.47}
 
 
 def test_rows_are_sound() -> None:
@@ -170,8 +170,8 @@ def test_rafdb_recalls_are_whole_faces() -> None:
         (vgg, "fear"),
         (vgg, "surprise"),
         (vgg, "neutral"),
-        ("center loss features + SVM", "surprise"),
-        ("VGG features + LDA and nearest neighbor", "surprise"),
+        ("centre loss features + SVM", "surprise"),
+        ("VGG features + LDA and nearest neighbour", "surprise"),
     ]
 
 
