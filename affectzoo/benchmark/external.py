@@ -163,8 +163,8 @@ def _read(path: Path) -> _File:
         if kind == ".json":
             cells = pd.DataFrame(json.loads(path.read_text(encoding="utf-8")))
         elif kind == ".jsonl":
-            lines = path.read_text(encoding="utf-8").split("\n")
-            cells = pd.DataFrame([json.loads(line) for line in lines if line.strip()])
+            rows = path.read_text(encoding="utf-8").split("\n")
+            cells = pd.DataFrame([json.loads(row) for row in rows if row.strip()])
         elif kind == ".parquet":
             cells = pd.read_parquet(path)
         else:

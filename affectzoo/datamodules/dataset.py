@@ -28,7 +28,7 @@ def ground_truth(index: FaceIndex) -> GroundTruth:
     """Collect the ground truth of an index, one entry per row."""
     table = index.table
     names = () if index.labels is None else index.labels.names
-    number = {None: -1, **{name: i for i, name in enumerate(names)}}
+    number: dict[str | None, int] = {None: -1, **{name: i for i, name in enumerate(names)}}
     unknown = np.full(len(names), np.nan, np.float32)
     targets = [unknown if target is None else target for target in table["target"]]
     clips = pd.factorize(table["clip"], sort=True)[0]  # -1 for faces of no clip

@@ -74,7 +74,8 @@ def _keys(table: pd.DataFrame) -> pd.DataFrame:
     clip = table["clip"].where(table["clip"].notna(), file.where(ending.isin(VIDEOS)))
     image = file.where(ending.isin(IMAGES))  # a table of pixels is neither
     keys = pd.DataFrame({"subject": table["subject"], "clip": clip, "image": image}, dtype=object)
-    return keys.apply(lambda column: column.where(column.isna(), column.astype(str)))
+    texts: pd.DataFrame = keys.apply(lambda column: column.where(column.isna(), column.astype(str)))
+    return texts
 
 
 def _connected(keys: pd.DataFrame) -> pd.Series[int]:

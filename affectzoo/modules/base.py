@@ -235,7 +235,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         truth, index = self._evaluated(stage)
         predicted = self._predictions[stage].compute(truth, everywhere=True)
         self._predictions[stage] = self.predictions()
-        data = getattr(self.trainer, "datamodule", None)
+        data: Any = getattr(self.trainer, "datamodule", None)
         if hasattr(data, "gather_unreadable"):
             data.gather_unreadable()
         if len(predicted.row) == 0:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import lightning.pytorch as pl
-from jsonargparse import ActionConfigFile
+from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
 from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
@@ -34,7 +34,7 @@ _FOLDER_OF_RANK_0 = "AFFECTZOO_RUN_DIR"
 """Tells the run's folder to the processes that the first one starts."""
 
 
-class RecipeAction(ActionConfigFile):  # type: ignore[misc]
+class RecipeAction(ActionConfigFile):
     """Takes a recipe by its file or its name."""
 
     def __call__(self, parser: Any, cfg: Any, values: Any, option_string: str | None = None) -> None:
@@ -42,7 +42,7 @@ class RecipeAction(ActionConfigFile):  # type: ignore[misc]
         if option_string == "--recipe":
             values = str(recipe_path(values))
         check_recipe(Path(values))
-        super().__call__(parser, cfg, values, option_string)
+        super().__call__(parser, cfg, values, option_string)  # type: ignore[no-untyped-call]
 
 
 class ZooCLI(LightningCLI):
@@ -174,7 +174,7 @@ class ZooCLI(LightningCLI):
         given = None if config.run_dir is None else Path(config.run_dir).absolute()
         if own is not None and given in (None, own):
             return Run(own)
-        if rank_zero_only.rank != 0 or config.trainer.fast_dev_run:
+        if getattr(rank_zero_only, "rank", 0) != 0 or config.trainer.fast_dev_run:
             return Run(Path(os.environ.get(_FOLDER_OF_RANK_0) or given or self._base(config)).absolute())
         weights = (config.model.get("init_args") or {}).get("weights")
         if given is None and self.subcommand != "fit" and weights is not None:
@@ -232,7 +232,8 @@ class ZooCLI(LightningCLI):
 
 def _settle_paths(config: Any) -> None:
     """Make paths absolute, so that a run's configuration is good from any folder."""
-    data, model = config.data.get("init_args") or {}, config.model.get("init_args") or {}
+    data: Any = config.data.get("init_args") or {}
+    model: Any = config.model.get("init_args") or {}
     if data.get("root") is not None and "://" not in data.root:
         data.root = str(Path(data.root).expanduser().absolute())
     weights = model.get("weights")

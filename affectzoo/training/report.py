@@ -62,7 +62,7 @@ class RunReport(Callback):
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write ``model.safetensors`` from the chosen checkpoint, else from the weights as they are."""
         assert isinstance(pl_module, AffectModule)
-        if trainer.fast_dev_run:
+        if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         kept = {type(c): c for c in trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)}
         best = kept.get(BestCheckpoint)

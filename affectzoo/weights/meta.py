@@ -116,10 +116,11 @@ class WeightsMeta:
         for name, kind in _KINDS.items():
             if name in values and not isinstance(values[name], kind):
                 raise WeightsError(f"{where}: the model's description is wrong: {name} is no {kind.__name__}")
-        for name, kind in _FACTS.items():
+        for name, known_kind in _FACTS.items():
             fact = values.get("training", {}).get(name)
-            if fact is not None and (not isinstance(fact, kind) or isinstance(fact, bool)):
-                raise WeightsError(f"{where}: the model's description is wrong: {name} is no {kind.__name__}")
+            if fact is not None and (not isinstance(fact, known_kind) or isinstance(fact, bool)):
+                told = f"{name} is no {known_kind.__name__}"
+                raise WeightsError(f"{where}: the model's description is wrong: {told}")
         try:
             _check_arguments(values.get("arguments", {}))
             return cls(

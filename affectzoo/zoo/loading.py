@@ -74,7 +74,7 @@ def create_model(
         raise AffectZooError(
             f"{name}: task {task} needs labels=[...] (or a label space's name) or num_classes=n"
         )
-    names = None if labels is None else list(label_space(labels).names)
+    names: Any = None if labels is None else list(label_space(labels).names)
     try:
         return entry.load_class()(task=cast("TaskName", task), labels=names, **arguments)
     except TypeError as error:

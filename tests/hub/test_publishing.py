@@ -200,7 +200,7 @@ def test_the_folder_says_all_that_a_reader_needs(run: Path, tmp_path: Path) -> N
     assert published["model"]["tensors_sha256"] == config["tensors_sha256"]
     assert published["metrics"] == record["metrics"] and "predictions" not in published
     assert [check.name for check in done.checks if check.passed] == (
-        "repository,licenses,records,metrics,recipe,weights,fresh load,card,nothing private".split(",")
+        "repository,licences,records,metrics,recipe,weights,fresh load,card,nothing private".split(",")
     )
 
 
@@ -357,7 +357,7 @@ def test_all_faults_are_listed_at_once(run: Path, tmp_path: Path) -> None:
     assert str(error.value) == (
         f"{run}: not to be published, 3 of 9 checks failed:\n"
         "  repository: 'net' has no owner: expected OWNER/NAME\n"
-        "  licenses: no terms of code, images, labels: name them, such as --licence weights=Apache-2.0 "
+        "  licences: no terms of code, pictures, labels: name them, such as --licence weights=Apache-2.0 "
         "'pictures=for non-commercial research'\n"
         f"  metrics: nothing was measured: test the run: affectzoo test --config {run}/config.yaml "
         f"--model.weights {run} --model.new_head false --run_dir {run} (--data.test_split valid measures "
@@ -380,13 +380,13 @@ def test_names_of_repositories(run: Path, tmp_path: Path, repo: str) -> None:
     ],
 )
 def test_licences(run: Path, tmp_path: Path, licence: dict[str, str], message: str) -> None:
-    with pytest.raises(AffectZooError, match=f"1 of 9 checks failed:\n  licenses: {message}"):
+    with pytest.raises(AffectZooError, match=f"1 of 9 checks failed:\n  licences: {message}"):
         built(run, tmp_path / "out", licence={**TERMS, **licence})
 
 
 def test_starting_weights_have_terms_too(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", started_from="vggface")
-    with pytest.raises(AffectZooError, match="licenses: no terms of starting weights: "):
+    with pytest.raises(AffectZooError, match="licences: no terms of starting weights: "):
         built(run, tmp_path / "out")
     built(run, tmp_path / "out", licence={**TERMS, "starting weights": "for research"})
 
@@ -834,7 +834,7 @@ def test_faults_of_the_command(run: Path, capsys: pytest.CaptureFixture[str]) ->
     assert main(["publish", str(run), "--repo", REPO, "--licence", "MIT"]) == 1
     assert "--licence MIT: expected SUBJECT=TERMS" in capsys.readouterr().err
     assert main(["publish", str(run), "--repo", REPO]) == 1
-    assert "1 of 9 checks failed:\n  licenses: no terms of weights, code" in capsys.readouterr().err
+    assert "1 of 9 checks failed:\n  licences: no terms of weights, code" in capsys.readouterr().err
     for wrong in (["--shard-size", "big"], ["--shard-size", "0"], ["--half", "--full"]):
         with pytest.raises(SystemExit, match="2"):
             main(words(run, *wrong))

@@ -814,7 +814,7 @@ def test_a_published_folder_is_held_to_its_description(published: Path, shards: 
     ("change", "both"),
     [
         ({"labels": ["tense", "calm"]}, r'labels \["tense", "calm"\], .* \["calm", "tense"\]'),
-        ({"licence": {"weights": "MIT"}}, r'license {"weights": "MIT"}, .* {}'),
+        ({"licence": {"weights": "MIT"}}, r'licence {"weights": "MIT"}, .* {}'),
         ({"training": {"data": "rafdb"}}, r'training {"data": "rafdb"}, .* {}'),
     ],
 )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -106,7 +106,8 @@ class Feature:
             if read:
                 any_read = True
                 pixels = np.stack([face.pixels for face in read.values()])
-                points = np.stack([face.landmarks for face in read.values()]) if self.landmarks else None
+                known: list[Any] = [face.landmarks for face in read.values()]
+                points = np.stack(known) if self.landmarks else None
                 yield np.array(list(read)), pixels, points
             if progress is not None:
                 progress(end / len(data))
