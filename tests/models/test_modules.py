@@ -65,7 +65,6 @@ def test_logits_are_one_tensor_for_tracing_and_export() -> None:
     expected = torch.cat([output.expression, output.va], dim=1)
     torch.testing.assert_close(model.logits(faces), expected)
     for tool in (
-        torch.jit.trace(model.logits, faces),
         torch.jit.trace(model.as_logits(), faces),
         torch.export.export(model.as_logits(), (faces,)).module(),
     ):
