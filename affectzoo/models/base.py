@@ -184,8 +184,8 @@ class AffectModel(nn.Module):
     def logits(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
         """All heads' outputs as one tensor, for tools that want one.
 
-        Such as ``torch.jit.trace(model.logits, faces)`` or captum's attributions; ``as_logits`` is for those
-        that want a module. Arguments and errors are those of ``forward``.
+        Such as captum's attributions; ``as_logits`` is for those that want a module, such as
+        ``torch.jit.trace(model.as_logits(), faces)``. Arguments and errors are those of ``forward``.
 
         Returns:
             Shape (B, outputs): class scores before softmax, then valence and arousal, as far as predicted.
@@ -194,7 +194,7 @@ class AffectModel(nn.Module):
         return torch.cat([getattr(output, name) for name in self.heads], dim=-1)
 
     def as_logits(self) -> nn.Module:
-        """A view of this model as a module from faces to ``logits``, for ``torch.export`` and Grad-CAM."""
+        """A view of this model as a module from faces to ``logits``, for ``torch.jit.trace``, ``torch.export``, Grad-CAM."""
         return _Logits(self)
 
     @property

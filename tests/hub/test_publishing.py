@@ -375,7 +375,7 @@ def test_names_of_repositories(run: Path, tmp_path: Path, repo: str) -> None:
 @pytest.mark.parametrize(
     ("licence", "message"),
     [
-        ({"weight": "MIT"}, "terms of weight; expected: weights, code, starting weights, images, labels"),
+        ({"weight": "MIT"}, "terms of weight; expected: weights, code, starting weights, pictures, labels"),
         ({"labels": " "}, "no terms of labels: "),
     ],
 )
