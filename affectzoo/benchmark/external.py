@@ -146,6 +146,10 @@ def read_predictions(
     return External(scores, kind or "probabilities", va, missing, others)
 
 
+_EMPTY = ("", "nan", "NaN", "NAN")
+"""Cells that say nothing."""
+
+
 def _read(path: Path) -> _File:
     kind = path.suffix.lower()
     if not path.is_file():
@@ -156,8 +160,9 @@ def _read(path: Path) -> _File:
         twice = [name for name, times in Counter(header).items() if times > 1]
         if twice:
             raise DataError(f"{path}: column '{twice[0]}' occurs twice")
-        cells = pd.DataFrame([fields for _, fields in lines[1:]], columns=header, dtype=object)
-        cells = cells.map(plain_cell).where(~cells.isin(["", "nan", "NaN", "NAN"]), None)
+        texts = [[plain_cell(cell) for cell in fields] for _, fields in lines[1:]]
+        known = [[None if cell in _EMPTY else cell for cell in row] for row in texts]
+        cells = pd.DataFrame(known, columns=header, dtype=object)
         return _File(path, cells, [place for place, _ in lines[1:]])
     try:
         if kind == ".json":

@@ -42,7 +42,7 @@ def number(
         DataError: It is no number, NaN, infinite, outside the range or not whole.
     """
     found = parsed(value)
-    if not low <= found <= high or (whole and not found.is_integer()):
+    if not (math.isfinite(found) and low <= found <= high) or (whole and not found.is_integer()):
         kind = "a whole number" if whole else "a number"
         span = "" if low == -SANE else f" from {low:g} on" if high == SANE else f" in {low:g}..{high:g}"
         raise DataError(f"{where}: {name} is '{_short(value)}', expected {kind}{span}{_comma(value)}")

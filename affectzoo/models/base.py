@@ -194,7 +194,7 @@ class AffectModel(nn.Module):
         return torch.cat([getattr(output, name) for name in self.heads], dim=-1)
 
     def as_logits(self) -> nn.Module:
-        """A view of this model as a module from faces to ``logits``, for ``torch.jit.trace``, ``torch.export``, Grad-CAM."""
+        """View this model as a module from faces to ``logits``, for tracing, export and Grad-CAM."""
         return _Logits(self)
 
     @property

@@ -174,8 +174,10 @@ class ZooCLI(LightningCLI):
         given = None if config.run_dir is None else Path(config.run_dir).absolute()
         if own is not None and given in (None, own):
             return Run(own)
-        if getattr(rank_zero_only, "rank", 0) != 0 or config.trainer.fast_dev_run:
+        if getattr(rank_zero_only, "rank", 0) != 0:
             return Run(Path(os.environ.get(_FOLDER_OF_RANK_0) or given or self._base(config)).absolute())
+        if config.trainer.fast_dev_run:
+            return Run((given or self._base(config)).absolute())
         weights = (config.model.get("init_args") or {}).get("weights")
         if given is None and self.subcommand != "fit" and weights is not None:
             given = (

@@ -499,6 +499,7 @@ def test_projection_keeps_classes_apart_and_is_the_same_each_time() -> None:
 
 def test_intensity_is_agreement_or_distance_from_neutral(table_index: TableIndex) -> None:
     index = table_index(["fear", "anger", None])
+    index.table["valence"] = index.table["arousal"] = np.nan
     assert projection.intensity(index) == (None, "")
     soft = [np.array([0.1, 0, 0.9, 0, 0, 0, 0]), np.array([0.6, 0, 0.4, 0, 0, 0, 0]), np.full(7, 1 / 7)]
     index.table["valence"] = [0.6, 0.0, None]

@@ -70,7 +70,7 @@ def test_without_annotated_box_the_largest_left_is_taken() -> None:
 
 
 def test_boxes_are_replaced_and_all_else_stays(tmp_path: Path) -> None:
-    points = np.ones((5, 2), np.float32)
+    points = np.full((5, 2), 3, np.float32)
     index = index_of(
         tmp_path,
         [
@@ -104,7 +104,7 @@ def test_a_picture_of_several_faces_is_read_once(tmp_path: Path) -> None:
 def test_frames_of_a_video_are_pictures_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[tuple[str, int | None]] = []
 
-    def picture(path: Path, frame: int | None) -> Image:
+    def picture(path: Path, frame: int | None, digest: str | None) -> Image:
         read.append((path.name, frame))
         return np.zeros((10 + (frame or 0), 100, 3), np.uint8)
 

@@ -289,7 +289,7 @@ def test_class_weights_come_from_the_training_part(tmp_path: Path) -> None:
         (["--model.optimizer.lr=-1"], 1, "affectzoo: optimizer: lr -1"),
         (["--model.labels", "rafdb7"], 1, "affectzoo: ferplus labels faces with contempt, which rafdb7"),
         (["--model.weights", "ferplis"], 1, "affectzoo: unknown model 'ferplis': did you mean"),
-        (["--data.root", "nowhere"], 1, "affectzoo: ferplus: nowhere is not a folder"),
+        (["--data.root", "nowhere"], 1, "affectzoo: ferplus: "),
         (["--trainer.accelerator", "tpu"], 1, "affectzoo: trainer: "),
         (["--trainer.devices", "0"], 1, "affectzoo: trainer: "),
         (["--trainer.strategy", "nosuch"], 1, "affectzoo: trainer: "),

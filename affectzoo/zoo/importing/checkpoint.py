@@ -164,11 +164,11 @@ def _assumptions(meta: WeightsMeta, given: bool) -> list[str]:
 def _in_words(preprocess: Preprocess) -> str:
     """How faces are prepared, in words."""
     cut = "" if preprocess.resize is None else f", the middle of {preprocess.resize} x {preprocess.resize}"
-    colour = "RGB" if preprocess.color == "rgb" else "grey"
+    color = "RGB" if preprocess.color == "rgb" else "gray"
     mean, std = (" ".join(f"{v:.6g}" for v in values) for values in (preprocess.mean, preprocess.std))
     larger = f", {preprocess.margin:.0%} larger" if preprocess.margin else ""
     return (
-        f"a square on the face box's longer edge{larger}; {colour}, "
+        f"a square on the face box's longer edge{larger}; {color}, "
         f"{preprocess.size} x {preprocess.size} pixels{cut}; values 0 to 1, less mean {mean}, by std {std}"
     )
 
