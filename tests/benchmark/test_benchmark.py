@@ -143,6 +143,8 @@ def test_a_record_is_reproduced_by_its_command(data: Path, tmp_path: Path) -> No
             f"ferplus={data}",
             "--protocol",
             "ferplus_valid",
+            "--models",
+            BUNDLED,
             "--out",
             out,
             "--note",
