@@ -12,9 +12,11 @@ from typing import Any as _Any
 
 # What loading and predicting import; timm's architectures need timm, a training the package installed.
 dependencies = [
+    "PIL",
     "cv2",
     "numpy",
     "safetensors",
+    "timm",
     "torch",
 ]
 
