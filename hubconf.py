@@ -10,7 +10,7 @@ from pathlib import Path as _Path
 from typing import TYPE_CHECKING
 from typing import Any as _Any
 
-# What loading and predicting import; timm's architectures need timm, a training the package installed.
+# What building, loading and predicting import; a training needs the package installed.
 dependencies = [
     "PIL",
     "cv2",
