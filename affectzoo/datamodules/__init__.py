@@ -11,7 +11,7 @@ from affectzoo.datamodules.fer2013 import FER2013
 from affectzoo.datamodules.ferplus import FERPlus
 from affectzoo.datamodules.jaffe import JAFFE
 from affectzoo.datamodules.mmi import MMI
-from affectzoo.datamodules.own import Folder, Table
+from affectzoo.datamodules.own import Folder, Joined, Table
 from affectzoo.datamodules.rafdb import RAFDB
 from affectzoo.datamodules.recola import RECOLA
 from affectzoo.datamodules.semaine import SEMAINE
@@ -35,5 +35,6 @@ __all__ = [
     "FERPlus",
     "FaceDataModule",
     "Folder",
+    "Joined",
     "Table",
 ]

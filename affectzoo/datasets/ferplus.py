@@ -25,7 +25,7 @@ import numpy as np
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.reading import reader
-from affectzoo.datasets.votes import VoteRule, label_distribution
+from affectzoo.datasets.votes import VoteRule, label_distribution, place
 from affectzoo.errors import DataError, DataNotFoundError
 from affectzoo.files.faults import one_row
 from affectzoo.files.folders import filenames
@@ -37,7 +37,7 @@ LABELS = SPACES["ferplus8"]
 
 
 @reader
-def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
+def read_ferplus(root: Path, rule: VoteRule = "crossentropy", *, circumplex: bool = False) -> FaceIndex:
     """Index FER+.
 
     Args:
@@ -45,6 +45,8 @@ def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
             calls it ``data``. Parts that are not there are excluded.
         rule: How votes become training targets; validation and test always use ``majority``, as
             in the authors' code.
+        circumplex: Give each face the valence and arousal that its votes stand for, see ``votes.place``; FER+
+            itself has none.
 
     Raises:
         DataNotFoundError: No part is there, or a part has labels but no images.
@@ -61,6 +63,9 @@ def read_ferplus(root: Path, rule: VoteRule = "crossentropy") -> FaceIndex:
         if path.is_file():
             with one_row():
                 rows += _read_list(path, split, rule if split == "train" else "majority", left_out)
+    if circumplex:
+        for row in rows:
+            row["valence"], row["arousal"] = place(row["votes"], LABELS.names) or (None, None)
     return FaceIndex.from_rows("ferplus", base, LABELS, rows, left_out)
 
 

@@ -4,12 +4,26 @@ Source: Barsoum et al., "Training Deep Networks for Facial Expression Recognitio
 Crowd-Sourced Label Distribution", ICMI 2016, section 3.
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
 VoteRule = Literal["majority", "probability", "crossentropy", "multi_target"]
+
+PLACES: Mapping[str, tuple[float, float]] = {
+    "neutral": (0.0, 0.0),
+    "happiness": (0.85, 0.40),
+    "surprise": (0.25, 0.85),
+    "sadness": (-0.75, -0.45),
+    "anger": (-0.70, 0.60),
+    "disgust": (-0.75, 0.30),
+    "fear": (-0.45, 0.80),
+    "contempt": (-0.50, 0.10),
+}
+"""Valence and arousal by which the votes for a class count: a convention, near the means that Russell and
+Mehrabian (Evidence for a three-factor theory of emotions, 1977) report for the words."""
 
 
 def label_distribution(
@@ -67,3 +81,24 @@ def _highest(votes: npt.NDArray[np.float64], classes: int) -> npt.NDArray[np.flo
                 return kept
             kept[cell], left[cell] = left[cell], 0.0
     return kept
+
+
+def place(votes: npt.ArrayLike, classes: Sequence[str]) -> tuple[float, float] | None:
+    """Project one face's votes on the circumplex: the mean of the classes' ``PLACES``, by votes.
+
+    A stand-in for valence and arousal that nobody annotated: weak and strong expressions differ only by the
+    annotators' doubt.
+
+    Args:
+        votes: Vote counts, one for each class, then any for answers that are no class.
+        classes: The classes' names, each in ``PLACES``.
+
+    Returns:
+        Valence and arousal in [-1, 1]; ``None`` where no class has more than a single vote.
+    """
+    counts = np.array(votes, dtype=np.float64)[: len(classes)]
+    counts[counts <= 1] = 0.0  # a single vote is an outlier
+    if not counts.any():
+        return None
+    valence, arousal = counts @ np.array([PLACES[name] for name in classes]) / counts.sum()
+    return float(valence), float(arousal)
