@@ -60,6 +60,7 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "ExpW": write_expw,
     "Folder": write_folder,
     "Table": write_own_table,
+    "Joined": lambda root: write_affectnet_npy(write_ferplus(root / "ferplus").parent / "affectnet").parent,
 }
 STEPS = 30
 """How many steps of a recipe show that it learns."""
