@@ -138,7 +138,7 @@ class Weights:
         """Why they are not to be tested under a protocol."""
         if self.by_fold and protocol.folds == 1:
             return f"{self.spec} names a model for each fold, and {protocol.name} has no folds"
-        own = self.meta().training.get("data")
+        own = self.meta().training.data
         if self.by_fold or own != protocol.test.dataset:
             return None
         if protocol.folds > 1:
@@ -157,16 +157,16 @@ class Weights:
             WeightsError: They were trained on them, or for another fold.
         """
         name, training = self.name(fold.number), self.meta(fold.number).training
-        if training.get("data") != fold.test.dataset:
+        if training.data != fold.test.dataset:
             return
-        if training.get("train_hash") == fold.hash:
+        if training.train_hash == fold.hash:
             raise WeightsError(f"{name} was trained on the very faces that {fold.protocol.name} tests on")
-        if seen := shared(str(training.get("train_sketch", "")), ids(fold.test)):
+        if seen := shared(training.train_sketch or "", ids(fold.test)):
             raise WeightsError(
                 f"{name} was trained on faces that {fold.protocol.name} tests on: {len(seen)} or more of "
                 f"{len(fold.test)}, such as {seen[0]}"
             )
-        own, asked = (training.get("fold"), training.get("folds")), fold.place
+        own, asked = (training.fold, training.folds), fold.place
         if None not in own and None not in asked and own != asked:
             raise WeightsError(
                 f"{name} was trained for fold {own[0]} of {own[1]}, not for fold {asked[0]} of {asked[1]}: "
@@ -176,17 +176,17 @@ class Weights:
     def facts(self, fold: Fold) -> dict[str, Any]:
         """``model`` and ``epoch`` of a record."""
         meta = self.meta(fold.number)
-        training = dict(meta.training)
-        same_data = training.get("data") == fold.test.dataset
-        theirs, ours = training.get("train_hash"), fold.parts.get("train")
-        if same_data and theirs is not None and ours is not None:
-            training["on_protocol"] = theirs == split_hash(ids(ours))
+        training, on_protocol = meta.training, None
+        theirs, ours = training.train_hash, fold.parts.get("train")
+        if training.data == fold.test.dataset and theirs is not None and ours is not None:
+            on_protocol = theirs == split_hash(ids(ours))
         tensors = weights.read_tensors(store.locate(self.name(fold.number)).path)
         return {
             "model": weights_facts(
-                replace(meta, training=training),
+                meta,
                 self.sums(fold.protocol),
                 None if self.by_fold else weights.fingerprint(tensors),
+                on_protocol,
             ),
             "epoch": epoch_facts(training, fold.test.dataset, fold.hash, fold.protocol.test.split == "test"),
         }

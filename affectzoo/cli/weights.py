@@ -41,7 +41,7 @@ has its place, nothing is written (exit status 1). Labels keep the order that yo
 PUBLISH_EPILOG = """\
 examples:
   affectzoo publish runs/x --repo me/x --dry-run --out x --record leaderboard \\
-    --licence weights=Apache-2.0 code=Apache-2.0 "pictures=for research" labels=MIT
+    --license weights=Apache-2.0 code=Apache-2.0 "images=for research" labels=MIT
   affectzoo publish x --repo me/x --tag v1           the same folder, with what was written into its card
 """
 
@@ -91,7 +91,7 @@ def _convert(args: argparse.Namespace) -> None:
         from affectzoo.zoo.importing.conversion import convert_vggface
 
         out = convert_vggface(args.file, args.out, args.landmarks, color=args.color)
-    print(f"written: {out}; freshly initialized: {'; '.join(read_meta(out).training['fresh'])}")
+    print(f"written: {out}; freshly initialized: {'; '.join(read_meta(out).fresh)}")
     print(f"start from it: affectzoo fit ... --model.weights {out} --model.new_head true")
 
 
@@ -126,7 +126,11 @@ def add_import(commands: Commands) -> None:
         help="size, resize, color, mean, std, margin (default: the architecture's own)",
     )
     own.add_argument(
-        "--licence", metavar="SUBJECT=TERMS", **MANY, help="terms of weights, code, images or labels"
+        "--license",
+        "--licence",
+        metavar="SUBJECT=TERMS",
+        help="terms of weights, code, images or labels",
+        **MANY,
     )
     own.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
     own.add_argument("--json", action="store_true", help="print JSON instead of a table")
@@ -157,6 +161,7 @@ def add_publish(commands: Commands) -> None:
         **MANY,
     )
     publish.add_argument(
+        "--license",
         "--licence",
         metavar="SUBJECT=TERMS",
         help="terms of weights, code, starting weights, images, labels",

@@ -15,13 +15,14 @@ def add_models(commands: Commands) -> None:
     models = commands.add_parser(
         "models",
         help="what is in the zoo",
-        description="List architectures, or the trained weights that can be loaded; --data, --licence and "
+        description="List architectures, or the trained weights that can be loaded; --data, --license and "
         "--prefetch are about weights and list these.",
     )
     models.add_argument("--task", help="only models of this task, such as expression")
     models.add_argument("--pretrained", action="store_true", help="list trained weights")
     models.add_argument("--data", metavar="NAME", help="only weights trained on this data set")
     models.add_argument(
+        "--license",
         "--licence",
         help="only weights whose terms (of weights, images and labels) are permissive, non-commercial, or "
         "unknown, which is to be read; or contain this text",
@@ -36,8 +37,8 @@ def add_models(commands: Commands) -> None:
 def _models(args: argparse.Namespace) -> None:
     from affectzoo.zoo import listing
 
-    if args.pretrained or args.prefetch or args.data or args.licence:
-        rows = listing.pretrained(args.task, args.data, args.licence)
+    if args.pretrained or args.prefetch or args.data or args.license:
+        rows = listing.pretrained(args.task, args.data, args.license)
         if args.prefetch:
             listing.prefetch(rows)
         table = listing.pretrained_table

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,14 +16,15 @@ from affectzoo.errors import DataError
 from affectzoo.evaluation.machine import hardware, versions
 from affectzoo.evaluation.predictions import Answers
 from affectzoo.evaluation.record import record_key
-from affectzoo.evaluation.schema import Model, Training
+from affectzoo.evaluation.schema import Model
 from affectzoo.evaluation.scoring import Part, clip_figures, score
 from affectzoo.metrics.columns import LABEL, TRUE
 from affectzoo.metrics.names import DIMENSIONS
 from affectzoo.tasks.va import VATask
-from affectzoo.weights import fingerprint
+from affectzoo.weights import Training, fingerprint
 
 if TYPE_CHECKING:
+    from affectzoo.evaluation.schema import TrainingFacts
     from affectzoo.metrics.predictions import Predicted
     from affectzoo.models.base import AffectModel
     from affectzoo.weights import WeightsMeta
@@ -86,12 +87,13 @@ def measurement(
     whole = Part.of(index, answers, model.labels)
     part = whole.rows(known)
     facts = model_facts(model, context.meta, context.file_sum)
+    trained = Training() if context.meta is None else context.meta.training
     names = ids(counted)
     faces_hash = split_hash(names)
     protocol = {
         "name": None,
         "title": f"{index.dataset}, {context.split} split",
-        "data": {"train": facts["training"].get("data"), "test": index.dataset},
+        "data": {"train": trained.data, "test": index.dataset},
         "split": context.split,
         "task": "va" if model.labels is None else "multitask" if len(model.tasks) > 1 else "expression",
         "unit": "face",
@@ -109,14 +111,14 @@ def measurement(
     spec = context.spec or model.arch
     name = context.name or spec
     told = [facts["tensors_sha256"], facts["preprocess"], protocol["truth"], protocol["task"], options]
-    seen = [] if context.meta is None else shared(str(context.meta.training.get("train_sketch", "")), names)
+    seen = shared(trained.train_sketch or "", names)
     record = {
         "key": record_key(f"{index.dataset}_{context.split}_split", name, told),
         "system": name,
         "spec": spec,
         "kind": "zoo",
         "model": facts,
-        "epoch": epoch_facts(facts["training"], index.dataset, faces_hash, context.split == "test"),
+        "epoch": epoch_facts(trained, index.dataset, faces_hash, context.split == "test"),
         "protocol": protocol,
         "options": {"stage": context.stage, **options},
         "faces": face_facts([part], left_out),
@@ -203,13 +205,23 @@ def model_facts(model: AffectModel, meta: WeightsMeta | None, file_sum: str | No
         "sha256": [] if file_sum is None else [file_sum],
         "tensors_sha256": fingerprint(model.network_state()),
         "preprocess": model.preprocess.to_dict(),
-        "training": {} if meta is None else _training(meta),
-        "licence": {} if meta is None else dict(meta.licence),
+        "training": {} if meta is None else cast("TrainingFacts", meta.facts()),
+        "licence": {} if meta is None else dict(meta.license),
     }
 
 
-def weights_facts(meta: WeightsMeta, sums: Sequence[str], tensors: str | None) -> Model:
-    """The same of weights in files, one for each fold, or one."""
+def weights_facts(
+    meta: WeightsMeta, sums: Sequence[str], tensors: str | None, on_protocol: bool | None = None
+) -> Model:
+    """The same of weights in files, one for each fold, or one.
+
+    Args:
+        meta: What they say of themselves.
+        sums: Of the files.
+        tensors: Their fingerprint.
+        on_protocol: Whether they were trained on a protocol's own training part, where that is known.
+    """
+    training = meta.facts() | ({} if on_protocol is None else {"on_protocol": on_protocol})
     return {
         "arch": meta.arch,
         "task": meta.task,
@@ -217,21 +229,12 @@ def weights_facts(meta: WeightsMeta, sums: Sequence[str], tensors: str | None) -
         "sha256": list(sums),
         "tensors_sha256": tensors,
         "preprocess": meta.preprocess.to_dict(),
-        "training": _training(meta),
-        "licence": dict(meta.licence),
+        "training": cast("TrainingFacts", training),
+        "licence": dict(meta.license),
     }
 
 
-def _training(meta: WeightsMeta) -> Training:
-    """Training facts for a record, which needs no list of faces."""
-    facts: Any = {name: value for name, value in meta.training.items() if name != "train_sketch"}
-    told: Training = facts
-    return told
-
-
-def epoch_facts(
-    training: Mapping[str, Any], dataset: str, faces_hash: str, on_test_part: bool
-) -> dict[str, Any]:
+def epoch_facts(training: Training, dataset: str, faces_hash: str, on_test_part: bool) -> dict[str, Any]:
     """By which rule the epoch of weights was chosen, and whether on the faces that are measured.
 
     Args:
@@ -240,12 +243,12 @@ def epoch_facts(
         faces_hash: Of the faces that are measured.
         on_test_part: Whether these are the test part, which no other choice of the part overlaps.
     """
-    rule = training.get("epoch_rule")
+    rule = training.epoch_rule
     on_test: bool | None = False
     if rule is None:
         on_test = None
-    elif not rule.startswith("last") and training.get("data") == dataset:
-        chosen_on = training.get("valid_hash")
+    elif not rule.startswith("last") and training.data == dataset:
+        chosen_on = training.valid_hash
         on_test = (
             True if chosen_on == faces_hash else False if chosen_on is not None and on_test_part else None
         )

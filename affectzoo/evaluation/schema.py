@@ -39,7 +39,7 @@ Figures: TypeAlias = dict[Name, Figure]
 
 
 @_OPEN
-class Training(TypedDict):
+class TrainingFacts(TypedDict):
     """What weights say of their training; there may be more than these."""
 
     data: NotRequired[Text | None]
@@ -64,7 +64,7 @@ class Model(TypedDict):
     sha256: list[Sum]
     tensors_sha256: NotRequired[Sum | None]
     preprocess: NotRequired[dict[Name, Facts] | None]
-    training: Training
+    training: TrainingFacts
     licence: NotRequired[dict[Name, Text]]
 
 

@@ -1,7 +1,7 @@
 """Bundle a run's weights with the package, for maintainers.
 
     python -m affectzoo.hub.bundling RUN ARCH.TAG --record RUN/records/KEY.json --recipe recipes/...
-        --licence weights="..." pictures="..." labels="..."
+        --license weights="..." images="..." labels="..."
 
 Writes ``assets/weights/<arch>.<tag>.safetensors`` and the entry ``.json`` beside it, which says the same.
 """
@@ -27,7 +27,7 @@ LIMIT = 12 * 2**20
 
 
 def bundle(
-    run: Path, name: str, records: Sequence[Mapping[str, Any]], recipe: str, licence: Mapping[str, str]
+    run: Path, name: str, records: Sequence[Mapping[str, Any]], recipe: str, license: Mapping[str, str]
 ) -> store.WeightsEntry:
     """Copy a run's weights into the package, with what was measured and the licenses.
 
@@ -36,7 +36,7 @@ def bundle(
         name: ``arch.tag``.
         records: Of these weights, as ``affectzoo test``, ``validate`` or ``benchmark`` write them.
         recipe: The recipe it was trained by.
-        licence: Terms by subject: weights, code, images, labels.
+        license: Terms by subject: weights, code, images, labels.
 
     Raises:
         WeightsError: The name does not fit, no record is of these weights, or the file is too large.
@@ -44,9 +44,10 @@ def bundle(
     location = store.locate(run)
     store.verify(location)
     meta = weights.read_meta(location.path)
+    terms = {**meta.license, **weights.license_terms(license)}
     if name.partition(".")[0] != meta.arch or not name.partition(".")[2]:
         raise WeightsError(f"'{name}' is no name for weights of {meta.arch}: expected {meta.arch}.TAG")
-    if not records or not {"weights", "pictures", "labels"} <= set(licence):
+    if not records or not {"weights", "images", "labels"} <= set(terms):
         raise WeightsError("bundled weights need records and licenses of weights, images and labels")
     identity = Identity.read(location.path)
     for record in records:
@@ -54,9 +55,9 @@ def bundle(
             raise WeightsError(f"{name}: no record of these weights: {reason}")
     meta = replace(
         meta,
-        training={**meta.training, "recipe": recipe},
+        training=replace(meta.training, recipe=recipe),
         metrics=tuple(map(claim, records)),
-        licence=dict(licence),
+        license=terms,
     )
     target = store.ASSETS / "weights" / f"{name}.safetensors"
     copy_sealed(location.path, target, meta)
@@ -83,11 +84,11 @@ def main() -> None:
     parser.add_argument("name", help="arch.tag")
     parser.add_argument("--record", type=Path, nargs="+", required=True, help="records of the run")
     parser.add_argument("--recipe", required=True)
-    parser.add_argument("--licence", nargs="+", required=True, metavar="SUBJECT=TERMS")
+    parser.add_argument("--license", nargs="+", required=True, metavar="SUBJECT=TERMS")
     args = parser.parse_args()
     records = [read_record(path) for path in args.record]
-    licence = dict(text.split("=", 1) for text in args.licence)
-    entry = bundle(args.run, args.name, records, args.recipe, licence)
+    license = dict(text.split("=", 1) for text in args.license)
+    entry = bundle(args.run, args.name, records, args.recipe, license)
     print(f"{entry.path} {entry.size:,} bytes sha256 {entry.sha256}")
 
 

@@ -85,7 +85,7 @@ _LATENCY = Column(
 )
 _THROUGHPUT = Column("faces/s", "faces per second in large batches", 1)
 _TIMED = Column("timed on", "device of latency and faces per second")
-_LICENCE = Column("licence", "of the weights")
+_LICENSE = Column("license", "of the weights")
 
 
 def measured_table(group: Group, ranked: Sequence[Entry], metrics: Sequence[str]) -> Table:
@@ -161,7 +161,7 @@ def _circumstances(entry: Entry) -> dict[Column, Cell]:
         _LATENCY: mean("latency_ms"),
         _THROUGHPUT: mean("throughput"),
         _TIMED: common(_device(record) for record in entry.records),
-        _LICENCE: common(_licence(record) for record in entry.records),
+        _LICENSE: common(_license(record) for record in entry.records),
         NOTES: "; ".join(entry.notes()),
     }
 
@@ -177,9 +177,9 @@ def _device(record: Record) -> str | None:
     return f"{device}, {threads} threads" if device == "cpu" and threads else device
 
 
-def _licence(record: Record) -> str | None:
-    licence = at(record, "model", "licence")
-    return licence.get("weights") if licence else None
+def _license(record: Record) -> str | None:
+    license = at(record, "model", "licence")
+    return license.get("weights") if license else None
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

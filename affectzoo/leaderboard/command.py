@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from rich.table import Table as RichTable
 
 
-LEFT_TO_THE_PAGE = ("epoch", "licence", "timed on", "kind", "trained on", "GFLOPs", "runs", "notes")
+LEFT_TO_THE_PAGE = ("epoch", "license", "timed on", "kind", "trained on", "GFLOPs", "runs", "notes")
 """Columns of the pages that the screen has no room for."""
 
 

@@ -219,7 +219,14 @@ class AffectModel(nn.Module):
         if self.meta is not None:
             return replace(self.meta, preprocess=self.preprocess, arguments=self.arguments)
         names = () if self.labels is None else self.labels.names
-        return WeightsMeta(self.arch, names, self.preprocess, self.arguments, task=self.task_name)
+        return WeightsMeta(
+            self.arch,
+            names,
+            self.preprocess,
+            self.arguments,
+            task=self.task_name,
+            sequence=self.sequence,
+        )
 
     def load_weights(self, path: Path, *, new_head: bool = False) -> WeightsMeta:
         """Load a weights file, strictly: every tensor, by name and shape.

@@ -6,7 +6,6 @@ is written twice.
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import lightning.pytorch as pl
@@ -97,7 +96,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Note in a checkpoint which model it is of."""
-        known = replace(self.describe(), training={}, metrics=(), licence={})  # not of what it started from
+        known = self.describe().untrained()  # nothing of what it started from
         checkpoint["affectzoo"] = known.to_dict()
         if self._trainer is not None and self.trainer.state.fn == "fit":
             total = self.trainer.estimated_stepping_batches

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from affectzoo.errors import DataError
 from affectzoo.evaluation.measurement import Context
 from affectzoo.files.writing import write_text
 from affectzoo.models.base import AffectModel
+from affectzoo.weights import Training, WeightsMeta
 
 SCHEDULE = (
     "max_epochs",
@@ -54,23 +56,33 @@ class SaveRecipe(SaveConfigCallback):
             write_text(Path(trainer.default_root_dir) / self.config_filename, text)
 
 
-def data_facts(trainer: pl.Trainer) -> dict[str, Any]:
-    """Collect what a trainer's data module says of itself."""
+def trained_meta(trainer: pl.Trainer, model: AffectModel) -> WeightsMeta:
+    """Describe weights that a training makes: the model, what it learned from, and the terms of its start."""
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    known = isinstance(data, FaceDataModule)
+    return replace(
+        model.describe(),
+        window=data.window if known else 0,
+        eval_window=data.eval_window if known else 0,
+        eval_stride=data.eval_stride if known else 0,
+        fresh=(),
+        metrics=(),
+        license=license_terms(trainer, model),
+        training=_training(trainer),
+    )
+
+
+def data_notes(trainer: pl.Trainer) -> dict[str, Any]:
+    """Collect what a trainer's data module excluded and how it reads labels, as far as known by now."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     if not isinstance(data, FaceDataModule):
-        return {"data": type(data).__name__}
-    facts: dict[str, Any] = {
-        "data": data.index.dataset,
-        "left_out": dict(data.index.left_out),
-        "unreadable": list(data.unreadable),
-    }
-    if data.window:
-        facts |= {"window": data.window, "eval_window": data.eval_window, "eval_stride": data.eval_stride}
+        return {}
+    notes = {"left_out": dict(data.index.left_out), "unreadable": list(data.unreadable)}
     rule = getattr(data, "rule", None)
-    return facts if rule is None else facts | {"training_label_rule": rule}
+    return notes if rule is None else notes | {"training_label_rule": rule}
 
 
-def licence(trainer: pl.Trainer, model: AffectModel) -> dict[str, str]:
+def license_terms(trainer: pl.Trainer, model: AffectModel) -> dict[str, str]:
     """Pass on the terms of the weights that a training started from, and of those that these started from."""
     name = _given(trainer).get("weights")
     if name is not None:
@@ -79,7 +91,7 @@ def licence(trainer: pl.Trainer, model: AffectModel) -> dict[str, str]:
         meta = model.meta
     else:
         return {}
-    terms = [meta.licence[subject] for subject in ("weights", "starting weights") if subject in meta.licence]
+    terms = [meta.license[subject] for subject in ("weights", "starting weights") if subject in meta.license]
     return {"starting weights": "; ".join(dict.fromkeys(terms))} if terms else {}
 
 
@@ -123,9 +135,10 @@ def _file_origin(spec: str, path: Path) -> Context:
     return Context(spec=spec, meta=weights.read_meta(path), file_sum=weights.identity(path))
 
 
-def training_facts(trainer: pl.Trainer) -> dict[str, Any]:
+def _training(trainer: pl.Trainer) -> Training:
     """Collect what tells a run from others: recipe, seed, faces it was trained and chosen on."""
-    facts: dict[str, Any] = {}
+    data = trainer.datamodule  # type: ignore[attr-defined]
+    facts: dict[str, Any] = {"data": type(data).__name__}
     saved = next((c for c in trainer.callbacks if isinstance(c, SaveRecipe)), None)  # type: ignore[attr-defined]
     if saved is not None:
         facts["seed"] = saved.config.get("seed_everything")
@@ -136,15 +149,15 @@ def training_facts(trainer: pl.Trainer) -> dict[str, Any]:
             facts["started_from"] = _public(given["weights"])
         elif given.get("backbone_weights"):
             facts["started_from"] = "ImageNet weights of timm"
-    data = trainer.datamodule  # type: ignore[attr-defined]
     if isinstance(data, FaceDataModule):
+        facts["data"] = data.index.dataset
         facts |= {name: getattr(data, name) for name in ("fold", "folds") if hasattr(data, name)}
         for split in ("train", "valid"):
             with suppress(DataError):  # of faces that cannot be told apart; the training is done, keep it
                 names = ids(data.split_index(split))
                 facts[f"{split}_hash"] = split_hash(names)
                 facts |= {"train_sketch": sketch(names)} if split == "train" else {}
-    return facts
+    return Training(**facts)
 
 
 def recipe_hash(config: Mapping[str, Any], processes: int = 1) -> str:

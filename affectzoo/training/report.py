@@ -18,7 +18,8 @@ from affectzoo.evaluation.evaluate import evaluation_table, write_evaluation
 from affectzoo.evaluation.measurement import labeled, measurement
 from affectzoo.modules import AffectModule
 from affectzoo.training.checkpoints import BestCheckpoint, RunCheckpoint, network_tensors, state_to_export
-from affectzoo.training.provenance import data_facts, licence, origin, training_facts
+from affectzoo.training.provenance import data_notes, origin, trained_meta
+from affectzoo.weights import WeightsMeta
 from affectzoo.zoo.checkpoints import TRAINING
 from affectzoo.zoo.loading import seal
 
@@ -43,7 +44,7 @@ class RunReport(Callback):
         self.export = export
         self.command = ""
         self._start = time.perf_counter()
-        self._known: dict[str, Any] | None = None
+        self._known: WeightsMeta | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse data that lack what the model learns or is measured by, before anything is computed.
@@ -74,18 +75,9 @@ class RunReport(Callback):
             rule = "last epoch of the schedule, none chosen by results"
             if self.export == "best":
                 rank_zero_info("no validation chose an epoch: the last weights are exported")
-        meta = replace(
-            pl_module.describe(),
-            metrics=(),
-            licence=licence(trainer, pl_module),
-            training={
-                **data_facts(trainer),
-                **training_facts(trainer),
-                "epochs": trainer.current_epoch,
-                "epoch": epoch,
-                "epoch_rule": rule,
-            },
-        )
+        meta = trained_meta(trainer, pl_module)
+        training = replace(meta.training, epochs=trainer.current_epoch, epoch=epoch, epoch_rule=rule)
+        meta = replace(meta, training=replace(training, notes=data_notes(trainer)))
         path = Path(trainer.default_root_dir) / weights.FILE_NAME
         unsealed = path.with_name("unsealed.safetensors")  # a run's weights are complete or not there
         weights.write(unsealed, tensors, meta)
@@ -100,10 +92,10 @@ class RunReport(Callback):
     ) -> None:
         """Note in a checkpoint what its weights are trained on, for those who import it."""
         assert isinstance(pl_module, AffectModule)
-        if self._known is None:  # they stay the same
-            self._known = {"training": training_facts(trainer), "licence": licence(trainer, pl_module)}
-        training = data_facts(trainer) | self._known["training"]
-        checkpoint[TRAINING] = {**self._known, "training": training}
+        if self._known is None:  # but for the notes it stays the same
+            self._known = trained_meta(trainer, pl_module)
+        training = replace(self._known.training, notes=data_notes(trainer))
+        checkpoint[TRAINING] = replace(self._known, training=training).to_dict()
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

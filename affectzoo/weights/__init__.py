@@ -11,7 +11,7 @@ Users take all names from this package, ``store.locate(...)``: it is their one p
 
 from __future__ import annotations
 
-from affectzoo.weights.meta import SUBJECTS, WeightsMeta
+from affectzoo.weights.meta import SUBJECTS, Training, WeightsMeta, license_terms
 from affectzoo.weights.parts import FILE_NAME, INDEX_NAME, files, identity
 from affectzoo.weights.tensors import (
     GOLDEN,
@@ -29,11 +29,13 @@ __all__ = [
     "GOLDEN",
     "INDEX_NAME",
     "SUBJECTS",
+    "Training",
     "WeightsMeta",
     "files",
     "fingerprint",
     "identity",
     "is_half",
+    "license_terms",
     "read_golden",
     "read_meta",
     "read_tensors",

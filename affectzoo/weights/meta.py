@@ -1,49 +1,62 @@
-"""What weights mean: the description that a weights file holds, and its checks."""
+"""What weights mean: the description that a weights file holds, its formats and its checks."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from typing import Any
+from types import NoneType, UnionType
+from typing import Any, get_args, get_origin, get_type_hints
 
-from affectzoo.errors import AffectZooError, LabelError, UnknownNameError, WeightsError
+from affectzoo.errors import AffectZooError, LabelError, OptionError, UnknownNameError, WeightsError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.labels import TASKS, LabelSpace, label_space
 
-SUBJECTS = ("weights", "code", "starting weights", "pictures", "labels")
+FORMAT = 2
+"""Of the description. Files of format 1, which had no number, are read; a higher one is not understood."""
+
+SUBJECTS = ("weights", "code", "starting weights", "images", "labels")
 """What a license names terms for."""
 
 _LARGEST = 65_536
 """Bound on whole numbers among an architecture's arguments, and on the length of lists its 4096th part."""
 
-_FACTS: Mapping[str, type] = {
-    "data": str,
-    "epoch_rule": str,
-    "eval_stride": int,
-    "eval_window": int,
-    "fold": int,
-    "folds": int,
-    "fresh": list,
-    "recipe_hash": str,
-    "seed": int,
-    "started_from": str,
-    "train_hash": str,
-    "train_sketch": str,
-    "valid_hash": str,
-    "window": int,
-}
-"""Training facts that something goes by, each with its kind; others are only shown."""
 
-_KINDS = {
-    "arch": str,
-    "labels": list,
-    "preprocess": dict,
-    "arguments": dict,
-    "training": dict,
-    "metrics": list,
-    "licence": dict,
-}
+@dataclass(frozen=True)
+class Training:
+    """How weights were trained, as far as it is known.
+
+    Attributes:
+        data: Data set, a name of the registry, or another text.
+        recipe: The recipe's file.
+        recipe_hash: SHA-256 of what the recipe says of the result.
+        seed: Of all that was drawn.
+        epochs: Epochs trained.
+        epoch: The one whose weights these are, from 1.
+        epoch_rule: How it was chosen.
+        started_from: Name or file of the weights that it started from.
+        fold: Fold excluded of training, from 0.
+        folds: How many there are.
+        train_hash: Of the training faces, see ``affectzoo.datasets.ids``.
+        train_sketch: Of the training faces, by which others find out whether they share some.
+        valid_hash: Of the faces that may have chosen the epoch.
+        notes: What is shown and nothing goes by, JSON-ready.
+    """
+
+    data: str | None = None
+    recipe: str | None = None
+    recipe_hash: str | None = None
+    seed: int | None = None
+    epochs: int | None = None
+    epoch: int | None = None
+    epoch_rule: str | None = None
+    started_from: str | None = None
+    fold: int | None = None
+    folds: int | None = None
+    train_hash: str | None = None
+    train_sketch: str | None = None
+    valid_hash: str | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -52,13 +65,18 @@ class WeightsMeta:
 
     Attributes:
         arch: Architecture, a name of the registry.
-        arguments: The architecture's own arguments.
         labels: Class names in the order of the scores; none for a model without classes.
         preprocess: How a face becomes the network's input.
-        training: What it was trained on and how: data, label rule, recipe, epochs, how the epoch was
-            chosen.
+        arguments: The architecture's own arguments.
+        task: What it predicts.
+        sequence: Whether it reads windows of frames rather than single faces.
+        window: Frames per window in training; 0 for single faces, or if not known.
+        eval_window: Frames per window in the training's evaluations; 0 for single faces, or if not known.
+        eval_stride: Frames from one such window's start to the next's.
+        fresh: Parts with random values, to be trained before the weights are of use.
+        training: What it was trained on and how.
         metrics: Measured results, one mapping each, with data set, split and number of faces.
-        licence: Terms of ``weights``, ``code``, ``pictures`` and ``labels``, each by name.
+        license: Terms by subject, see ``SUBJECTS``.
     """
 
     arch: str
@@ -66,9 +84,14 @@ class WeightsMeta:
     preprocess: Preprocess
     arguments: Mapping[str, Any] = field(default_factory=dict)
     task: str = "expression"
-    training: Mapping[str, Any] = field(default_factory=dict)
+    sequence: bool = False
+    window: int = 0
+    eval_window: int = 0
+    eval_stride: int = 0
+    fresh: tuple[str, ...] = ()
+    training: Training = Training()
     metrics: tuple[Mapping[str, Any], ...] = ()
-    licence: Mapping[str, str] = field(default_factory=dict)
+    license: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def label_space(self) -> LabelSpace | None:
@@ -76,63 +99,161 @@ class WeightsMeta:
         return label_space(self.labels) if self.labels else None
 
     @property
-    def window(self) -> int:
-        """Frames per window in training; 0 for single faces."""
-        return self.training.get("window") or 0
+    def landmarks(self) -> bool:
+        """Whether it takes landmarks with each face."""
+        return bool(self.arguments.get("landmarks"))
 
-    @property
-    def eval_window(self) -> int:
-        """Frames per window in the training's evaluations; 0 for single faces."""
-        return self.training.get("eval_window") or 0
+    def untrained(self) -> WeightsMeta:
+        """The same model without what is known of its training, results and terms."""
+        return WeightsMeta(
+            self.arch, self.labels, self.preprocess, self.arguments, task=self.task, sequence=self.sequence
+        )
 
-    @property
-    def fresh(self) -> tuple[str, ...]:
-        """Parts with random values, to be trained before the weights are of use."""
-        return tuple(self.training.get("fresh") or ())
+    def facts(self) -> dict[str, Any]:
+        """What is known of the training by name, notes included, for records, tables and cards.
+
+        The sketch of the training faces is excluded: it is no fact for people.
+        """
+        told = {name: value for name, value in asdict(self.training).items() if value is not None}
+        told |= {name: getattr(self, name) for name in _OF_CLIPS if self.sequence and getattr(self, name)}
+        told |= {"fresh": list(self.fresh)} if self.fresh else {}
+        told.pop("train_sketch", None)
+        notes: dict[str, Any] = told.pop("notes")
+        return notes | told
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready form that ``from_dict`` reads back."""
-        plain = asdict(self) | {"preprocess": self.preprocess.to_dict()}
-        ready: dict[str, Any] = json.loads(json.dumps(plain))
+        training = {name: value for name, value in asdict(self.training).items() if value is not None}
+        plain = asdict(self) | {"preprocess": self.preprocess.to_dict(), "training": training}
+        ready: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **plain}))
         return ready
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any], where: str) -> WeightsMeta:
-        """Read what ``to_dict`` wrote.
+        """Read what ``to_dict`` wrote, here or in format 1.
 
         Args:
             values: Parsed JSON.
             where: File, for errors.
 
         Raises:
-            WeightsError: A field is missing, unknown or of the wrong kind.
+            WeightsError: A field is missing, unknown or of the wrong kind, or the format is a later one.
         """
-        known = {f.name for f in fields(cls)}
-        missing, extra = {"arch", "labels", "preprocess"} - set(values), set(values) - known
-        if missing or extra:
-            said = [f"lacks {', '.join(sorted(missing))}"] if missing else []
-            said += [f"has unknown fields {', '.join(sorted(extra))}"] if extra else []
-            raise WeightsError(f"{where}: the model's description {' and '.join(said)}")
-        for name, kind in _KINDS.items():
-            if name in values and not isinstance(values[name], kind):
-                raise WeightsError(f"{where}: the model's description is wrong: {name} is no {kind.__name__}")
-        for name, known_kind in _FACTS.items():
-            fact = values.get("training", {}).get(name)
-            if fact is not None and (not isinstance(fact, known_kind) or isinstance(fact, bool)):
-                told = f"{name} is no {known_kind.__name__}"
-                raise WeightsError(f"{where}: the model's description is wrong: {told}")
         try:
-            _check_arguments(values.get("arguments", {}))
+            told = _current(values)
+            _check_fields(cls, told, needed={"arch", "labels", "preprocess"})
+            training = told.get("training", {})
+            _check_fields(Training, training)
+            _check_arguments(told.get("arguments", {}))
+            task = told.get("task", "expression")
             return cls(
                 **{
-                    **values,
-                    "labels": _names(values["labels"], values.get("task", "expression")),
-                    "preprocess": Preprocess.from_dict(values["preprocess"]),
-                    "metrics": tuple(values.get("metrics", ())),
+                    **told,
+                    "labels": _names(told["labels"], task),
+                    "preprocess": Preprocess.from_dict(told["preprocess"]),
+                    "fresh": tuple(told.get("fresh", ())),
+                    "training": Training(**training),
+                    "metrics": tuple(told.get("metrics", ())),
                 }
             )
         except (AffectZooError, TypeError, ValueError, OverflowError) as error:
             raise WeightsError(f"{where}: the model's description is wrong: {error}") from None
+
+
+def license_terms(given: Mapping[str, str]) -> dict[str, str]:
+    """Check terms by subject; ``pictures``, an older name of images, is taken, too.
+
+    Raises:
+        OptionError: There is no such subject.
+    """
+    terms = {_RENAMED.get(name, name): text for name, text in given.items()}
+    unknown = sorted(set(terms) - set(SUBJECTS))
+    if unknown:
+        raise OptionError(f"license terms of {', '.join(unknown)}; expected: {', '.join(SUBJECTS)}")
+    return terms
+
+
+# Formats
+
+_OF_CLIPS = ("window", "eval_window", "eval_stride")
+_RENAMED = {"pictures": "images"}
+
+
+def _current(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A description's fields as format 2 has them.
+
+    Raises:
+        WeightsError: It is of a later format.
+    """
+    told = dict(values)
+    made = told.pop("format", 1)
+    if made == FORMAT and not isinstance(made, bool):
+        return told
+    if made != 1 or "format" in values:
+        raise WeightsError(f"format {str(made)[:20]}, this affectzoo reads {FORMAT}: install a newer one")
+    later = {"sequence", "window", "eval_window", "eval_stride", "fresh", "license"} & set(told)
+    if later:
+        raise WeightsError(f"it has {', '.join(sorted(later))}, but no format")
+    facts, terms = told.pop("training", {}), told.pop("licence", {})
+    if not isinstance(facts, dict) or not isinstance(terms, dict):
+        raise WeightsError("training or licence is no dict")
+    facts = {name: value for name, value in facts.items() if value is not None}
+    told |= {name: facts.pop(name) for name in (*_OF_CLIPS, "fresh") if name in facts}
+    own = {name: facts.pop(name) for name in _hints(Training) if name != "notes" and name in facts}
+    return told | {
+        "sequence": bool(told.get("window")) or told.get("arch") in ("cnn_gru", "cnn_lstm"),
+        "training": {**own, "notes": facts},
+        "license": {_RENAMED.get(name, name): text for name, text in terms.items()},
+    }
+
+
+# Checks
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {f.name: hints[f.name] for f in fields(cls)}
+
+
+def _check_fields(cls: type, values: Mapping[str, Any], needed: Collection[str] = ()) -> None:
+    """Refuse what is not the JSON form of a dataclass's fields.
+
+    Raises:
+        WeightsError: A field is missing, unknown or of the wrong kind.
+    """
+    hints = _hints(cls)
+    missing, extra = set(needed) - set(values), set(values) - set(hints)
+    if missing or extra:
+        said = [f"it lacks {', '.join(sorted(missing))}"] if missing else []
+        said += [f"it has unknown fields {', '.join(sorted(map(str, extra)))[:200]}"] if extra else []
+        raise WeightsError(" and ".join(said))
+    for name, value in values.items():
+        if not _fits(value, hints[name]):
+            raise WeightsError(f"{name} is no {_kind(hints[name])}")
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    """Whether a JSON value has the form of a type; whole numbers are not negative and small."""
+    origin, inner = get_origin(hint), get_args(hint)
+    if origin is UnionType:
+        return any(_fits(value, kind) for kind in inner)
+    if origin is tuple:
+        return isinstance(value, list) and all(_fits(one, inner[0]) for one in value)
+    if origin is Mapping:
+        return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
+    if hint in (Preprocess, Training):
+        return isinstance(value, dict)
+    if hint is int:
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
+    return hint is Any or isinstance(value, hint)
+
+
+def _kind(hint: Any) -> str:
+    """The kind of a JSON value for people."""
+    if get_origin(hint) is UnionType:
+        return " or ".join(_kind(kind) for kind in get_args(hint) if kind is not NoneType)
+    kinds = {str: "text", int: "whole number from 0", bool: "true or false", tuple: "list"}
+    return kinds.get(get_origin(hint) or hint, "mapping")
 
 
 def _check_arguments(arguments: Mapping[str, Any]) -> None:
@@ -156,4 +277,4 @@ def _names(labels: list[str], task: str) -> tuple[str, ...]:
         raise UnknownNameError("task", task, TASKS)
     if (task in ("expression", "multitask")) != bool(labels):
         raise LabelError(f"task {task} with {len(labels)} labels")
-    return label_space([str(name) for name in labels]).names if labels else ()
+    return label_space(labels).names if labels else ()

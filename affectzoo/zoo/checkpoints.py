@@ -90,22 +90,22 @@ def _read_pickled(path: Path) -> Checkpoint:
         raise WeightsError(f"{path}: refused: it holds itself") from None
     if not isinstance(content.get(OURS), Mapping):
         return Checkpoint(tensors, left_out=tuple(left_out))
-    meta = WeightsMeta.from_dict({**content[OURS], **_trained(content, path)}, str(path))
+    meta = _described(content, path)
     own = {name: t for name, t in tensors.items() if name.startswith(("trunk.", "heads."))}
     left_out = [name for name in left_out if name not in (OURS, TRAINING)]
     left_out += [name for name in tensors if name not in own]  # of the losses
     return Checkpoint(own, left_out=tuple(left_out), meta=meta)
 
 
-def _trained(content: Mapping[Any, Any], path: Path) -> dict[str, Any]:
-    """Read what a checkpoint of affectzoo says of its training and the terms of what it started from."""
-    if TRAINING not in content:
-        return {}  # of an older version
+def _described(content: Mapping[Any, Any], path: Path) -> WeightsMeta:
+    """Read what a checkpoint of affectzoo says of its model, of the training and the terms of its start."""
     try:
-        told = json.loads(json.dumps(content[TRAINING], allow_nan=False))
-        return {"training": {**told["training"], "epoch": content["epoch"] + 1}, "licence": told["licence"]}
+        told = json.loads(json.dumps({**content[OURS], **content.get(TRAINING, {})}, allow_nan=False))
+        if TRAINING in content:  # not in older versions'
+            told["training"] = {**told["training"], "epoch": content["epoch"] + 1}
     except (TypeError, ValueError, KeyError) as error:
         raise WeightsError(f"{path}: what it says of its training is damaged ({error})") from None
+    return WeightsMeta.from_dict(told, str(path))
 
 
 def _unpickle(path: Path) -> Any:

@@ -29,7 +29,7 @@ CLASSES = "ferplus8"
 
 BUILT = store.ASSETS / "architectures.json"
 
-SUBJECTS = ("weights", "pictures", "labels")
+SUBJECTS = ("weights", "images", "labels")
 """Whose terms bind those who use a set of weights."""
 
 PERMISSIVE = {
@@ -67,21 +67,21 @@ def architectures(task: str | None = None) -> list[dict[str, Any]]:
 
 
 def pretrained(
-    task: str | None = None, data: str | None = None, licence: str | None = None
+    task: str | None = None, data: str | None = None, license: str | None = None
 ) -> list[dict[str, Any]]:
     """One JSON-ready row per set of weights that can be loaded.
 
     Args:
         task: Only those for this task.
         data: Only those that were trained on this data set.
-        licence: Only those of this kind, see ``licence_kind``, or with this text among their terms.
+        license: Only those of this kind, see ``license_kind``, or with this text among their terms.
 
     Raises:
         UnknownNameError: There is no such task or data set.
     """
     _check_task(task)
     entries = store.entries().values()
-    trained_on = {entry.name: str(entry.meta.training.get("data")) for entry in entries}
+    trained_on = {entry.name: entry.meta.training.data for entry in entries}
     if data is not None and data not in {*DATASETS, *trained_on.values()}:
         raise UnknownNameError("data set", data, DATASETS)
     rows = [
@@ -89,7 +89,7 @@ def pretrained(
         for entry in entries
         if task in (None, entry.meta.task) and data in (None, trained_on[entry.name])
     ]
-    return [row for row in rows if licence is None or _has_licence(row, licence)]
+    return [row for row in rows if license is None or _has_license(row, license)]
 
 
 def prefetch(rows: list[dict[str, Any]]) -> None:
@@ -107,7 +107,7 @@ def prefetch(rows: list[dict[str, Any]]) -> None:
             row["files"] = "fetched"
 
 
-def licence_kind(terms: Mapping[str, str]) -> str:
+def license_kind(terms: Mapping[str, str]) -> str:
     """What the terms of a set of weights allow: permissive, non-commercial, or unknown.
 
     Those of weights, images and labels count. Permissive: each is a license of ``PERMISSIVE`` and nothing
@@ -127,10 +127,10 @@ def _check_task(task: str | None) -> None:
         raise UnknownNameError("task", task, TASKS)
 
 
-def _has_licence(row: dict[str, Any], wanted: str) -> bool:
+def _has_license(row: dict[str, Any], wanted: str) -> bool:
     if wanted in KINDS:
-        return bool(row["licence_kind"] == wanted)
-    return any(wanted.lower() in terms.lower() for terms in row["licence"].values())
+        return bool(row["license_kind"] == wanted)
+    return any(wanted.lower() in terms.lower() for terms in row["license"].values())
 
 
 def built(entry: Architecture) -> dict[str, Any]:
@@ -163,10 +163,10 @@ def _weights_row(entry: store.WeightsEntry) -> dict[str, Any]:
         "parameters": entry.parameters,
         "input": _input(meta.preprocess),
         "labels": list(meta.labels),
-        "training": dict(meta.training),
+        "training": meta.facts(),
         "metrics": [dict(metric) for metric in meta.metrics],
-        "licence": dict(meta.licence),
-        "licence_kind": licence_kind(meta.licence),
+        "license": dict(meta.license),
+        "license_kind": license_kind(meta.license),
         "size": entry.size,
         "sha256": entry.sha256,
         "repository": hub_file and f"{store.HUB}{hub_file.repo_id}@{hub_file.revision}",
@@ -188,7 +188,7 @@ def architectures_table(rows: list[dict[str, Any]]) -> Table:
 
 def pretrained_table(rows: list[dict[str, Any]]) -> Table:
     """Rows of ``pretrained`` as a table for people."""
-    table = _table("pretrained weights", "trained on", "measured", "licence", "files")
+    table = _table("pretrained weights", "trained on", "measured", "license", "files")
     for row in rows:
         measured = "\n".join(
             f"{m['data']} {m['split']}: {name} {m[name]:.4f} ({m['faces']:,} faces)"
@@ -196,7 +196,7 @@ def pretrained_table(rows: list[dict[str, Any]]) -> Table:
             for name in ("accuracy", "ccc")
             if name in m
         )
-        terms = "\n".join(f"{what}: {licence}" for what, licence in row["licence"].items())
+        terms = "\n".join(f"{what}: {license}" for what, license in row["license"].items())
         trained_on = str(row["training"].get("data", "-"))
         table.add_row(*_common(row), trained_on, measured or "-", terms or "-", row["files"])
     return table

@@ -157,7 +157,8 @@ def described(
     if meta.arch not in ARCHITECTURES:
         unknown = UnknownNameError("architecture", meta.arch, ARCHITECTURES)
         raise WeightsError(f"{where}: the model's description is wrong: {unknown}")
-    own = architecture(meta.arch).load_class().own_arguments()
+    kind = architecture(meta.arch).load_class()
+    own = kind.own_arguments()
     wrong = sorted(set(meta.arguments) - own)
     if wrong:
         raise WeightsError(
@@ -169,6 +170,10 @@ def described(
         raise AffectZooError(
             f"{where}: {', '.join(clash)} come with the weights; other classes: labels=[...]"
         )
+    if kind.sequence != meta.sequence:
+        reads = ("windows of frames", "single faces")
+        does, said = reads if kind.sequence else reads[::-1]
+        raise WeightsError(f"{where}: the model's description is wrong: {meta.arch} reads {does}, not {said}")
     given = {**meta.arguments, **arguments}
     try:
         with torch.device("meta"):

@@ -18,6 +18,7 @@ import pytest
 import torch
 from fakes import write_afewva, write_ferplus, write_folder, write_rafdb
 from fakes.afew import write_afew, write_sfew
+from fakes.described import described
 from fakes.posed import write_ckplus, write_jaffe
 from fakes.rafdb_compound import write_rafdb_compound
 from fakes.records import make_record
@@ -70,9 +71,8 @@ def export(
     model = affectzoo.create_model(name, labels=labels, **options)
     for head in model.heads.values():
         torch.nn.init.normal_(head.weight, std=0.01)  # values stay within [-1, 1]
-    meta = model.describe()
-    told = weights.WeightsMeta.from_dict({**meta.to_dict(), "training": training or {}}, "test")
-    weights.write(folder / weights.FILE_NAME, model.network_state(), told)
+    meta = described(model.describe(), **training or {})
+    weights.write(folder / weights.FILE_NAME, model.network_state(), meta)
     return folder
 
 

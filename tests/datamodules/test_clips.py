@@ -179,7 +179,7 @@ def test_overlapping_windows_are_stitched_to_one_value_per_frame() -> None:
     index = clips(5)
     record = evaluate(model, index, batch_size=2, window=4, stride=1)
     assert record["faces"]["total"] == 5 and record["clips"]["clips"] == 1
-    meta = replace(model.describe(), training={"window": 4, "eval_window": 5})
+    meta = replace(model.describe(), window=4, eval_window=5)
     model.meta = meta  # as weights of a run say: windows without being told
     assert evaluate(model, index)["metrics"] == evaluate(model, index, window=5)["metrics"]
     assert evaluate(model, index)["metrics"] != evaluate(model, index, window=0)["metrics"]

@@ -43,7 +43,7 @@ REGULAR_LIMIT = 10 * 2**20
 """Bytes; larger files are large files whatever their name."""
 LFS_ENDINGS = "7z arrow bin bz2 ckpt gz h5 npy npz onnx parquet pkl pt pth safetensors tar tgz xz zip zst"
 GITATTRIBUTES = "".join(f"*.{ending} filter=lfs diff=lfs merge=lfs -text\n" for ending in LFS_ENDINGS.split())
-LICENCES = (
+LICENSES = (
     "afl-3.0 agpl-3.0 apache-2.0 bsd bsd-2-clause bsd-3-clause bsl-1.0 cc cc-by-3.0 cc-by-4.0 cc-by-nc-2.0 "
     "cc-by-nc-3.0 cc-by-nc-4.0 cc-by-nc-nd-3.0 cc-by-nc-nd-4.0 cc-by-nc-sa-2.0 cc-by-nc-sa-3.0 "
     "cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-3.0 cc-by-sa-4.0 cc0-1.0 gpl gpl-2.0 gpl-3.0 lgpl lgpl-2.1 "
@@ -278,8 +278,8 @@ def card_problems(text: str) -> list[str]:
     except ValueError as problem:
         return [str(problem)]
     found = []
-    if "license" in data and data["license"] not in LICENCES:
-        found.append(f'"license" must be one of [{", ".join(LICENCES)}]')
+    if "license" in data and data["license"] not in LICENSES:
+        found.append(f'"license" must be one of [{", ".join(LICENSES)}]')
     for i, model in enumerate(data.get("model-index") or []):
         found += [f'"model-index[{i}].{key}" is required' for key in ("name", "results") if key not in model]
         for j, result in enumerate(model.get("results") or []):

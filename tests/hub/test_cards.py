@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 import yaml
-from fakes.hub import LICENCES as HUB_LICENCES
+from fakes.described import described
+from fakes.hub import LICENSES as HUB_LICENSES
 from fakes.hub import card_problems
 from fakes.records import figures, make_record, make_value_record
 from huggingface_hub import ModelCard
@@ -26,7 +27,7 @@ from affectzoo.hub.cards.card import render
 from affectzoo.hub.cards.citations import citations, papers
 from affectzoo.hub.cards.facts import CardFacts
 from affectzoo.hub.cards.files import FOLDER, cards, write
-from affectzoo.hub.cards.metadata import LICENCES, eval_results, hub_licence
+from affectzoo.hub.cards.metadata import LICENSES, eval_results, hub_license
 from affectzoo.hub.cards.prose import read_prose
 from affectzoo.hub.cards.results import results_of
 from affectzoo.inference.demo import RENDERED
@@ -36,7 +37,7 @@ from affectzoo.weights import WeightsMeta
 from affectzoo.zoo.loading import load
 
 ABSOLUTE = re.compile(r"(?<![\w.~<:/])/[\w.-]+/[\w.-]+|~/|[A-Za-z]:\\")
-TERMS = {"weights": "MIT", "code": "Apache-2.0", "pictures": "on request", "labels": "MIT"}
+TERMS = {"weights": "MIT", "code": "Apache-2.0", "images": "on request", "labels": "MIT"}
 SUM = "ab" * 32
 VALUES = {"ccc": 0.5123, "ccc_valence": 0.6, "ccc_arousal": 0.4, "rmse_valence": 0.3, "rmse_arousal": 0.2}
 OWN_SCALE = {"own_scale_rmse_valence": 3.0}
@@ -48,10 +49,11 @@ def make_meta(**changes: Any) -> WeightsMeta:
         "arch": "dlp_cnn_s",
         "labels": ("anger", "happiness", "neutral"),
         "preprocess": Preprocess(48, resize=52, color="gray", mean=(0.5,), std=(0.25,), margin=0.2),
-        "training": {"data": "ferplus", "epoch_rule": "last epoch of the schedule", "seed": 3, "epochs": 8},
-        "licence": TERMS,
+        "license": TERMS,
     }
-    return WeightsMeta(**{**fields, **changes})
+    facts = {"data": "ferplus", "epoch_rule": "last epoch of the schedule", "seed": 3, "epochs": 8}
+    facts = changes.pop("training", facts)
+    return described(WeightsMeta(**{**fields, **changes}), **facts)
 
 
 def make_facts(**changes: Any) -> CardFacts:
@@ -65,7 +67,13 @@ def value_meta(**changes: Any) -> WeightsMeta:
 
 
 def clip_meta() -> WeightsMeta:
-    training = {"data": "afewva", "window": 40, "eval_window": 50, "recipe": "recipes/cnn_gru/afewva.yaml"}
+    training = {
+        "data": "afewva",
+        "sequence": True,
+        "window": 40,
+        "eval_window": 50,
+        "recipe": "recipes/cnn_gru/afewva.yaml",
+    }
     return value_meta(arch="cnn_gru", arguments={"landmarks": True, "units": 128}, training=training)
 
 
@@ -84,7 +92,7 @@ def cases() -> dict[str, tuple[WeightsMeta, CardFacts]]:
     return {
         "expression": (make_meta(), make_facts(records=[shown, make_record()])),
         "epoch of the test part": (make_meta(), make_facts(records=[on_test])),
-        "nothing measured": (make_meta(licence={}), make_facts(repo="someone/model")),
+        "nothing measured": (make_meta(license={}), make_facts(repo="someone/model")),
         "folds": (value_meta(), make_facts(records=[folds])),
         "values": (value_meta(), make_facts(records=[values()])),
         "multitask": (make_meta(task="multitask"), make_facts(records=[both])),
@@ -103,7 +111,7 @@ def test_metadata_are_the_hubs_and_hold_the_results(case: str) -> None:
     assert bool(wanted) == (case != "nothing measured")
     assert data.library_name == "affectzoo"
     assert data.pipeline_tag == ("image-classification" if meta.labels else None)
-    assert data.datasets == [meta.training["data"]]
+    assert data.datasets == [meta.training.data]
     assert set(data.metrics or []) == {one.metric_type for one in wanted}
     assert not any("own_scale" in one.metric_type for one in wanted)
 
@@ -301,16 +309,16 @@ def test_ways_to_load(name: str, repo: str | None, reference: str, tag: str) -> 
         ("", ("unknown", None)),
     ],
 )
-def test_licences_as_the_hub_says_them(terms: str, expected: tuple[str, str | None]) -> None:
-    assert hub_licence(terms) == expected
-    assert expected[0] in HUB_LICENCES
-    assert set(LICENCES) <= set(HUB_LICENCES)
+def test_licenses_as_the_hub_says_them(terms: str, expected: tuple[str, str | None]) -> None:
+    assert hub_license(terms) == expected
+    assert expected[0] in HUB_LICENSES
+    assert set(LICENSES) <= set(HUB_LICENSES)
 
 
-def test_licences_that_are_missing_are_said_to_be() -> None:
-    text = section(render(make_meta(licence={"weights": "MIT"}), make_facts()), "Data and licenses")
+def test_licenses_that_are_missing_are_said_to_be() -> None:
+    text = section(render(make_meta(license={"weights": "MIT"}), make_facts()), "Data and licenses")
     assert "| weights | MIT |" in text
-    for subject in ("code", "pictures", "labels"):
+    for subject in ("code", "images", "labels"):
         assert f"| {subject} | not stated |" in text
     assert "| starting weights | none are recorded |" in text
     training = {"data": "ferplus", "started_from": "hf-hub:lab/net@0123abc"}
@@ -346,7 +354,7 @@ def test_text_from_outside_is_text(hostile: str) -> None:
     meta = make_meta(
         labels=("calm", hostile, "tense"),
         training={"data": hostile, "note": hostile, "recipe": hostile, "epoch_rule": hostile},
-        licence={**TERMS, "pictures": hostile, "weights": hostile},
+        license={**TERMS, "images": hostile, "weights": hostile},
     )
     record = make_record(
         protocol={"note": hostile, "title": hostile}, command=f"affectzoo benchmark '{hostile}'"

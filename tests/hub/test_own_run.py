@@ -16,8 +16,8 @@ from affectzoo.cli import main
 from affectzoo.zoo.importing.checkpoint import import_checkpoint
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "dlp_cnn_s" / "folder.yaml"
-PUBLISH = ["publish", "runs/mine", "--repo", "lab/mine", "--dry-run", "--out", "mine", "--licence"]
-TERMS = ["weights=Apache-2.0", "code=Apache-2.0", "pictures=own", "labels=own"]
+PUBLISH = ["publish", "runs/mine", "--repo", "lab/mine", "--dry-run", "--out", "mine", "--license"]
+TERMS = ["weights=Apache-2.0", "code=Apache-2.0", "images=own", "labels=own"]
 
 
 @pytest.fixture(scope="module")
@@ -45,8 +45,8 @@ def test_publish_says_how_to_measure_and_then_publishes(
     assert main([*PUBLISH, *TERMS]) == 0, capsys.readouterr().err
     meta = affectzoo.load("mine").meta
     assert meta is not None
-    bundled = store.entries()["dlp_cnn_s.ferplus"].meta.licence["weights"]
-    assert meta.licence["starting weights"] == bundled
+    bundled = store.entries()["dlp_cnn_s.ferplus"].meta.license["weights"]
+    assert meta.license["starting weights"] == bundled
     card = ModelCard.load(home / "mine" / "README.md")
     (result,) = {one.dataset_config for one in card.data.eval_results}
     record = json.loads((home / "mine" / "records" / f"{result}.json").read_text())
@@ -61,7 +61,7 @@ def test_a_checkpoint_of_the_run_says_what_it_was_trained_on(home: Path, tmp_pat
     out = report.write(tmp_path / "last.safetensors")
     meta = weights.read_meta(out)
     for name in ("data", "seed", "recipe_hash", "started_from", "train_hash", "valid_hash", "epoch"):
-        assert meta.training[name] == exported.training[name], name
-    assert meta.training["imported_from"] == "last.ckpt"
-    assert meta.licence == exported.licence
+        assert getattr(meta.training, name) == getattr(exported.training, name), name
+    assert meta.training.notes["imported_from"] == "last.ckpt"
+    assert meta.license == exported.license
     assert (meta.labels, meta.preprocess) == (exported.labels, exported.preprocess)

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
+from fakes.described import described
 from fakes.hub import FakeHub, User
 from fakes.records import make_record
 from safetensors.torch import load_file, save_file
@@ -38,7 +39,7 @@ from affectzoo.zoo.loading import seal
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 REPO = "lab/net"
-TERMS = {"weights": "Apache-2.0", "code": "Apache-2.0", "pictures": "for research", "labels": "MIT"}
+TERMS = {"weights": "Apache-2.0", "code": "Apache-2.0", "images": "for research", "labels": "MIT"}
 LABELS = ["calm", "tense", "neither"]
 WRITER, READER = "hf_writer", "hf_reader"
 CONFIG = {
@@ -68,7 +69,7 @@ def small(half: bool = True, **training: Any) -> tuple[AffectModel, weights.Weig
     if half:
         model.half().float()
     facts = {"data": "ferplus", "epochs": 3, "epoch_rule": "last epoch of the schedule", **training}
-    return model, replace(model.describe(), training=facts)
+    return model, described(model.describe(), **facts)
 
 
 def write_run(folder: Path, *, half: bool = True, sealed: bool = True, **training: Any) -> Path:
@@ -115,7 +116,7 @@ def plain(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def built(model: str | Path, folder: Path, **options: Any) -> Built:
-    return build(model, folder, **{"repo": REPO, "licence": TERMS, **options})
+    return build(model, folder, **{"repo": REPO, "license": TERMS, **options})
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -179,7 +180,7 @@ def test_the_folder_says_all_that_a_reader_needs(run: Path, tmp_path: Path) -> N
         "recipe": "recipe.yaml",
         "records": kept,
     }
-    assert config["meta"]["licence"] == TERMS
+    assert config["meta"]["license"] == TERMS
     assert config["meta"]["metrics"] == []
     assert yaml.safe_load(files["recipe.yaml"]) == {
         "seed_everything": 0,
@@ -200,7 +201,7 @@ def test_the_folder_says_all_that_a_reader_needs(run: Path, tmp_path: Path) -> N
     assert published["model"]["tensors_sha256"] == config["tensors_sha256"]
     assert published["metrics"] == record["metrics"] and "predictions" not in published
     assert [check.name for check in done.checks if check.passed] == (
-        "repository,licences,records,metrics,recipe,weights,fresh load,card,nothing private".split(",")
+        "repository,licenses,records,metrics,recipe,weights,fresh load,card,nothing private".split(",")
     )
 
 
@@ -221,7 +222,7 @@ def test_clips_and_values_are_shown_frame_by_frame(tmp_path: Path) -> None:
     model = affectzoo.create_model("cnn_gru", task="va", backbone="resnet18", units=8, preprocess=preprocess)
     facts = {"data": "afewva", "window": 8}
     path = tmp_path / "x.safetensors"
-    weights.write(path, model.network_state(), replace(model.describe(), training=facts))
+    weights.write(path, model.network_state(), described(model.describe(), **facts))
     record = tmp_path / "record.json"
     record.write_text(json.dumps(twenty_faces(Identity.read(path))))
     folder = built(path, tmp_path / "out", records=[record]).folder
@@ -353,12 +354,12 @@ def test_other_records_are_refused(run: Path, tmp_path: Path, changes: dict[str,
 def test_all_faults_are_listed_at_once(run: Path, tmp_path: Path) -> None:
     shutil.rmtree(run / "records")
     with pytest.raises(AffectZooError) as error:
-        build(run, tmp_path / "out", repo="net", licence={"weights": "MIT"})
+        build(run, tmp_path / "out", repo="net", license={"weights": "MIT"})
     assert str(error.value) == (
         f"{run}: not to be published, 3 of 9 checks failed:\n"
         "  repository: 'net' has no owner: expected OWNER/NAME\n"
-        "  licences: no terms of code, pictures, labels: name them, such as --licence weights=Apache-2.0 "
-        "'pictures=for non-commercial research'\n"
+        "  licenses: no terms of code, images, labels: name them, such as --license weights=Apache-2.0 "
+        "'images=for non-commercial research'\n"
         f"  metrics: nothing was measured: test the run: affectzoo test --config {run}/config.yaml "
         f"--model.weights {run} --model.new_head false --run_dir {run} (--data.test_split valid measures "
         "another part); or give records of affectzoo benchmark with --record"
@@ -373,22 +374,25 @@ def test_names_of_repositories(run: Path, tmp_path: Path, repo: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("licence", "message"),
+    ("license", "message"),
     [
-        ({"weight": "MIT"}, "terms of weight; expected: weights, code, starting weights, pictures, labels"),
+        (
+            {"weight": "MIT"},
+            "license terms of weight; expected: weights, code, starting weights, images, labels",
+        ),
         ({"labels": " "}, "no terms of labels: "),
     ],
 )
-def test_licences(run: Path, tmp_path: Path, licence: dict[str, str], message: str) -> None:
-    with pytest.raises(AffectZooError, match=f"1 of 9 checks failed:\n  licences: {message}"):
-        built(run, tmp_path / "out", licence={**TERMS, **licence})
+def test_licenses(run: Path, tmp_path: Path, license: dict[str, str], message: str) -> None:
+    with pytest.raises(AffectZooError, match=f"1 of 9 checks failed:\n  licenses: {message}"):
+        built(run, tmp_path / "out", license={**TERMS, **license})
 
 
 def test_starting_weights_have_terms_too(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", started_from="vggface")
-    with pytest.raises(AffectZooError, match="licences: no terms of starting weights: "):
+    with pytest.raises(AffectZooError, match="licenses: no terms of starting weights: "):
         built(run, tmp_path / "out")
-    built(run, tmp_path / "out", licence={**TERMS, "starting weights": "for research"})
+    built(run, tmp_path / "out", license={**TERMS, "starting weights": "for research"})
 
 
 @pytest.mark.parametrize(
@@ -472,7 +476,7 @@ def test_bundling_tests_its_source_too(run: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(store, "ASSETS", tmp_path / "assets")
     monkeypatch.setenv("AFFECTZOO_SELF_TEST", "0")
     altered(run, lambda tensors: first(tensors).neg_())
-    terms = {"weights": "MIT", "pictures": "MIT", "labels": "MIT"}
+    terms = {"weights": "MIT", "images": "MIT", "labels": "MIT"}
     with pytest.raises(WeightsError, match="the self-test failed"):
         bundle(run, "dlp_cnn_s.broken", [own_record(run)], "recipes/x.yaml", terms)
     assert not list((tmp_path / "assets").rglob("*.safetensors"))
@@ -482,7 +486,7 @@ def test_private_texts_are_refused_wherever_they_are(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", note="by gracehopper on atlas")
     with pytest.raises(AffectZooError, match="1 of 9 checks failed:\n  nothing private: ") as error:
         built(run, tmp_path / "out")
-    assert "config.json, meta.training.note: user name gracehopper" in str(error.value)
+    assert "config.json, meta.training.notes.note: user name gracehopper" in str(error.value)
     assert "model.safetensors, metadata.affectzoo: host name atlas" in str(error.value)
 
 
@@ -508,7 +512,7 @@ def test_names_of_the_repository_and_of_everyone_are_no_secret(
 def test_unreadable_pictures_go_by_their_names(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", unreadable=["/data/fer/x.png: the file is empty (line 3)"])
     folder = built(run, tmp_path / "out").folder
-    assert weights.read_meta(folder / "model.safetensors").training["unreadable"] == [
+    assert weights.read_meta(folder / "model.safetensors").training.notes["unreadable"] == [
         "x.png: the file is empty (line 3)"
     ]
 
@@ -797,7 +801,7 @@ def test_only_sound_folders_are_published(hub: FakeHub, folder: Path, tmp_path: 
 
 
 def words(run: Path, *more: str) -> list[str]:
-    return ["publish", str(run), "--repo", REPO, "--licence", *(f"{k}={v}" for k, v in TERMS.items()), *more]
+    return ["publish", str(run), "--repo", REPO, "--license", *(f"{k}={v}" for k, v in TERMS.items()), *more]
 
 
 def test_a_dry_run_needs_no_network(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -831,10 +835,10 @@ def test_the_command_publishes(hub: FakeHub, run: Path, capsys: pytest.CaptureFi
 
 
 def test_faults_of_the_command(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["publish", str(run), "--repo", REPO, "--licence", "MIT"]) == 1
-    assert "--licence MIT: expected SUBJECT=TERMS" in capsys.readouterr().err
+    assert main(["publish", str(run), "--repo", REPO, "--license", "MIT"]) == 1
+    assert "--license MIT: expected SUBJECT=TERMS" in capsys.readouterr().err
     assert main(["publish", str(run), "--repo", REPO]) == 1
-    assert "1 of 9 checks failed:\n  licences: no terms of weights, code" in capsys.readouterr().err
+    assert "1 of 9 checks failed:\n  licenses: no terms of weights, code" in capsys.readouterr().err
     for wrong in (["--shard-size", "big"], ["--shard-size", "0"], ["--half", "--full"]):
         with pytest.raises(SystemExit, match="2"):
             main(words(run, *wrong))
@@ -856,5 +860,5 @@ def test_a_record_cannot_be_written_elsewhere(tmp_path: Path) -> None:
     record["protocol"]["name"] = "../../../x"
     (run / "records" / "r.json").write_text(json.dumps(record), encoding="utf-8")
     with pytest.raises(AffectZooError, match="expected letters, digits and"):
-        build(run, tmp_path / "out", repo=REPO, licence=TERMS)
+        build(run, tmp_path / "out", repo=REPO, license=TERMS)
     assert not list(tmp_path.rglob("x-*.json"))

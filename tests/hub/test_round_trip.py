@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from fakes import write_afewva, write_ferplus
+from fakes.described import described
 from fakes.hub import FakeHub, User
 
 import affectzoo
@@ -28,7 +29,7 @@ from affectzoo.zoo.loading import seal
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
 REPOSITORY = Path(__file__).parents[2]
-TERMS = {"weights": "Apache-2.0", "code": "Apache-2.0", "pictures": "for research", "labels": "MIT"}
+TERMS = {"weights": "Apache-2.0", "code": "Apache-2.0", "images": "for research", "labels": "MIT"}
 FERPLUS = {"labels": "ferplus8"}
 MODELS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
     "classes": ("dlp_cnn_s", FERPLUS, {}),
@@ -59,7 +60,7 @@ def run(folder: Path, arch: str, options: dict[str, Any], training: dict[str, An
         given["preprocess"] = replace(default, resize=None, size=given.pop("size"))
     model = affectzoo.create_model(arch, **given)
     path = folder / weights.FILE_NAME
-    weights.write(path, model.network_state(), replace(model.describe(), training=training))
+    weights.write(path, model.network_state(), described(model.describe(), **training))
     seal(path)
     return folder
 
@@ -89,7 +90,7 @@ def test_round_trip(
     (before,) = benchmark([task], [system(f"net={folder}")], tmp_path / "board")
     (record,) = (tmp_path / "board" / "records").iterdir()
     built = build(
-        folder, tmp_path / "built", repo="lab/net", records=[record], licence=TERMS, shard_size=shard_size
+        folder, tmp_path / "built", repo="lab/net", records=[record], license=TERMS, shard_size=shard_size
     )
     address = publish(built.folder, "lab/net", tag="v1")
     assert address.commit == hub.repos["lab/net"].head
@@ -98,7 +99,7 @@ def test_round_trip(
     monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path / "second" / "affectzoo"))
     spec = "hf-hub:lab/net@v1"
     local, remote = affectzoo.load(folder), affectzoo.load(spec)
-    assert remote.meta is not None and remote.meta.licence == TERMS
+    assert remote.meta is not None and remote.meta.license == TERMS
     assert (remote.labels, remote.preprocess) == (local.labels, local.preprocess)
     for mine, theirs in zip(answers(local), answers(remote), strict=True):
         torch.testing.assert_close(theirs, mine, rtol=0, atol=0)

@@ -419,7 +419,7 @@ def test_weights_for_clips_do_not_predict_on_pictures() -> None:
 def test_weights_with_untrained_layers_do_not_predict() -> None:
     model = affectzoo.load("dlp_cnn_s.ferplus")
     assert model.meta is not None
-    model.meta = replace(model.meta, training={"fresh": ["fc.3", "heads.va"]})
+    model.meta = replace(model.meta, fresh=("fc.3", "heads.va"))
     with pytest.raises(AffectZooError, match=r"fc\.3, heads\.va are random\. Train them first"):
         affectzoo.predict([picture(np.random.default_rng(0), 48, 48, 3)], model=model, detector="none")
 

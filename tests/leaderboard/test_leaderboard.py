@@ -88,7 +88,7 @@ def test_rows_are_sorted_by_the_main_metric() -> None:
     assert found["accuracy"] == [Figure(0.7, "0.6900..0.7100"), Figure(0.5, "0.4900..0.5100"), None]
     assert found["parameters"] == [1_392_904] * 3
     assert found["GFLOPs"] == [0.123456789] * 3
-    assert found["licence"] == ["CC BY 4.0"] * 3
+    assert found["license"] == ["CC BY 4.0"] * 3
     assert found["timed on"] == ["cpu, 2 threads"] * 3
     assert "kappa" not in found
     assert "notes" not in found

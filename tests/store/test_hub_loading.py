@@ -145,7 +145,7 @@ def test_the_hub_gives_the_same_model_as_the_folder(
     hub: FakeHub, tmp_path: Path, arch: str, task: str
 ) -> None:
     made = model(arch, task=task, **({"labels": LABELS} if task == "expression" else {}))
-    meta = replace(made.describe(), training={"window": 8} if arch == "cnn_gru" else {})
+    meta = replace(made.describe(), window=8 if arch == "cnn_gru" else 0)
     weights.write(tmp_path / "run" / weights.FILE_NAME, made.network_state(), meta)
     seal(tmp_path / "run" / weights.FILE_NAME)
     hub.create(NAME, files(tmp_path / "run"))
@@ -814,8 +814,8 @@ def test_a_published_folder_is_held_to_its_description(published: Path, shards: 
     ("change", "both"),
     [
         ({"labels": ["tense", "calm"]}, r'labels \["tense", "calm"\], .* \["calm", "tense"\]'),
-        ({"licence": {"weights": "MIT"}}, r'licence {"weights": "MIT"}, .* {}'),
-        ({"training": {"data": "rafdb"}}, r'training {"data": "rafdb"}, .* {}'),
+        ({"license": {"weights": "MIT"}}, r'license {"weights": "MIT"}, .* {}'),
+        ({"training": {"data": "rafdb"}}, r'training {"data": "rafdb", .*}, .* {"notes": {}}'),
     ],
 )
 def test_an_edited_description_is_refused(
@@ -1177,10 +1177,10 @@ def registered(
 ) -> Iterator[Repo]:
     """The zoo knows two sets of weights, both on the Hub; the branch has gone on since."""
     meta = weights.read_meta(plain / weights.FILE_NAME)
-    terms = {"weights": "MIT", "pictures": "Lab: CC BY-NC 4.0", "labels": "MIT"}
+    terms = {"weights": "MIT", "images": "Lab: CC BY-NC 4.0", "labels": "MIT"}
     described = {
-        "free": replace(meta, training={"data": "rafdb"}, licence=dict.fromkeys(terms, "MIT")),
-        "bound": replace(meta, training={"data": "affectnet"}, licence=terms),
+        "free": replace(meta, training=weights.Training(data="rafdb"), license=dict.fromkeys(terms, "MIT")),
+        "bound": replace(meta, training=weights.Training(data="affectnet"), license=terms),
     }
     tensors, stored = (
         read(plain / weights.FILE_NAME) for read in (weights.read_tensors, weights.read_golden)
@@ -1236,13 +1236,13 @@ def test_models_are_filtered_and_prefetched(
     )
     assert not hub.log
     for options, expected in (
-        (["--licence", "permissive"], {"free"}),
-        (["--licence", "non-commercial"], {"bound"}),
-        (["--licence", "unknown"], set()),
-        (["--licence", "cc by"], {"bound"}),
+        (["--license", "permissive"], {"free"}),
+        (["--license", "non-commercial"], {"bound"}),
+        (["--license", "unknown"], set()),
+        (["--license", "cc by"], {"bound"}),
         (["--data", "rafdb"], {"free"}),
         (["--data", "ferplus"], set()),
-        (["--data", "affectnet", "--licence", "permissive"], set()),
+        (["--data", "affectnet", "--license", "permissive"], set()),
         (["--pretrained", "--task", "va"], set()),
         (["--pretrained", "--task", "expression"], {"bound", "free"}),
     ):
@@ -1272,7 +1272,7 @@ def test_prefetch_says_what_it_could_not_fetch(
 
 def test_bundled_weights_need_no_prefetch(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows(capsys, "--prefetch")["ferplus"]["files"] == "bundled"
-    assert rows(capsys, "--licence", "unknown").keys() == {"ferplus"}, "FER-2013's images are to be cleared"
+    assert rows(capsys, "--license", "unknown").keys() == {"ferplus"}, "FER-2013's images are to be cleared"
     assert not hub.log
 
 
@@ -1296,9 +1296,9 @@ def test_bundled_weights_need_no_prefetch(hub: FakeHub, capsys: pytest.CaptureFi
         (("MIT", "not for commercial use", "MIT"), "non-commercial"),
     ],
 )
-def test_kinds_of_licences(terms: tuple[str, ...], kind: str) -> None:
-    named: Mapping[str, str] = dict(zip(("weights", "pictures", "labels"), terms, strict=False))
-    assert listing.licence_kind({**named, "code": "research only"}) == kind
+def test_kinds_of_licenses(terms: tuple[str, ...], kind: str) -> None:
+    named: Mapping[str, str] = dict(zip(("weights", "images", "labels"), terms, strict=False))
+    assert listing.license_kind({**named, "code": "research only"}) == kind
 
 
 def test_what_is_listed_of_architectures_is_what_they_are() -> None:

@@ -77,8 +77,8 @@ def test_a_fit_that_is_killed_ends_with_its_weights(tmp_path: Path) -> None:
     else:
         assert not killed(fit(tmp_path, root), 600)
     model, without = (affectzoo.load(folder / "run") for folder in (tmp_path, whole))
-    assert model.meta.training["epochs"] == without.meta.training["epochs"] == 3
-    assert model.meta.training["train_hash"] == without.meta.training["train_hash"]
+    assert model.meta.training.epochs == without.meta.training.epochs == 3
+    assert model.meta.training.train_hash == without.meta.training.train_hash
 
 
 def test_a_cross_validation_that_is_killed_ends_with_its_table(tmp_path: Path) -> None:

@@ -66,7 +66,7 @@ def test_a_stopped_training_says_how_to_resume_it(
     done = [sys.executable, "-m", "affectzoo", *shlex.split(resume), *epochs]
     assert subprocess.run(done, cwd=elsewhere, check=False).returncode == 0
     assert not list(elsewhere.iterdir())
-    assert affectzoo.load(tmp_path / "runs" / "dlp_cnn_s-ferplus").meta.training["epochs"] >= 1
+    assert affectzoo.load(tmp_path / "runs" / "dlp_cnn_s-ferplus").meta.training.epochs >= 1
 
 
 def test_slurm_requeues_a_training_that_goes_on_in_its_folder(command: list[str], tmp_path: Path) -> None:

@@ -160,7 +160,7 @@ def test_training_on_pictures_in_one_table_leaves_weights(tmp_path: Path) -> Non
     root = write_fer2013_csv(tmp_path / "data")
     recipe = REPOSITORY / "recipes" / "dlp_cnn_s" / "fer2013.yaml"
     assert fit(recipe, root, "--trainer.max_epochs", "1", "--run_dir", "run") == 0
-    assert len(weights.read_meta(Path("run") / weights.FILE_NAME).training["train_hash"]) == 64
+    assert len(weights.read_meta(Path("run") / weights.FILE_NAME).training.train_hash) == 64
 
 
 def test_run_folder_holds_all_of_a_run(trained: tuple[Path, Path]) -> None:
@@ -180,8 +180,8 @@ def test_run_loads_as_a_model(trained: tuple[Path, Path]) -> None:
     run, _ = trained
     model = affectzoo.load(run)
     assert model.labels.names == affectzoo.create_model("dlp_cnn_s", labels="ferplus8").labels.names
-    assert model.describe().training["data"] == "ferplus"
-    assert model.describe().training["training_label_rule"] == "crossentropy"
+    assert model.describe().training.data == "ferplus"
+    assert model.describe().training.notes["training_label_rule"] == "crossentropy"
     state = torch.load(run / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     for name, tensor in model.network_state().items():
         torch.testing.assert_close(tensor, state[name], rtol=1e-3, atol=1e-3)
@@ -254,7 +254,7 @@ def test_last_checkpoint_is_of_the_last_epoch_though_nothing_improved(tmp_path: 
         for name in ("best", "last")
     }
     assert epochs == {"best": 0, "last": 2}
-    assert affectzoo.load(tmp_path / "run").describe().training["epoch"] == 3  # this recipe exports the last
+    assert affectzoo.load(tmp_path / "run").describe().training.epoch == 3  # this recipe exports the last
 
 
 def test_second_run_gets_a_number(tmp_path: Path) -> None:
@@ -331,7 +331,7 @@ def test_bar_checkpoints_and_logs_can_be_switched_off(ferplus: Path) -> None:
             "model.safetensors",
             "run.json",
         }
-        assert weights.read_meta(Path("run") / weights.FILE_NAME).training["epoch"] == 1
+        assert weights.read_meta(Path("run") / weights.FILE_NAME).training.epoch == 1
 
 
 def test_a_loss_that_is_not_finite_stops_training(ferplus: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -382,7 +382,8 @@ def test_unreadable_picture_stops_or_is_left_out(
     assert "fer0000030.png" in message and "label.csv, line" in message and "on_unreadable skip" in message
     assert fit(FERPLUS, ferplus, *options, "--data.on_unreadable", "skip") == 0
     meta = affectzoo.load(tmp_path / "run").describe()
-    assert len(meta.training["unreadable"]) == 1 and "fer0000030.png" in meta.training["unreadable"][0]
+    assert len(meta.training.notes["unreadable"]) == 1
+    assert "fer0000030.png" in meta.training.notes["unreadable"][0]
 
 
 def test_usage_fault_picks_the_innermost_line() -> None:
@@ -416,13 +417,13 @@ def test_weights_say_their_seed_recipe_start_and_faces(trained: tuple[Path, Path
     assert fit(FERPLUS, root, *one, "on", "--model.weights", str(first)) == 0
     runs = (first, *map(Path, ("seeded", "faster", "tuned", "on")))
     told = [weights.read_meta(run / weights.FILE_NAME).training for run in runs]
-    assert [facts["seed"] for facts in told] == [0, 1, 0, 0, 0]
-    recipes = [facts["recipe_hash"] for facts in told]
+    assert [facts.seed for facts in told] == [0, 1, 0, 0, 0]
+    recipes = [facts.recipe_hash for facts in told]
     assert recipes[0] == recipes[1] and recipes[3] == recipes[4] and len(set(recipes)) == 3
-    assert [facts.get("started_from") for facts in told] == [None, None, None, "ferplus", first.name]
+    assert [facts.started_from for facts in told] == [None, None, None, "ferplus", first.name]
     parts = faces(find_protocol("ferplus_valid"), {"ferplus": root})  # the recipe's own rule and parts
-    assert told[0]["train_hash"] == split_hash(ids(parts["train"]))
-    assert told[0]["valid_hash"] == split_hash(ids(parts["test"]))
+    assert told[0].train_hash == split_hash(ids(parts["train"]))
+    assert told[0].valid_hash == split_hash(ids(parts["test"]))
 
 
 @pytest.mark.parametrize("command", ["fit", "validate", "test"])

@@ -18,7 +18,7 @@ from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files import fetch
 from affectzoo.models import DLPCNNSmall
 from affectzoo.store import WeightsEntry
-from affectzoo.weights import WeightsMeta
+from affectzoo.weights import Training, WeightsMeta
 
 TENSORS = {
     "weight": torch.linspace(-1, 1, 12).reshape(3, 4),
@@ -29,9 +29,9 @@ META = WeightsMeta(
     ("neutral", "happiness", "fear"),
     Preprocess(size=48, color="gray", mean=(0.5,), std=(0.25,)),
     arguments={"dropout": 0.3},
-    training={"data": "ferplus", "epochs": 30},
+    training=Training(data="ferplus", epochs=30, notes={"left_out": {"test": 3}}),
     metrics=({"data": "ferplus", "accuracy": 0.85},),
-    licence={"weights": "Apache-2.0"},
+    license={"weights": "Apache-2.0"},
 )
 
 
@@ -72,7 +72,7 @@ def test_half_takes_half_the_bytes(tmp_path: Path) -> None:
 def entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[WeightsEntry]:
     """The only set of weights that the zoo knows, in files of its own."""
     model = DLPCNNSmall(labels=list(META.labels))
-    meta = replace(model.describe(), training={"data": "fake"})
+    meta = replace(model.describe(), training=Training(data="fake"))
     monkeypatch.setattr("affectzoo.store.entry.ASSETS", tmp_path / "assets")
     file = tmp_path / "assets" / "weights" / "fake.safetensors"
     weights.write(file, model.network_state(), meta)
@@ -161,20 +161,20 @@ def test_metadata_of_another_kind(path: Path, text: str | None, said: str) -> No
     ("change", "said"),
     [
         ({"arhc": "alexnet", "year": 2019}, "unknown fields arhc, year"),
-        ({"arch": 3}, "arch is no str"),
+        ({"arch": 3}, "arch is no text"),
         ({"labels": "rafdb7"}, "labels is no list"),
         ({"labels": []}, "task expression with 0 labels"),
         ({"task": "va"}, "task va with 3 labels"),
         ({"task": "mood"}, "unknown task .mood."),
         ({"labels": ["fear", "fear"]}, "names a class twice"),
         ({"preprocess": {}}, "size is required"),
-        ({"preprocess": ["size"]}, "preprocess is no dict"),
+        ({"preprocess": ["size"]}, "preprocess is no mapping"),
         ({"preprocess": {"size": 48, "colour": "gray"}}, "preprocess: fields are .*color"),
         ({"preprocess": {"size": 0}}, "1 <= size"),
         ({"preprocess": {"size": "48"}}, "must be whole numbers"),
         ({"preprocess": {"size": 48, "mean": 0.5}}, "not iterable"),
         ({"preprocess": {"size": 48, "std": [0, 1, 1]}}, "std must be above 0"),
-        ({"arguments": ["dropout"]}, "arguments is no dict"),
+        ({"arguments": ["dropout"]}, "arguments is no mapping"),
         ({"metrics": {"accuracy": 1}}, "metrics is no list"),
     ],
 )
@@ -182,6 +182,106 @@ def test_wrong_descriptions(path: Path, change: dict[str, Any], said: str) -> No
     write_text(path, json.dumps(META.to_dict() | change))
     with pytest.raises(WeightsError, match=f"^{re.escape(str(path))}: the model's description .*({said})"):
         weights.read_meta(path)
+
+
+def older(meta: WeightsMeta) -> dict[str, Any]:
+    """A description as format 1 had it: no number, and all facts of the training in one mapping."""
+    values = meta.to_dict()
+    clips = ("window", "eval_window", "eval_stride", "fresh")
+    facts = values["training"] | {name: told for name in clips if (told := values.pop(name))}
+    for name in ("format", "sequence"):
+        del values[name]
+    terms = {"pictures" if name == "images" else name: text for name, text in values.pop("license").items()}
+    return values | {"training": facts | facts.pop("notes"), "licence": terms}
+
+
+CLIPS = replace(
+    META,
+    arch="cnn_gru",
+    sequence=True,
+    window=16,
+    eval_window=32,
+    eval_stride=8,
+    fresh=("heads.va",),
+    training=Training("afewva", fold=0, folds=5, train_hash="a" * 64, notes={"left_out": {"x": 1}}),
+    license={"weights": "MIT", "images": "on request"},
+)
+
+
+@pytest.mark.parametrize("meta", [META, CLIPS], ids=["image", "clips"])
+def test_descriptions_of_format_1_are_read(path: Path, meta: WeightsMeta) -> None:
+    write_text(path, json.dumps(older(meta)))
+    assert weights.read_meta(path) == meta
+
+
+@pytest.mark.parametrize("made", [3, 1, 0, "2", True, None, 10**30])
+def test_descriptions_of_another_format_are_refused(path: Path, made: Any) -> None:
+    write_text(path, json.dumps(META.to_dict() | {"format": made}))
+    with pytest.raises(WeightsError, match=f"^{re.escape(str(path))}: .*format"):
+        weights.read_meta(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        *(
+            ({name: wrong}, name)
+            for name in ("window", "eval_window")
+            for wrong in (-1, 1.5, "8", True, None)
+        ),
+        ({"sequence": 1}, "sequence"),
+        ({"fresh": "heads.va"}, "fresh"),
+        ({"fresh": [1]}, "fresh"),
+        ({"labels": ["calm", 3]}, "labels"),
+        ({"license": {"weights": 1}}, "license"),
+        ({"metrics": ["none"]}, "metrics"),
+        ({"training": ["ferplus"]}, "training"),
+        ({"training": {"seed": -1}}, "seed"),
+        ({"training": {"fold": "1"}}, "fold"),
+        ({"training": {"folds": 2**70}}, "folds"),
+        ({"training": {"train_hash": 5}}, "train_hash"),
+        ({"training": {"notes": []}}, "notes"),
+        ({"training": {"winodw": 5}}, "winodw"),
+    ],
+)
+def test_facts_of_another_kind(path: Path, change: dict[str, Any], named: str) -> None:
+    write_text(path, json.dumps(META.to_dict() | change))
+    with pytest.raises(WeightsError, match=f"^{re.escape(str(path))}: .*{named}"):
+        weights.read_meta(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        *(({"training": {name: wrong}}, name) for name in ("window", "seed", "fold") for wrong in (-1, "8")),
+        ({"training": {"fresh": [1]}}, "fresh"),
+        ({"training": {"train_hash": 5}}, "train_hash"),
+        ({"training": ["ferplus"]}, "training"),
+        ({"licence": "MIT"}, "licence"),
+        ({"license": {"weights": "MIT"}, "sequence": 1}, "sequence"),
+    ],
+)
+def test_facts_of_another_kind_in_format_1(path: Path, change: dict[str, Any], named: str) -> None:
+    write_text(path, json.dumps(older(META) | change))
+    with pytest.raises(WeightsError, match=f"^{re.escape(str(path))}: .*{named}"):
+        weights.read_meta(path)
+
+
+def test_facts_for_people_are_flat_and_without_the_sketch() -> None:
+    told = replace(CLIPS, training=replace(CLIPS.training, train_sketch="ab")).facts()
+    assert told == {
+        "data": "afewva",
+        "fold": 0,
+        "folds": 5,
+        "train_hash": "a" * 64,
+        "window": 16,
+        "eval_window": 32,
+        "eval_stride": 8,
+        "fresh": ["heads.va"],
+        "left_out": {"x": 1},
+    }
+    noted = replace(META, training=Training("ferplus", notes={"data": "another"}))
+    assert noted.facts() == {"data": "ferplus"}
 
 
 # Finding files
@@ -240,14 +340,16 @@ def test_full_disk_leaves_the_old_file(path: Path, monkeypatch: pytest.MonkeyPat
 
 def test_description_that_is_no_json_writes_nothing(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
-        weights.write(tmp_path / "x.safetensors", TENSORS, replace(META, training={"loss": object()}))
+        weights.write(
+            tmp_path / "x.safetensors", TENSORS, replace(META, training=Training(notes={"loss": object()}))
+        )
     assert list(tmp_path.iterdir()) == []
 
 
 def test_rewriting_replaces(path: Path) -> None:
-    weights.write(path, {"other": torch.ones(1)}, replace(META, training={}))
+    weights.write(path, {"other": torch.ones(1)}, replace(META, training=Training()))
     assert weights.read_tensors(path).keys() == {"other"}
-    assert weights.read_meta(path).training == {}
+    assert weights.read_meta(path).training == Training()
     assert list(path.parent.iterdir()) == [path]
 
 

@@ -215,15 +215,11 @@ def test_description(tmp_path: Path) -> None:
     )
     assert (meta.arch, meta.task, meta.labels, meta.metrics) == ("vggface", "va", (), ())
     assert meta.arguments == {"units": [UNITS, 12], "landmarks": True, "dropout": 0.5}
-    assert meta.training["data"] == "VGG-Face, 2,622 identities"
-    assert meta.training["converted_from"] == "vgg_face.mat"
-    assert meta.training["fresh"] == [
-        "trunk.fc.0, last 136 columns (landmarks)",
-        "trunk.fc.3",
-        "heads.va",
-    ]
-    assert meta.training["seed"] == 7
-    assert "non-commercial research" in meta.licence["weights"]
+    assert meta.training.data == "VGG-Face, 2,622 identities"
+    assert meta.training.notes["converted_from"] == "vgg_face.mat"
+    assert meta.fresh == ("trunk.fc.0, last 136 columns (landmarks)", "trunk.fc.3", "heads.va")
+    assert meta.training.seed == 7
+    assert "non-commercial research" in meta.license["weights"]
     assert (meta.preprocess.size, meta.preprocess.color, meta.preprocess.margin) == (224, "rgb", 0.1)
     assert meta.preprocess.std == pytest.approx([1 / 255] * 3)
 
@@ -232,7 +228,7 @@ def test_without_landmarks_two_layers_are_fresh(tmp_path: Path) -> None:
     meta = weights.read_meta(
         convert_vggface(write_mat(tmp_path / "f.mat", NET), tmp_path / "o.safetensors", False)
     )
-    assert meta.training["fresh"] == ["trunk.fc.3", "heads.va"]
+    assert meta.fresh == ("trunk.fc.3", "heads.va")
 
 
 def test_fresh_layers_are_seeded_and_nothing_else_changes(tmp_path: Path) -> None:

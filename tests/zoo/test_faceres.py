@@ -76,8 +76,8 @@ def test_batch_norm_starts_as_the_identity(tmp_path: Path, monkeypatch: pytest.M
     trunk.dropout.p = 0.0
     torch.testing.assert_close(trunk.train()(faces), trunk.eval()(faces), rtol=1e-3, atol=1e-3)
     meta = weights.read_meta(tmp_path / "o.safetensors")
-    assert meta.training["batch_norm"].endswith("6 faces") and meta.training["fresh"] == ["heads.va"]
-    assert meta.licence["weights"] and meta.licence["pictures"]
+    assert meta.training.notes["batch_norm"].endswith("6 faces") and meta.fresh == ("heads.va",)
+    assert meta.license["weights"] and meta.license["images"]
 
 
 def test_from_the_command_line(source: Path, capsys: pytest.CaptureFixture[str]) -> None:

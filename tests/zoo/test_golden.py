@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import struct
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import torch
+from fakes.described import described
 
 import affectzoo
 from affectzoo import store, weights
@@ -36,7 +38,7 @@ def written(
     if "preprocess" in given:
         given["preprocess"] = replace(entry.default_preprocess, resize=None, **given["preprocess"])
     model = affectzoo.create_model(arch, **given)
-    meta = replace(model.describe(), training=training or {})
+    meta = described(model.describe(), **training or {})
     weights.write(path, model.network_state(), meta)
     seal(path)
     return path
@@ -173,6 +175,14 @@ def test_a_file_cannot_set_what_is_not_the_networks(
     path = written(tmp_path / "x.safetensors", labels=["a", "b", "c"])
     redescribed(path, lambda meta: meta.update(arguments=arguments))
     with pytest.raises(WeightsError, match=message):
+        affectzoo.load(path)
+
+
+@pytest.mark.parametrize(("arch", "said"), [("cnn_gru", False), ("dlp_cnn_s", True)])
+def test_a_model_of_clips_is_not_described_as_one_of_images(tmp_path: Path, arch: str, said: bool) -> None:
+    path = written(tmp_path / f"{arch}.safetensors", arch, labels=["a", "b", "c"])
+    redescribed(path, lambda meta: meta.update(sequence=said))
+    with pytest.raises(WeightsError, match=f"{re.escape(str(path))}: .*{arch} reads"):
         affectzoo.load(path)
 
 

@@ -569,7 +569,7 @@ def test_options_that_are_wrong(tmp_path: Path, state: Tensors) -> None:
     with pytest.raises(AffectZooError, match=r"dlp_cnn_s has no argument weights .*; it may set: dropout"):
         small(path, arguments={"weights": "x.pt"})
     with pytest.raises(AffectZooError, match="license of pixels: the subjects are weights, code"):
-        small(path, licence={"pixels": "none"})
+        small(path, license={"pixels": "none"})
     with pytest.raises(AffectZooError, match="dlp_cnn_s cannot take 3 x 48 x 48 faces"):
         small(path, preprocess=Preprocess(size=48))
     with pytest.raises(AffectZooError, match="cannot be built with"):
@@ -594,14 +594,11 @@ def test_values_are_kept(kind: torch.dtype, tmp_path: Path, old: OldNet) -> None
 def test_what_the_file_says(tmp_path: Path, old: OldNet) -> None:
     path = save(tmp_path / "old.pt", old.state_dict())
     out = tmp_path / "net.safetensors"
-    small(path, licence={"weights": "MIT"}).write(out)
+    small(path, license={"weights": "MIT"}).write(out)
     meta = weights.read_meta(out)
-    assert meta.training == {
-        "imported_from": "old.pt",
-        "sha256": fetch.sha256(path),
-        "mapping": {"order": 38, "head": 2},
-    }
-    assert meta.licence == {"weights": "MIT"}
+    notes = {"imported_from": "old.pt", "sha256": fetch.sha256(path), "mapping": {"order": 38, "head": 2}}
+    assert meta.training == weights.Training(notes=notes)
+    assert meta.license == {"weights": "MIT"}
     assert (meta.arch, meta.labels, meta.metrics) == (SMALL, tuple(LABELS), ())
     assert meta.preprocess == DLPCNNSmall.default_preprocess
     assert str(tmp_path) not in json.dumps(meta.to_dict())
@@ -650,7 +647,7 @@ def test_command(tmp_path: Path, old: OldNet, capsys: pytest.CaptureFixture[str]
         "margin=0.1",
         "--set",
         "dropout=0.2",
-        "--licence",
+        "--license",
         "weights=CC BY 4.0",
     ]
     assert run(*given, *options, "--json") == 0
@@ -660,7 +657,7 @@ def test_command(tmp_path: Path, old: OldNet, capsys: pytest.CaptureFixture[str]
     assert meta.labels == tuple(LABELS)
     assert meta.arguments == {"dropout": 0.2}
     assert (meta.preprocess.mean, meta.preprocess.std, meta.preprocess.margin) == ((0.4,), (0.25,), 0.1)
-    assert meta.licence == {"weights": "CC BY 4.0"}
+    assert meta.license == {"weights": "CC BY 4.0"}
     assert main(["predict", str(tmp_path / "none.png"), "--model", str(out)]) == 1  # loads; no image
 
 
@@ -684,7 +681,7 @@ def test_command_with_rules(tmp_path: Path, old: OldNet, capsys: pytest.CaptureF
     rules.write_text(RULES.replace("'.*criterion.*': null\n", ""))
     given = [path, "--arch", SMALL, "--labels", "calm,tense,glad", "--out", tmp_path / "net.safetensors"]
     assert run(*given, "--map", rules, "aux=-", "classify=heads.expression", "--dry-run", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["meta"]["training"]["mapping"] == {"rule": 40}
+    assert json.loads(capsys.readouterr().out)["meta"]["training"]["notes"]["mapping"] == {"rule": 40}
     for option, told in (
         (["--set", "dropout"], "--set dropout: expected the form --set KEY=VALUE"),
         (["--preprocess", "mean=[1"], "the value is no YAML"),

@@ -113,8 +113,8 @@ def test_an_architecture_of_another_package_trains_loads_predicts_and_is_publish
     assert main(["data", "check", "tiny_faces", "--root", str(faces)]) == 0
     assert main(["models"]) == 0
     assert "tiny_net" in capsys.readouterr().out
-    terms = ["weights=MIT", "code=MIT", "pictures=own", "labels=own"]
-    asked = ["publish", str(run), "--repo", "me/tiny", "--dry-run", "--out", str(out), "--licence", *terms]
+    terms = ["weights=MIT", "code=MIT", "images=own", "labels=own"]
+    asked = ["publish", str(run), "--repo", "me/tiny", "--dry-run", "--out", str(out), "--license", *terms]
     assert main(asked) == 0, capsys.readouterr().err
     assert affectzoo.load(out).arguments == {"width": 6}
 

@@ -37,8 +37,17 @@ def test_every_listed_weights_loads_as_described() -> None:
         assert model.labels.names == entry.meta.labels
         assert sum(p.numel() for p in model.parameters()) == entry.parameters
         assert entry.path.stat().st_size == entry.size < 12 * 2**20
-        assert {"weights", "pictures", "labels"} <= set(entry.meta.licence)
-        assert (REPOSITORY / entry.meta.training["recipe"]).is_file()
+        assert {"weights", "images", "labels"} <= set(entry.meta.license)
+        assert (REPOSITORY / str(entry.meta.training.recipe)).is_file()
+
+
+def test_bundled_tensors_are_those_that_were_measured() -> None:
+    for name, entry in store.entries().items():
+        found = weights.fingerprint(weights.read_tensors(entry.path))
+        records = sorted((REPOSITORY / "model_cards" / "records" / name).glob("*.json"))
+        assert records
+        for path in records:
+            assert json.loads(path.read_text())["model"]["tensors_sha256"] == found, path.name
 
 
 def test_create_model_needs_one_way_to_say_the_classes() -> None:

@@ -16,7 +16,7 @@ from affectzoo.hub.cards.facts import (
     TASKS,
     CardFacts,
     description,
-    licences,
+    licenses,
     preprocessing,
     training,
     untrained_description,
@@ -43,7 +43,7 @@ def render(meta: WeightsMeta, facts: CardFacts) -> str:
         AffectZooError: There is prose for a section that no card has.
     """
     reference = _reference(facts)
-    recipe = facts.recipe or meta.training.get("recipe")
+    recipe = facts.recipe or meta.training.recipe
     results = results_of(facts.records, reference)
     return _fill(
         facts.prose,
@@ -57,10 +57,10 @@ def render(meta: WeightsMeta, facts: CardFacts) -> str:
         reference=reference,
         tag=reference.removeprefix(f"{meta.arch}."),
         command=use_command(meta, reference, recipe),
-        licences=licences(meta),
+        licenses=licenses(meta),
         by_group=any(map(by_group, facts.records)),
-        citations=citations(meta.arch, (meta.training.get("data"), *(result.data for result in results))),
-        frames=golden.FRAMES if meta.window else 1,
+        citations=citations(meta.arch, (meta.training.data, *(result.data for result in results))),
+        frames=golden.FRAMES if meta.sequence else 1,
         meta=meta,
         facts=facts,
     )

@@ -21,7 +21,7 @@ def use_command(meta: WeightsMeta, reference: str, recipe: str | None) -> str:
     if meta.fresh:
         words = ["affectzoo", "fit", "--config", recipe or "RECIPE.yaml", "--data.root", "DIR"]
         return shlex.join([*words, "--model.weights", reference, "--model.new_head", "true"])
-    if meta.window or meta.arguments.get("landmarks"):
+    if meta.sequence or meta.landmarks:
         return measure_command(meta, reference, recipe or "RECIPE.yaml")
     return f"affectzoo predict photo.jpg --model {reference}"
 
@@ -30,6 +30,6 @@ def measure_command(meta: WeightsMeta, reference: str, recipe: str, split: str |
     """How weights are measured on a part of their data set; by default on the recipe's."""
     words = ["affectzoo", "test", "--config", recipe, "--data.root", "DIR"]
     words += ["--data.test_split", split] if split else []
-    for name in ("fold", "folds"):
-        words += [f"--data.{name}", str(meta.training[name])] if name in meta.training else []
+    for name, number in (("fold", meta.training.fold), ("folds", meta.training.folds)):
+        words += [] if number is None else [f"--data.{name}", str(number)]
     return shlex.join([*words, "--model.weights", reference, "--model.new_head", "false"])

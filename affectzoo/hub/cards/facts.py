@@ -11,7 +11,7 @@ from affectzoo.leaderboard.tables import Cell, Column, Table
 from affectzoo.registry import DATASETS, architecture
 from affectzoo.weights import SUBJECTS, WeightsMeta
 
-CODE_LICENCE = "Apache-2.0"
+CODE_LICENSE = "Apache-2.0"
 UNKNOWN = "not stated"
 TASKS = {
     "expression": "the expression of a face, one of {} classes",
@@ -73,8 +73,7 @@ class CardFacts:
 def description(meta: WeightsMeta, facts: CardFacts) -> Table:
     """What weights are."""
     arch, rule = architecture(meta.arch), meta.preprocess
-    points = ", and 68 landmarks (iBUG order)" if meta.arguments.get("landmarks") else ""
-    window = meta.window
+    points = ", and 68 landmarks (iBUG order)" if meta.landmarks else ""
     rows: dict[str, Cell] = {
         "architecture": f"{meta.arch}: {arch.summary}",
         "source": arch.source,
@@ -82,7 +81,8 @@ def description(meta: WeightsMeta, facts: CardFacts) -> Table:
         "parameters": facts.parameters,
         "size": f"{facts.size:,} bytes ({facts.size / 2**20:.1f} MiB)",
         "input": f"{rule.size} x {rule.size} {rule.color}{points}"
-        + (f"; clips, in windows of {window} frames" if window else ""),
+        + ("; clips" if meta.sequence else "")
+        + (f", in windows of {meta.window} frames" if meta.window else ""),
         **{f"sha256 of {name}": digest for name, digest in facts.sha256.items()},
         **({"written with": _told(facts.versions)} if facts.versions else {}),
     }
@@ -99,7 +99,7 @@ def untrained_description(name: str, row: Mapping[str, Any]) -> Table:
         "parameters, with 8 classes": row["parameters"],
         "input": row["input"],
         "weights": "none",
-        "license of the code": CODE_LICENCE,
+        "license of the code": CODE_LICENSE,
     }
     return _pairs(rows)
 
@@ -112,8 +112,7 @@ def training(meta: WeightsMeta, recipe: str | None, chosen: Collection[bool | No
         recipe: The one that they were trained with, where it is known.
         chosen: Of each result, whether its faces chose the epoch.
     """
-    facts = {name: value for name, value in meta.training.items() if name != "train_sketch"}
-    known = {**facts, "recipe": recipe}
+    known = {**meta.facts(), "recipe": recipe}
     if "fold" in known and "folds" in known:
         known["fold"] = f"{known['fold']} of {known.pop('folds')}"
     if known.get("data") in DATASETS:
@@ -130,7 +129,7 @@ def training(meta: WeightsMeta, recipe: str | None, chosen: Collection[bool | No
 def _chosen(meta: WeightsMeta, chosen: Collection[bool | None]) -> str:
     if True in chosen:
         return "yes: figures on those faces are too high"
-    last = str(meta.training.get("epoch_rule")).startswith("last")
+    last = (meta.training.epoch_rule or "").startswith("last")
     return "no" if last or set(chosen) == {False} else "not known"
 
 
@@ -145,12 +144,12 @@ def _told(value: Any) -> str:
     return "" if value is None else str(value)
 
 
-def licences(meta: WeightsMeta) -> Table:
+def licenses(meta: WeightsMeta) -> Table:
     """Terms by subject, also where none are stated."""
-    known: dict[str, Cell] = {subject: meta.licence.get(subject) or UNKNOWN for subject in SUBJECTS}
-    if not meta.training.get("started_from") and not meta.licence.get("starting weights"):
+    known: dict[str, Cell] = {subject: meta.license.get(subject) or UNKNOWN for subject in SUBJECTS}
+    if not meta.training.started_from and not meta.license.get("starting weights"):
         known["starting weights"] = "none are recorded"
-    return _pairs({**known, **{k: v for k, v in meta.licence.items() if k not in SUBJECTS}})
+    return _pairs({**known, **{k: v for k, v in meta.license.items() if k not in SUBJECTS}})
 
 
 def preprocessing(rule: Preprocess) -> list[str]:

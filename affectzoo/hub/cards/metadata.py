@@ -8,14 +8,14 @@ from collections.abc import Sequence
 from huggingface_hub import EvalResult, ModelCardData
 
 from affectzoo.console import visible
-from affectzoo.hub.cards.facts import CODE_LICENCE, TASKS
+from affectzoo.hub.cards.facts import CODE_LICENSE, TASKS
 from affectzoo.hub.cards.results import Result
 from affectzoo.leaderboard.groups import BASIC
 from affectzoo.metrics.names import CLASS_METRICS, family, title
 from affectzoo.registry import DATASETS
 from affectzoo.weights import WeightsMeta
 
-LICENCES = (
+LICENSES = (
     "afl-3.0 agpl-3.0 apache-2.0 bsd-2-clause bsd-3-clause cc-by-3.0 cc-by-4.0 cc-by-nc-3.0 cc-by-nc-4.0 "
     "cc-by-nc-nd-4.0 cc-by-nc-sa-4.0 cc-by-nd-4.0 cc-by-sa-4.0 cc0-1.0 gpl-2.0 gpl-3.0 lgpl-2.1 lgpl-3.0 mit "
     "mpl-2.0 openrail unlicense"
@@ -38,9 +38,9 @@ def weights_metadata(meta: WeightsMeta, name: str, results: Sequence[Result]) ->
         results: What was measured of them.
     """
     found = [one for result in results for one in eval_results(result)]
-    data = str(meta.training.get("data"))
-    started = _REPOSITORY.fullmatch(str(meta.training.get("started_from")))
-    identifier, own_name = hub_licence(meta.licence.get("weights", ""))
+    data = meta.training.data or ""
+    started = _REPOSITORY.fullmatch(meta.training.started_from or "")
+    identifier, own_name = hub_license(meta.license.get("weights", ""))
     card = ModelCardData(
         license=identifier,
         license_name=own_name,
@@ -59,17 +59,17 @@ def weights_metadata(meta: WeightsMeta, name: str, results: Sequence[Result]) ->
 def untrained_metadata(arch: str) -> str:
     """The block of an architecture without weights."""
     card = ModelCardData(
-        license=hub_licence(CODE_LICENCE)[0], library_name="affectzoo", tags=[*_TAGS["multitask"], arch]
+        license=hub_license(CODE_LICENSE)[0], library_name="affectzoo", tags=[*_TAGS["multitask"], arch]
     )
     return card.to_yaml(line_break="\n")
 
 
-def hub_licence(terms: str) -> tuple[str, str | None]:
+def hub_license(terms: str) -> tuple[str, str | None]:
     """Terms of weights as the Hub says them: its identifier and, for ``other``, their own name."""
     plain = re.sub(r"[^a-z0-9.]+", "-", terms.lower()).strip("-")
     if not plain:
         return "unknown", None
-    return (plain, None) if plain in LICENCES else ("other", plain[:64])
+    return (plain, None) if plain in LICENSES else ("other", plain[:64])
 
 
 def eval_results(result: Result) -> list[EvalResult]:

@@ -2,7 +2,7 @@
 
     from affectzoo.hub.publishing import build, publish
 
-    built = build("runs/x", Path("out"), repo="lab/net", licence={"weights": "Apache-2.0", ...})
+    built = build("runs/x", Path("out"), repo="lab/net", license={"weights": "Apache-2.0", ...})
     publish(built.folder, "lab/net", tag="v1")
 
 The folder holds the weights, ``config.json``, the card, the recipe, benchmark records and the golden face.

@@ -18,7 +18,7 @@ from affectzoo.files import fetch
 from affectzoo.hub.cards import card
 from affectzoo.hub.cards.facts import CardFacts
 from affectzoo.hub.cards.files import kept_records
-from affectzoo.hub.cards.metadata import LICENCES
+from affectzoo.hub.cards.metadata import LICENSES
 from affectzoo.hub.cards.prose import read_prose
 from affectzoo.hub.privacy import own_names, public_recipe, public_training, traces
 from affectzoo.hub.publishing.face import show_golden
@@ -80,7 +80,7 @@ def build(
     *,
     repo: str,
     records: Sequence[Path] = (),
-    licence: Mapping[str, str] | None = None,
+    license: Mapping[str, str] | None = None,
     half: bool = True,
     shard_size: int | None = None,
 ) -> Built:
@@ -92,7 +92,7 @@ def build(
             its card is kept; else what they wrote in a card beside the weights.
         repo: ``OWNER/NAME`` on the Hub, which card and records name.
         records: Records of a benchmark of these weights, or folders of benchmarks that have some.
-        licence: Terms by subject, such as weights, beside or instead of those that the weights name.
+        license: Terms by subject, such as weights, beside or instead of those that the weights name.
         half: Store floating tensors as float16.
         shard_size: Bytes of tensors in one weights file; by default there is one file.
 
@@ -103,7 +103,7 @@ def build(
     folder = folder.expanduser()
     if folder.exists():
         own_files(folder)
-    draft = _Draft(model, folder, repo, records, licence or {}, half, shard_size)
+    draft = _Draft(model, folder, repo, records, license or {}, half, shard_size)
     with new_folder(folder) as place:
         checks = draft.write(place)
         failed = [f"{check.name}: {check.told}" for check in checks if not check.passed]
@@ -127,7 +127,7 @@ class _Draft:
         folder: Path,
         repo: str,
         given: Sequence[Path],
-        licence: Mapping[str, str],
+        license: Mapping[str, str],
         half: bool,
         shard_size: int | None,
     ) -> None:
@@ -138,8 +138,8 @@ class _Draft:
         self.tensors = dict(sorted(weights.read_tensors(self.source).items()))
         meta = weights.read_meta(self.source)
         self.identity = Identity.read(self.source)
-        training = public_training(meta.training)
-        self.meta = replace(meta, licence={**meta.licence, **licence}, training=training)
+        training = replace(meta.training, notes=public_training(meta.training.notes))
+        self.meta = replace(meta, license={**meta.license, **license}, training=training)
         self.name = str(model) if str(model) in store.entries() else repo.rpartition("/")[2]
         self.repo = repo
         self.given = [*given, *kept_records(str(model))]
@@ -158,7 +158,7 @@ class _Draft:
         self.place = place
         steps: dict[str, Callable[[], str]] = {
             "repository": self._repository,
-            "licences": self._licences,
+            "licenses": self._licenses,
             "records": self._take_records,
             "metrics": self._metrics,
             "recipe": self._recipe,
@@ -189,19 +189,17 @@ class _Draft:
             raise AffectZooError(f"'{self.repo}' has no owner: expected OWNER/NAME")
         return self.repo
 
-    def _licences(self) -> str:
-        known = self.meta.licence
-        unknown = sorted(set(known) - set(weights.SUBJECTS))
-        if unknown:
-            raise AffectZooError(f"terms of {', '.join(unknown)}; expected: {', '.join(weights.SUBJECTS)}")
-        optional = set() if self.meta.training.get("started_from") else {"starting weights"}
+    def _licenses(self) -> str:
+        known = weights.license_terms(self.meta.license)
+        self.meta = replace(self.meta, license=known)
+        optional = set() if self.meta.training.started_from else {"starting weights"}
         lacking = [
             name for name in weights.SUBJECTS if not known.get(name, "").strip() and name not in optional
         ]
         if lacking:
             raise AffectZooError(
                 f"no terms of {', '.join(lacking)}: name them, such as "
-                "--licence weights=Apache-2.0 'pictures=for non-commercial research'"
+                "--license weights=Apache-2.0 'images=for non-commercial research'"
             )
         return "; ".join(f"{name}: {known[name]}" for name in weights.SUBJECTS if name in known)
 
@@ -331,9 +329,9 @@ def _check_card(text: str) -> str:
         data = vars(ModelCard(text).data)
     except (ValueError, yaml.YAMLError) as error:
         raise AffectZooError(f"its metadata is wrong: {error}") from None
-    licence, named = data.get("license"), data.get("license_name")
-    if licence == "other" and named:
+    license, named = data.get("license"), data.get("license_name")
+    if license == "other" and named:
         return f"license other: {named}"
-    if licence not in LICENCES:
-        raise AffectZooError(f"license '{licence}' is none of the Hub's: {', '.join(LICENCES)}")
-    return f"license {licence}"
+    if license not in LICENSES:
+        raise AffectZooError(f"license '{license}' is none of the Hub's: {', '.join(LICENSES)}")
+    return f"license {license}"

@@ -32,7 +32,7 @@ def command(args: argparse.Namespace) -> None:
             args.out or Path(temporary) / "model",
             repo=args.repo,
             records=args.record,
-            licence=dict(map(_terms, args.licence)),
+            license=dict(map(_terms, args.license)),
             half=args.half,
             shard_size=args.shard_size,
         )
@@ -52,7 +52,7 @@ def command(args: argparse.Namespace) -> None:
 def _terms(text: str) -> tuple[str, str]:
     subject, equals, terms = text.partition("=")
     if not equals:
-        raise AffectZooError(f"--licence {text}: expected SUBJECT=TERMS, SUBJECT: {', '.join(SUBJECTS)}")
+        raise AffectZooError(f"--license {text}: expected SUBJECT=TERMS, SUBJECT: {', '.join(SUBJECTS)}")
     return subject, terms
 
 

