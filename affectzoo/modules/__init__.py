@@ -9,9 +9,8 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-import torch
-
 from affectzoo.models.base import AffectModel
+from affectzoo.models.skeleton import skeleton
 from affectzoo.modules.base import AffectModule
 from affectzoo.modules.freezing import freeze
 from affectzoo.registry import architecture, by_class, class_names
@@ -49,7 +48,7 @@ def lightning_module(model: AffectModel, **training: Any) -> AffectModule:
     Returns:
         A module with the model's task, labels, preprocessing, metadata and tensors, in training mode.
     """
-    with torch.device("meta"):
+    with skeleton():
         made = module_class(model.arch)(
             task=model.task_name,
             labels=None if model.labels is None else list(model.labels.names),

@@ -135,9 +135,9 @@ def _has_license(row: dict[str, Any], wanted: str) -> bool:
 
 def built(entry: Architecture) -> dict[str, Any]:
     """What is known of an architecture once it is built: its parameters and its input."""
-    import torch
+    from affectzoo.models.skeleton import skeleton
 
-    with torch.device("meta"):  # shapes only: nothing is allocated or drawn
+    with skeleton():
         model = entry.load_class()(labels=CLASSES)  # type: ignore[call-arg]
     parameters = sum(p.numel() for p in model.parameters())
     return {"parameters": parameters, "input": _input(model.preprocess)}

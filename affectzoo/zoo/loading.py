@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-import torch
-
 from affectzoo import store
 from affectzoo import weights as files
 from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
 from affectzoo.labels import TASKS, LabelSpace, label_space
 from affectzoo.models.layers import init_msra
+from affectzoo.models.skeleton import skeleton
 from affectzoo.registry import ARCHITECTURES, architecture
 from affectzoo.zoo import golden
 
@@ -176,7 +175,7 @@ def described(
         raise WeightsError(f"{where}: the model's description is wrong: {meta.arch} reads {does}, not {said}")
     given = {**meta.arguments, **arguments}
     try:
-        with torch.device("meta"):
+        with skeleton():
             return create_model(
                 meta.arch,
                 task=meta.task if labels is None else "expression",
