@@ -144,23 +144,12 @@ def markdown(text: str) -> str:
     return _MARKDOWN.sub(r"\\\g<0>", visible(text).replace("&", "&amp;"))
 
 
-def markdown_code(text: str) -> str:
-    """Show text as inline code of Markdown, table cells included."""
-    inside = visible(text).replace("|", r"\|")
-    ticks = "`" * (1 + _longest_run(inside))
-    blank = " " if "`" in (inside[:1], inside[-1:]) else ""
-    return f"{ticks}{blank}{inside}{blank}{ticks}"
-
-
 def markdown_block(text: str, language: str = "") -> str:
     """Show lines as a code block of Markdown that they cannot end."""
     inside = visible(text, keep="\n\t")
-    fence = "`" * max(3, 1 + _longest_run(inside))
+    longest = max((len(run) for run in re.findall("`+", inside)), default=0)
+    fence = "`" * max(3, 1 + longest)
     return f"{fence}{language}\n{inside}\n{fence}"
-
-
-def _longest_run(text: str) -> int:
-    return max((len(run) for run in re.findall("`+", text)), default=0)
 
 
 def html(text: str) -> str:

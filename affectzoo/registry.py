@@ -1,6 +1,7 @@
-"""Every architecture and data set by name, one line each; command line, torch.hub and tables derive from it.
+"""Every architecture and data set by name; command line, torch.hub and tables derive from it.
 
-Nothing heavy is imported here: a class is loaded when it is first built. Other packages add their own by the
+The zoo's own stand in ``assets/registry.toml``. Nothing heavy is imported here: a class is loaded when it is
+first built. Other packages add their own by the
 entry points ``affectzoo.architectures`` and ``affectzoo.datasets`` (name and ``module:Class``), programs by
 ``register_architecture`` and ``register_dataset``.
 """
@@ -8,9 +9,11 @@ entry points ``affectzoo.architectures`` and ``affectzoo.datasets`` (name and ``
 from __future__ import annotations
 
 import importlib
+import tomllib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from affectzoo.errors import OptionError, UnknownNameError
 from affectzoo.labels import TASKS
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
 
     from affectzoo.datamodules.base import FaceDataModule
     from affectzoo.models.base import AffectModel
+
+FILE = Path(__file__).parent / "assets" / "registry.toml"
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class DataSet:
         name: What users type.
         target: Module and class of its LightningDataModule, ``module:Class``.
         title: Its name, authors, year and venue.
-        access: How it is had, and under which terms.
+        access: How to get access, and the license.
         counts: Published number of faces by split, or ``total`` where splits are computed; as its data module
             reads it by default, faces that it excludes as unusable included. AffectNet: the newer release.
     """
@@ -134,130 +139,22 @@ def _package(point: EntryPoint) -> str:
     return f"from the package {point.dist.name}" if point.dist else f"from {point.value}"
 
 
-_RAFDB = "Li and Deng, Reliable Crowdsourcing and Deep Locality-Preserving Learning, TIP 2019"
-_AFFECTNET = "Mollahosseini et al., AffectNet, TAC 2019"
-_AFFWILD = "Kollias et al., Deep Affect Prediction in-the-wild, IJCV 2019"
-_THESIS = "Ulloa Rodriguez, Deep affective computing, bachelor's thesis, UPF Barcelona 2019"
+with FILE.open("rb") as _file:
+    _OWN: dict[str, dict[str, dict[str, Any]]] = tomllib.load(_file)
 
 ARCHITECTURES: Registry[Architecture] = Registry(
     "affectzoo.architectures",
     lambda point: Architecture(point.name, point.value, _package(point)),
-    (
-        Architecture(
-            "alexnet",
-            "affectzoo.models.alexnet:AlexNet",
-            "AlexNet baseline of AffectNet, 5 conv + 3 FC, 224 px RGB",
-            _AFFECTNET,
-            "alexnet/ferplus.yaml",
-        ),
-        Architecture(
-            "base_dcnn",
-            "affectzoo.models.dlp_cnn:BaseDCNN",
-            "baseDCNN of RAF-DB, 6 conv + 2 FC, 90 px gray; softmax or center loss",
-            _RAFDB,
-            "base_dcnn/rafdb.yaml",
-        ),
-        Architecture(
-            "cnn_gru",
-            "affectzoo.models.cnn_rnn:CNNGRU",
-            "AffWildNet: CNN per frame with landmarks, then 2 x GRU 128; for clips, 224 px RGB",
-            f"{_AFFWILD}, Table 8",
-            "cnn_gru/afewva.yaml",
-        ),
-        Architecture(
-            "cnn_lstm",
-            "affectzoo.models.cnn_rnn:CNNLSTM",
-            "as cnn_gru, with LSTM cells",
-            f"{_AFFWILD}, section 4.2.1.3",
-            "cnn_lstm/afewva.yaml",
-        ),
-        Architecture(
-            "cnn_m",
-            "affectzoo.models.cnn_m:CNNM",
-            "CNN-M baseline of the Aff-Wild challenge, 5 conv with batch norm + FC 4096, 224 px RGB",
-            f"{_AFFWILD}, Table 4",
-            "cnn_m/ferplus.yaml",
-        ),
-        Architecture(
-            "dlp_cnn",
-            "affectzoo.models.dlp_cnn:DLPCNN",
-            "baseDCNN trained with the locality-preserving loss",
-            _RAFDB,
-            "dlp_cnn/rafdb.yaml",
-        ),
-        Architecture(
-            "dlp_cnn_s",
-            "affectzoo.models.dlp_cnn:DLPCNNSmall",
-            "compact DLP-CNN: same conv trunk, batch norm, global pooling, 48 px gray",
-            _RAFDB,
-            "dlp_cnn_s/ferplus.yaml",
-        ),
-        Architecture(
-            "mobilenet_v1",
-            "affectzoo.models.mobilenet_v1:MobileNetV1",
-            "MobileNet-v1, 13 depthwise-separable blocks, 1024 pooled features, 96 px RGB",
-            "Howard et al., MobileNets, 2017; start: HSE FaceRes, trained on VGGFace2",
-            "mobilenet_v1/ferplus.yaml",
-        ),
-        Architecture(
-            "resnet18",
-            "affectzoo.models.resnet:ResNet18",
-            "ResNet-18 of timm, 512 pooled features, 224 px RGB; ImageNet weights on request",
-            "He et al., Deep Residual Learning for Image Recognition, CVPR 2016",
-            "resnet18/ferplus.yaml",
-        ),
-        Architecture(
-            "resnet50",
-            "affectzoo.models.resnet:ResNet50",
-            "ResNet-50 + FC 1500 and 256, with or without 68 landmarks, 224 px RGB",
-            f"{_AFFWILD}, section 4.2.1",
-            "resnet50/rafdb.yaml",
-        ),
-        Architecture(
-            "resnet152",
-            "affectzoo.models.resnet:ResNet152",
-            "ResNet-152, 2048 pooled features, 224 px RGB",
-            f"{_THESIS}, section 4.1.2",
-            "resnet152/rafdb.yaml",
-        ),
-        Architecture(
-            "timm",
-            "affectzoo.models.timm_model:Timm",
-            "any backbone of timm, as timm/NAME, with or without 68 landmarks, RGB of its own size",
-            "Wightman, PyTorch Image Models",
-            "timm/folder.yaml",
-        ),
-        Architecture(
-            "vgg11_bn",
-            "affectzoo.models.vgg:VGG11BN",
-            "VGG-11 with batch norm + FC 4096 and 4096, 224 px RGB",
-            f"{_THESIS}, section 4.1.1",
-            "vgg11_bn/ferplus.yaml",
-        ),
-        Architecture(
-            "vgg16",
-            "affectzoo.models.vgg:VGG16",
-            "VGG-16 of ImageNet + FC 4096 and 4096, with or without 68 landmarks, 224 px RGB",
-            f"{_AFFWILD}, section 4.2.1",
-            "vgg16/rafdb.yaml",
-        ),
-        Architecture(
-            "vgg_small",
-            "affectzoo.models.vgg:VGGSmall",
-            "small VGG, 4 conv with batch norm + FC 128 and 64, 256 px RGB",
-            "Giguere, Emotion Classification Using AffectNet, student report, appendix C",
-            "vgg_small/ferplus.yaml",
-        ),
-        Architecture(
-            "vggface",
-            "affectzoo.models.vgg:VGGFace",
-            "VGG-Face CNN of Aff-Wild, FC 4096 and 2048, with or without 68 landmarks, 224 px RGB",
-            f"{_AFFWILD}, Table 7",
-            "vggface/rafdb.yaml",
-        ),
-    ),
+    [Architecture(name, **fields) for name, fields in _OWN["architectures"].items()],
 )
 """The architectures by name."""
+
+DATASETS: Registry[DataSet] = Registry(
+    "affectzoo.datasets",
+    lambda point: DataSet(point.name, point.value, _package(point), "see the package"),
+    [DataSet(name, **fields) for name, fields in _OWN["datasets"].items()],
+)
+"""The data sets by name."""
 
 
 def architecture(name: str) -> Architecture:
@@ -269,123 +166,6 @@ def architecture(name: str) -> Architecture:
     if name not in ARCHITECTURES:
         raise UnknownNameError("architecture", name, ARCHITECTURES, "(see: affectzoo models)")
     return ARCHITECTURES[name]
-
-
-DATASETS: Registry[DataSet] = Registry(
-    "affectzoo.datasets",
-    lambda point: DataSet(point.name, point.value, _package(point), "see the package"),
-    (
-        DataSet(
-            "affectnet",
-            "affectzoo.datamodules:AffectNet",
-            "AffectNet, Mollahosseini et al., TAC 2019",
-            "signed agreement, research only",
-            {"train": 287_651, "valid": 3_999},
-        ),
-        DataSet(
-            "afew",
-            "affectzoo.datamodules:AFEW",
-            "AFEW (EmotiW), Dhall et al., IEEE MultiMedia 2012",
-            "signed agreement, research only",
-        ),
-        DataSet(
-            "afewva",
-            "affectzoo.datamodules:AFEWVA",
-            "AFEW-VA, Kossaifi et al., IVC 2017",
-            "on request, research only",
-        ),
-        DataSet(
-            "affwild",
-            "affectzoo.datamodules:AffWild",
-            "Aff-Wild, Kollias et al., IJCV 2019",
-            "signed agreement, research only",
-        ),
-        DataSet(
-            "affwild2",
-            "affectzoo.datamodules:AffWild2",
-            "Aff-Wild2, valence/arousal track, Kollias and Zafeiriou",
-            "signed agreement, research only",
-        ),
-        DataSet(
-            "ckplus",
-            "affectzoo.datamodules:CKPlus",
-            "CK+, Lucey et al., CVPRW 2010",
-            "signed agreement, research only",
-            {"total": 981},
-        ),
-        DataSet(
-            "expw",
-            "affectzoo.datamodules:ExpW",
-            "ExpW, Zhang et al., IJCV 2018",
-            "public download, non-commercial research",
-        ),
-        DataSet(
-            "fer2013",
-            "affectzoo.datamodules:FER2013",
-            "FER-2013, Goodfellow et al., ICONIP 2013",
-            "public download",
-            {"train": 28_709, "valid": 3_589, "test": 3_589},
-        ),
-        DataSet(
-            "ferplus",
-            "affectzoo.datamodules:FERPlus",
-            "FER+, Barsoum et al., ICMI 2016",
-            "labels MIT; images as FER-2013",
-            {"train": 27_947, "valid": 3_191, "test": 3_137},
-        ),
-        DataSet(
-            "jaffe",
-            "affectzoo.datamodules:JAFFE",
-            "JAFFE, Lyons et al., FG 1998",
-            "on request, non-commercial research",
-            {"total": 213},
-        ),
-        DataSet(
-            "mmi",
-            "affectzoo.datamodules:MMI",
-            "MMI, Pantic et al., ICME 2005; Valstar and Pantic, LREC-W 2010",
-            "account and agreement, research only",
-        ),
-        DataSet(
-            "rafdb",
-            "affectzoo.datamodules:RAFDB",
-            "RAF-DB, Li et al., CVPR 2017",
-            "on request, non-commercial research",
-            {"train": 12_271, "test": 3_068},
-        ),
-        DataSet(
-            "recola",
-            "affectzoo.datamodules:RECOLA",
-            "RECOLA, Ringeval et al., FGW 2013",
-            "signed agreement, research only",
-        ),
-        DataSet(
-            "semaine",
-            "affectzoo.datamodules:SEMAINE",
-            "SEMAINE, McKeown et al., TAC 2012",
-            "account and agreement, research only",
-        ),
-        DataSet(
-            "sfew",
-            "affectzoo.datamodules:SFEW",
-            "SFEW 2.0, Dhall et al., ICMI 2015",
-            "signed agreement, research only",
-        ),
-        DataSet(
-            "folder",
-            "affectzoo.datamodules:Folder",
-            "your own images, a folder per class",
-            "yours",
-        ),
-        DataSet(
-            "table",
-            "affectzoo.datamodules:Table",
-            "your own faces, listed in faces.csv",
-            "yours",
-        ),
-    ),
-)
-"""The data sets by name."""
 
 
 def by_class(name: str) -> Architecture | None:

@@ -18,7 +18,6 @@ from affectzoo.console import (
     json_text,
     markdown,
     markdown_block,
-    markdown_code,
     plain_cell,
     print_json,
     stderr,
@@ -81,8 +80,6 @@ def test_markdown_stays_one_cell_one_span_one_block() -> None:
     assert markdown("a|b`c*[x](http://y)<b>") == r"a\|b\`c\*\[x\](http://y)\<b\>"
     assert markdown("dlp_cnn_s.ferplus _x_") == r"dlp_cnn_s.ferplus \_x\_"
     assert markdown("&lt;\n") == r"&amp;lt;\\n"
-    assert markdown_code("a`b") == "``a`b``" and markdown_code("`") == "`` ` ``"
-    assert markdown_code("a|b") == r"`a\|b`" and markdown_code("x") == "`x`"
     block = markdown_block("run\n```\n# free", "bash").split("\n")
     assert block[0] == "````bash" and block[-1] == "````" and block[2] == "```"
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import ast
+import importlib
+import re
 import subprocess
 import sys
+from functools import reduce
 from pathlib import Path
 
 import pytest
@@ -135,3 +138,13 @@ def test_readme_lists_every_architecture_and_all_weights() -> None:
         for m in entry.meta.metrics:
             figures = " | ".join(f"{m[key]:.4f}" for key in ("accuracy", "mean_diagonal", "f1"))
             assert f"{m['faces']:,} faces | {figures} |" in readme, name
+
+
+def test_the_way_of_an_image_is_as_it_is_written_down() -> None:
+    page = (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
+    stations = re.findall(r"^\| \d+ \| `([\w.]+)` \|", page, re.MULTILINE)
+    assert 10 <= len(stations) <= 15
+    for station in stations:
+        module, *names = re.split(r"\.(?=[A-Z]|[a-z_]+$)", station, maxsplit=1)
+        loaded = importlib.import_module(f"affectzoo.{module}")
+        assert callable(reduce(getattr, names[0].split("."), loaded)), station

@@ -20,7 +20,7 @@ import torch
 
 from affectzoo.errors import DataError, UnknownNameError
 from affectzoo.evaluation.scoring import Drawn, groups_of
-from affectzoo.metrics.bootstrap import McNemar, Metric, bootstrap_difference, mcnemar
+from affectzoo.metrics.bootstrap import McNemar, Metric, bootstrap, mcnemar
 from affectzoo.metrics.classification import accuracy, class_metrics, confusion
 from affectzoo.metrics.columns import LABEL, TRUE, score_columns
 from affectzoo.metrics.names import CLASS_METRICS, COMPARED, DIMENSIONS, METRICS, family
@@ -192,16 +192,8 @@ def compare(
     silent = [np.any(told, axis=0)[counted] for told in (missing[:runs], missing[runs:])]
     function = _mean_over_runs(_figure(metric))
     units, groups = groups_of(table)
-    found = bootstrap_difference(
-        function,
-        a,
-        b,
-        truth,
-        None if groups is None else list(groups),
-        resamples=resamples,
-        level=level,
-        seed=seed,
-    )
+    drawn = None if groups is None else list(groups)
+    found = bootstrap(function, a, truth, drawn, less=b, resamples=resamples, level=level, seed=seed)
     return Comparison(
         first=first,
         second=second,
@@ -250,7 +242,7 @@ def _joined(given: Sequence[pd.DataFrame], names: Sequence[str]) -> list[pd.Data
     """All in the order of fold and id.
 
     Raises:
-        DataError: They are of other faces, or other truth, than the first.
+        DataError: The tables cover different faces or disagree on the labels.
     """
     tables: list[pd.DataFrame] = []
     for table, name in zip(given, names, strict=True):

@@ -101,7 +101,7 @@ def _at_rest(model: AffectModel, threads: int | None) -> Iterator[None]:
 
 
 def _shapes(model: AffectModel, window: int, number: int) -> tuple[tuple[int, ...], tuple[int, ...] | None]:
-    """Of images and landmarks."""
+    """The shapes of images and landmarks."""
     leading = (number, window) if window else (number,)
     prepared = model.preprocess
     image = (*leading, prepared.channels, prepared.size, prepared.size)
@@ -109,7 +109,7 @@ def _shapes(model: AffectModel, window: int, number: int) -> tuple[tuple[int, ..
 
 
 def _flops(model: AffectModel, window: int) -> int:
-    """Of one face or window, counted on shapes alone: recurrent layers are matrix products there."""
+    """Count one face's or window's operations on shapes alone, where recurrent layers are matrix products."""
     image, points = (
         None if shape is None else torch.empty(shape, device="meta") for shape in _shapes(model, window, 1)
     )
@@ -120,7 +120,7 @@ def _flops(model: AffectModel, window: int) -> int:
 
 
 def _times(model: AffectModel, window: int, number: int) -> tuple[dict[str, float], int]:
-    """As of ``timed``, by window, and how many windows fitted into memory at once."""
+    """Time windows as ``timed`` does, and return how many fitted into memory at once."""
     random = torch.Generator().manual_seed(0)
     try:
         images, points = (

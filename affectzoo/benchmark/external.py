@@ -34,7 +34,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from affectzoo.benchmark.found import match
+from affectzoo.benchmark.detection import match
 from affectzoo.console import plain_cell
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.ids import ids

@@ -56,17 +56,17 @@ class Fold:
 
     @cached_property
     def hash(self) -> str:
-        """Of the faces to report on."""
+        """The hash of the faces to report on."""
         return split_hash(ids(self.test))
 
     @cached_property
     def sums(self) -> dict[str, str]:
-        """Of each part's faces with their labels and values."""
+        """The hash of each part's faces with their labels and values."""
         return {name: truth_hash(part) for name, part in self.parts.items() if name != "valid"}
 
     @cached_property
     def inputs(self) -> dict[str, str]:
-        """Of each part's boxes and landmarks, by which faces are cut."""
+        """The hash of each part's boxes and landmarks, by which faces are cut."""
         return {
             name: hashlib.sha256(
                 b"".join(map(_bytes, part.table[["box", "landmarks"]].to_numpy().ravel()))

@@ -17,8 +17,8 @@ import numpy as np
 import pandas as pd
 
 from affectzoo import __version__
+from affectzoo.benchmark.detection import detected
 from affectzoo.benchmark.folds import Fold
-from affectzoo.benchmark.found import detected
 from affectzoo.benchmark.systems import Measured, System
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
@@ -253,7 +253,7 @@ def _measure(
 def _answers(
     fold: Fold, one: System, detector: Detector | None, *, measure: bool, progress: Progress | None
 ) -> Measured:
-    """As of ``System.answer``; with a detector, for faces that it finds itself."""
+    """Ask a system about a fold; with a detector, about faces that it finds itself."""
     if detector is None or one.kind == "external":
         return one.answer(fold, measure=measure, progress=progress)
     test, seen = detected(fold.test, detector)
@@ -265,6 +265,8 @@ def _answers(
 def _protocol_facts(task: Task, one: System) -> dict[str, Any]:
     protocol, folds = task.protocol, task.folds
     names = [name for fold in folds for name in ids(fold.test)]
+    parts = {} if task.split else folds[0].parts
+    counted = {name: protocol_faces.part_facts(part) for name, part in parts.items()}
     return {
         "name": None if task.split else protocol.name,
         "title": protocol.title,
@@ -275,7 +277,7 @@ def _protocol_facts(task: Task, one: System) -> dict[str, Any]:
         "folds": protocol.folds,
         "hash": split_hash(names),
         "truth": split_hash(fold.sums["test"] for fold in folds),
-        "deviations": [] if task.split else protocol_faces.deviations_of(protocol, folds[0].parts),
+        "deviations": [] if task.split else protocol_faces.deviations(protocol, counted),
         "detector": _finder(task, one),
         "paper": protocol.paper,
         "ours": protocol.ours,

@@ -36,7 +36,7 @@ from affectzoo.datasets.ids import ids, shared, split_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.evaluation import protocols
-from affectzoo.evaluation.evaluate import Progress, predict_index, span
+from affectzoo.evaluation.evaluate import Pass, Progress, predict_index, span
 from affectzoo.evaluation.measurement import epoch_facts, model_answers, weights_facts
 from affectzoo.evaluation.predictions import Answers
 from affectzoo.files import fetch
@@ -88,7 +88,7 @@ class System(ABC):
 
     @abstractmethod
     def misfit(self, protocol: protocols.Protocol) -> str | None:
-        """Why it cannot answer under a protocol; ``None`` when it can."""
+        """Return why it cannot answer under a protocol, else ``None``."""
 
     @abstractmethod
     def identity(self, protocol: protocols.Protocol) -> list[str]:
@@ -132,10 +132,10 @@ class Weights:
     def sums(self, protocol: protocols.Protocol) -> list[str]:
         """What each fold's weights are known by: the sha256 of their file."""
         numbers = range(protocol.folds if self.by_fold else 1)
-        return [weights.identity(store.locate(self.name(number)).path) for number in numbers]
+        return [fetch.sha256(store.locate(self.name(number)).path) for number in numbers]
 
     def misfit(self, protocol: protocols.Protocol) -> str | None:
-        """Why they are not to be tested under a protocol."""
+        """Return why they are not to be tested under a protocol, else ``None``."""
         if self.by_fold and protocol.folds == 1:
             return f"{self.spec} names a model for each fold, and {protocol.name} has no folds"
         own = self.meta().training.data
@@ -223,7 +223,8 @@ class ZooSystem(System):
         columns = None if fold.labels is None or model.labels is None else _columns(model.labels, fold)
         usable = fold.test.has_landmarks(model.landmarks)
         faces = fold.test.with_landmarks(model.landmarks)
-        told = predict_index(model, faces, self.batch_size, on_unreadable="skip", progress=progress)
+        how = Pass(self.batch_size, on_unreadable="skip", progress=progress)
+        told = predict_index(model, faces, how)
         rows = np.flatnonzero(usable)[told.row.numpy()]
         answers = model_answers(model, told, len(fold.test), columns, rows)
         if fold.protocol.task == "expression":
@@ -312,7 +313,7 @@ class ClassifierSystem(System):
     def _cost(
         self, fold: Fold, extractor: Extractor, decide: Callable[[np.ndarray], np.ndarray]
     ) -> dict[str, Any]:
-        """Of features and classifier, one after the other, on prepared faces."""
+        """Measure features and classifier, one after the other, on prepared faces."""
         index = fold.test.with_landmarks(extractor.landmarks)
         _, raw = next(extractor.chunks(index, "skip", None))
         steps = [timed(decide, raw[: self.batch_size])]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 from affectzoo.cli.options import COUNT, MANY, Commands, lazily
@@ -37,7 +36,6 @@ def add_benchmark(commands: Commands) -> None:
         description="Measure systems on the exact faces of published protocols. Writes a JSON record and\n"
         "the predictions of each pair, and a leaderboard as Markdown and as one HTML page.",
         epilog=BENCHMARK_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     bench.add_argument("--data", required=True, metavar="NAME=DIR", **MANY, help="data sets, their folders")
     bench.add_argument(
@@ -53,16 +51,11 @@ def add_benchmark(commands: Commands) -> None:
         "--protocol", metavar="P", **MANY, help="published protocols; affectzoo data protocol lists them"
     )
     bench.add_argument("--split", choices=("train", "valid", "test"), help="a plain split, no protocol")
-    bench.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="option of the split's data module"
+    bench.add_set()
+    bench.add_detector(
+        ("given", "yunet", "haar"),
+        "given: the data set's own boxes; else find faces, count those not found (default: given)",
     )
-    bench.add_argument(
-        "--detector",
-        choices=("given", "yunet", "haar"),
-        default="given",
-        help="given: the data set's own boxes; else find faces, count those not found (default: given)",
-    )
-    bench.add_argument("--detector-file", type=Path, metavar="ONNX", help="YuNet's file")
     bench.add_argument("--note", help="what readers should know of this copy, such as 'rendered faces'")
     bench.add_argument("--batch-size", **COUNT, default=64, help="(default: %(default)s)")
     bench.add_argument(
@@ -80,7 +73,6 @@ def add_leaderboard(commands: Commands) -> None:
         description="Write leaderboard.md, leaderboard.html and plots anew, for example after records of\n"
         "other machines were put into the folder, with their predictions, or without: then they are in\n"
         "the tables, but not in comparisons and plots of predictions.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     pages.add_argument("folder", type=Path, metavar="DIR", help="a benchmark's --out folder")
     pages.set_defaults(run=lazily("affectzoo.leaderboard.command", "leaderboard_command"))
@@ -94,13 +86,12 @@ def add_compare(commands: Commands) -> None:
         description="Compare two systems on the same faces: a paired bootstrap of any metric, and McNemar's\n"
         "test for classes.",
         epilog="example:\n  affectzoo compare leaderboard dlp_cnn_s.ferplus hog+svm --metric mean_diagonal",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     compare.add_argument("folder", type=Path, metavar="DIR", help="a benchmark's --out folder")
     compare.add_argument("first", metavar="FIRST", help="a system's name or a record's key")
     compare.add_argument("second", metavar="SECOND", help="another one")
     compare.add_argument("--metric", help="such as accuracy, f1, ccc (default: accuracy or ccc)")
-    compare.add_argument("--json", action="store_true", help="print JSON instead of a sentence")
+    compare.add_json("a sentence")
     compare.set_defaults(run=lazily("affectzoo.leaderboard.compare_command"))
 
 
@@ -115,16 +106,13 @@ def add_features(commands: Commands) -> None:
         "  affectzoo features dlp_cnn_s.ferplus --data ferplus=DIR --split valid --out features\n"
         "  affectzoo features dlp_cnn_s.ferplus --layer list\n"
         "  affectzoo features hog --data ferplus=DIR --split valid --out features",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     features.add_argument("model", metavar="MODEL", help="as for load, or hog, hog256, lbp, gabor, shape")
     features.add_argument("--layer", help="a layer of the network, or: list")
     features.add_argument("--data", metavar="NAME=DIR", help="the data set and its folder")
     features.add_argument("--split", default="test", help="train, valid or test (default: %(default)s)")
-    features.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="option of its data module"
-    )
+    features.add_set()
     features.add_argument("--limit", **COUNT, metavar="N", help="take N faces, drawn at random")
     features.add_argument("--out", type=Path, metavar="DIR", help="gets features.parquet and features.png")
-    features.add_argument("--json", action="store_true", help="print JSON instead of a summary")
+    features.add_json("a summary")
     features.set_defaults(run=lazily("affectzoo.benchmark.features.projection"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
-from affectzoo.cli.options import COUNT, COUNT_OR_NONE, Commands, lazily
+from affectzoo.cli.options import COUNT, COUNT_OR_NONE, Commands, Parser, lazily
 
 CHECK_EPILOG = """\
 examples:
@@ -54,7 +53,6 @@ def _add_check(tools: Commands) -> None:
         description="Read all labels and open every image of a data set, then list what is wrong with it\n"
         "(faults: exit status 1) and what is good to know (notes), with file and line.",
         epilog=CHECK_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_source(check)
     check.add_argument(
@@ -76,11 +74,10 @@ def _add_stats(tools: Commands) -> None:
         description="Say part by part what a data set holds: classes, valence and arousal, persons, clips,\n"
         "boxes and landmarks, and sizes of a sample of 500 images.",
         epilog="example:\n  affectzoo data stats ferplus --root DIR --out stats/ferplus",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_source(stats)
     stats.add_argument("--out", type=Path, metavar="DIR", help="write stats.json and plots here")
-    stats.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    stats.add_json()
     stats.set_defaults(run=lazily("affectzoo.datatools.stats"))
 
 
@@ -91,7 +88,6 @@ def _add_prepare(tools: Commands) -> None:
         description="Cut every face out once and write small images with their index, which any recipe\n"
         "takes in place of the original. Stopped at any moment, the same command goes on where it was.",
         epilog=PREPARE_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     _add_source(prepare)
     prepare.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new folder")
@@ -131,7 +127,6 @@ def _add_protocol(tools: Commands) -> None:
         description="List the published evaluation protocols; with NAME and --root, say which faces one\n"
         "takes and compare a copy with the published numbers or with a shared list of ids.",
         epilog=PROTOCOL_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     protocol.add_argument("name", nargs="?", metavar="NAME", help="the protocol; none: list all")
     protocol.add_argument(
@@ -143,18 +138,12 @@ def _add_protocol(tools: Commands) -> None:
     )
     protocol.add_argument("--out", type=Path, metavar="FILE", help="write the ids as .json, to share")
     protocol.add_argument("--compare", type=Path, metavar="FILE", help="ids to compare with; exit 1 if other")
-    protocol.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    protocol.add_json()
     protocol.set_defaults(run=lazily("affectzoo.evaluation.protocol"))
 
 
-def _add_source(parser: argparse.ArgumentParser) -> None:
+def _add_source(parser: Parser) -> None:
     """Add what says which data set to read."""
     parser.add_argument("name", metavar="NAME", help="the data set, such as ferplus")
     parser.add_argument("--root", type=Path, required=True, metavar="DIR", help="where its files are")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        help="option of its data module, such as part=compound; may be repeated",
-    )
+    parser.add_set()

@@ -6,9 +6,32 @@ import argparse
 import importlib
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeAlias
 
-Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+class Parser(argparse.ArgumentParser):
+    """A command's parser, which shows texts as they are written."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **options)
+
+    def add_json(self, instead: str = "a table") -> None:
+        """Add ``--json``."""
+        self.add_argument("--json", action="store_true", help=f"print JSON instead of {instead}")
+
+    def add_set(self) -> None:
+        """Add ``--set``."""
+        told = "option of the data set's data module, such as part=compound; may be repeated"
+        self.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=told)
+
+    def add_detector(self, choices: tuple[str, ...], told: str) -> None:
+        """Add ``--detector``, by default the first, and its file."""
+        self.add_argument("--detector", choices=choices, default=choices[0], help=told)
+        self.add_argument("--detector-file", type=Path, metavar="ONNX", help="YuNet's file")
+
+
+Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 """What a command is added to."""
 
 
@@ -27,15 +50,6 @@ def _whole(text: str, least: int) -> int:
     return int(text)
 
 
-def _bytes(text: str) -> int:
-    units = {"KB": 10**3, "MB": 10**6, "GB": 10**9}
-    unit = units.get(text[-2:].upper(), 1)
-    number = text if unit == 1 else text[:-2]
-    if not number.isdecimal() or int(number) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a size such as 500MB or 2GB")
-    return int(number) * unit
-
-
 MANY: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
 """An option with several values, which may be repeated."""
 
@@ -44,6 +58,3 @@ COUNT: dict[str, Any] = {"type": partial(_whole, least=1)}
 
 COUNT_OR_NONE: dict[str, Any] = {"type": partial(_whole, least=0)}
 """One that takes 0, too."""
-
-BYTES: dict[str, Any] = {"type": _bytes}
-"""An option that takes a size such as 2GB."""

@@ -6,6 +6,7 @@ import argparse
 
 from affectzoo import __version__
 from affectzoo.cli import benchmark, data, recipes, training, weights, zoo
+from affectzoo.cli.options import Parser
 
 COMMANDS = (
     zoo.add_models,
@@ -42,11 +43,10 @@ examples:
 def build_parser() -> argparse.ArgumentParser:
     """The commands and their options, except those that train, which read their options themselves."""
     told = "\n".join(f"  {name:<14}  {does}" for name, does in training.COMMANDS.items())
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="affectzoo",
         description="Pretrained models for facial affect: load, fine-tune, benchmark.",
         epilog=EPILOG.format(training=told),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"affectzoo {__version__}")
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")

@@ -22,7 +22,6 @@ def add_recipes(commands: Commands) -> None:
         help="recipes that come with the package",
         description="List the recipes that fit, validate, test and cross-validate take by --recipe.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     shown = recipes.add_mutually_exclusive_group()
     shown.add_argument("--show", metavar="ARCH/DATASET", help="print one recipe's YAML")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from affectzoo.cli.options import BYTES, MANY, Commands, lazily
+from affectzoo.cli.options import MANY, Commands, lazily
 
 CONVERT_EPILOG = """\
 examples:
@@ -32,10 +32,11 @@ examples:
     --map encoder=trunk.conv --map projection=trunk.fc --map aux=- --preprocess mean=0.5 std=0.5
   affectzoo import runs/x/checkpoints/last.ckpt --out last.safetensors
 
-Nothing in the file is run: tensors are read, anything else is refused. A file of rules (YAML) holds lines as
-  'conv(\\d)\\.(.*)': 'trunk.conv.\\1.\\2'     old names by regular expression, new names; null excludes
-Layers without a rule are placed by their names, else by their order; the table shows how. Unless every tensor
-has its place, nothing is written (exit status 1). Labels keep the order that you give: that of the outputs.
+Nothing in the file is run: tensors are read, anything else is refused. Tensors are placed by their names,
+also those of torchvision's and timm's networks; --map says what other names mean, or a YAML file of lines as
+  encoder.conv1: trunk.conv.0         old and new beginnings of names; null excludes
+Unless every tensor has its place, nothing is written (exit status 1). Labels keep the order that you give:
+that of the outputs.
 """
 
 PUBLISH_EPILOG = """\
@@ -55,7 +56,6 @@ def add_convert(commands: Commands) -> None:
         "vggface: Parkhi et al., BMVC 2015, for non-commercial research; starts vggface, cnn_gru, cnn_lstm.\n"
         "faceres: HSE FaceRes, Apache-2.0, trained on VGGFace2; starts mobilenet_v1.",
         epilog=CONVERT_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     convert.add_argument("kind", choices=("vggface", "faceres"), help="what the file is")
     convert.add_argument(
@@ -103,7 +103,6 @@ def add_import(commands: Commands) -> None:
         description="Find each tensor of a checkpoint its place in an architecture of the zoo, show where,\n"
         "and write a weights file that load, predict and benchmark take.",
         epilog=IMPORT_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     own.add_argument(
         "checkpoint", type=Path, metavar="CHECKPOINT", help=".pt, .pth, .bin, .ckpt or .safetensors"
@@ -133,7 +132,7 @@ def add_import(commands: Commands) -> None:
         **MANY,
     )
     own.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
-    own.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    own.add_json()
     own.set_defaults(run=lazily("affectzoo.zoo.importing.command"))
 
 
@@ -145,7 +144,6 @@ def add_publish(commands: Commands) -> None:
         description="Write a model as a folder that others can load, check it, and upload it in one commit.\n"
         "What the Hub has already is not sent; where nothing differs, there is no commit.",
         epilog=PUBLISH_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     publish.add_argument(
         "model", metavar="MODEL", help="a run's or a published folder, a .safetensors file, arch.tag"
@@ -172,9 +170,6 @@ def add_publish(commands: Commands) -> None:
         "--half", action="store_true", default=True, help="store weights as float16 (default)"
     )
     precision.add_argument("--full", dest="half", action="store_false", help="store weights as float32")
-    publish.add_argument(
-        "--shard-size", **BYTES, metavar="N", help="largest weights file, such as 2GB (default: one file)"
-    )
     publish.add_argument("--tag", metavar="REV", help="name the commit, to load it as OWNER/NAME@REV")
     publish.add_argument("--private", action="store_true", help="make a repository for its owner alone")
     publish.add_argument("--message", metavar="TEXT", help="of the commit")

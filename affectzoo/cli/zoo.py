@@ -30,7 +30,7 @@ def add_models(commands: Commands) -> None:
     models.add_argument(
         "--prefetch", action="store_true", help="fetch the listed weights from the Hub, for use offline"
     )
-    models.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    models.add_json()
     models.set_defaults(run=_models)
 
 
@@ -60,7 +60,6 @@ def add_predict(commands: Commands) -> None:
         description="Find the faces of images and predict each one's expression. Every image gets a row, an\n"
         "unreadable one too; then the exit status is 1. With --out, rows are kept in FILE.part as they\n"
         "come, and FILE is written at once at the end: a run that was stopped goes on with --resume.",
-        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     predict.add_argument("inputs", nargs="+", metavar="INPUT", help="image, folder or glob pattern")
     predict.add_argument(
@@ -68,13 +67,10 @@ def add_predict(commands: Commands) -> None:
         help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file (default: dlp_cnn_s.ferplus)",
     )
     predict.add_argument("--weights", help="tag, folder or file, when --model is an architecture")
-    predict.add_argument(
-        "--detector",
-        choices=("auto", "yunet", "haar", "none"),
-        default="auto",
-        help="auto: yunet when its file is at hand, else haar; none: each image is a ready crop",
+    predict.add_detector(
+        ("auto", "yunet", "haar", "none"),
+        "auto: yunet when its file is at hand, else haar; none: each image is a ready crop",
     )
-    predict.add_argument("--detector-file", type=Path, metavar="ONNX", help="YuNet's file")
     predict.add_argument(
         "--min-score", type=float, metavar="S", help="least score of a face: YuNet's is 0..1, Haar's open"
     )
@@ -87,7 +83,7 @@ def add_predict(commands: Commands) -> None:
         "--resume", action="store_true", help="go on with what a stopped run left in FILE.part"
     )
     predict.add_argument("--render", type=Path, metavar="DIR", help="write annotated images here")
-    predict.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    predict.add_json()
     predict.set_defaults(run=_predict, wrong=predict.error)
 
 

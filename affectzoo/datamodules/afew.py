@@ -4,7 +4,6 @@ from typing import Any
 
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.afew import Pictures, read_afew
-from affectzoo.datasets.index import FaceIndex
 
 
 class AFEW(FaceDataModule):
@@ -22,8 +21,4 @@ class AFEW(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.pictures: Pictures = pictures
-
-    def read_index(self) -> FaceIndex:
-        """List the clips' frames."""
-        return read_afew(self.root, self.pictures)
+        self.read_by(read_afew, pictures=pictures)

@@ -2,12 +2,8 @@
 
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_info
-
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.afewva import afewva_folds, read_afewva
-from affectzoo.datasets.folds import folds_hash
-from affectzoo.datasets.index import FaceIndex
 
 
 class AFEWVA(FaceDataModule):
@@ -26,11 +22,4 @@ class AFEWVA(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.fold = fold
-        self.folds = folds
-
-    def read_index(self) -> FaceIndex:
-        """Read every clip's frames and name the folds' hash."""
-        digest = folds_hash(afewva_folds(self.root, self.folds))
-        rank_zero_info(f"afewva: test fold {self.fold} of {self.folds}, folds {digest}")
-        return read_afewva(self.root, self.fold, folds=self.folds)
+        self.read_by(read_afewva, fold=fold, folds=folds, folding=afewva_folds)

@@ -4,7 +4,6 @@ from typing import Any
 
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.affectnet import Classes, read_affectnet
-from affectzoo.datasets.index import FaceIndex
 
 
 class AffectNet(FaceDataModule):
@@ -23,9 +22,4 @@ class AffectNet(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.classes: Classes = classes
-        self.keep_none = keep_none
-
-    def read_index(self) -> FaceIndex:
-        """Read whichever release is there."""
-        return read_affectnet(self.root, self.classes, keep_none=self.keep_none)
+        self.read_by(read_affectnet, classes=classes, keep_none=keep_none)

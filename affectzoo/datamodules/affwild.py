@@ -2,13 +2,9 @@
 
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_info
-
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.affwild import affwild_folds, read_affwild
 from affectzoo.datasets.affwild2 import Pictures, read_affwild2
-from affectzoo.datasets.folds import folds_hash
-from affectzoo.datasets.index import FaceIndex
 
 
 class AffWild(FaceDataModule):
@@ -31,17 +27,13 @@ class AffWild(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.fold = fold
-        self.folds = folds
-        self.every = every
-
-    def read_index(self) -> FaceIndex:
-        """Read every video's frames; landmarks only for a model that takes them."""
-        if self.fold is not None:
-            digest = folds_hash(affwild_folds(self.root, self.folds))
-            rank_zero_info(f"affwild: test fold {self.fold} of {self.folds}, folds {digest}")
-        landmarks = self.landmarks > 0
-        return read_affwild(self.root, self.fold, folds=self.folds, landmarks=landmarks, every=self.every)
+        self.read_by(
+            read_affwild,
+            fold=fold,
+            folds=folds,
+            every=every,
+            folding=affwild_folds,
+        )
 
 
 class AffWild2(FaceDataModule):
@@ -62,9 +54,4 @@ class AffWild2(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.pictures: Pictures = pictures
-        self.every = every
-
-    def read_index(self) -> FaceIndex:
-        """Read both parts."""
-        return read_affwild2(self.root, self.pictures, every=self.every)
+        self.read_by(read_affwild2, pictures=pictures, every=every)

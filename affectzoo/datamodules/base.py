@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 import os
+from collections.abc import Callable, Mapping
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 import lightning.pytorch as pl
@@ -19,6 +21,7 @@ from affectzoo.datamodules.holdout import check_fraction, hold_out
 from affectzoo.datamodules.imbalance import Imbalance, resample, resample_quadrants, sample_weights
 from affectzoo.datamodules.samplers import EvaluationSampler, TrainingSampler
 from affectzoo.datamodules.transforms import Augment, FaceTransform
+from affectzoo.datasets.folds import folds_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.prepared import is_prepared, read_prepared
 from affectzoo.errors import DataError, OptionError, UnknownNameError
@@ -151,9 +154,35 @@ class FaceDataModule(pl.LightningDataModule):
                 f"{' or '.join(WINDOWED)}"
             )
 
+    def read_by(
+        self,
+        reader: Callable[..., FaceIndex],
+        *,
+        folding: Callable[[Path, Any], Mapping[str, int]] | None = None,
+        **options: Any,
+    ) -> None:
+        """Say how the files are read.
+
+        Args:
+            reader: Takes the root and the options; ``landmarks``, where it knows that, says whether they are
+                wanted.
+            folding: Takes the root and ``folds``, gives each subject's fold.
+            **options: The arguments that only this data set has; they become attributes.
+        """
+        self._reader, self._folding = reader, folding
+        vars(self).update(options)
+
     def read_index(self) -> FaceIndex:
-        """Read the data set's files into an index table; each data set says how."""
-        raise NotImplementedError
+        """Read the data set's files into an index table; of folds, name the hash."""
+        options = self.reader_options()
+        if self._folding is not None and options["fold"] is not None:
+            folds = self._folding(self.root, options["folds"])
+            number = options["folds"] or len(set(folds.values()))
+            name = type(self).__name__.lower()
+            rank_zero_info(f"{name}: test fold {options['fold']} of {number}, folds {folds_hash(folds)}")
+        if "landmarks" in inspect.signature(self._reader).parameters:
+            options["landmarks"] = self.landmarks > 0
+        return self._reader(self.root, **options)
 
     def read(self) -> FaceIndex:
         """The index in the data set's own label space: as prepared, where ``root`` is such a folder."""

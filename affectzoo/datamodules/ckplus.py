@@ -2,12 +2,8 @@
 
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_info
-
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.ckplus import Classes, ckplus_folds, read_ckplus
-from affectzoo.datasets.folds import folds_hash
-from affectzoo.datasets.index import FaceIndex
 
 
 class CKPlus(FaceDataModule):
@@ -37,13 +33,6 @@ class CKPlus(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.fold = fold
-        self.folds = folds
-        self.classes: Classes = classes
-        self.frames = frames
-
-    def read_index(self) -> FaceIndex:
-        """Read the labeled sequences and name the folds' hash."""
-        digest = folds_hash(ckplus_folds(self.root, self.folds))
-        rank_zero_info(f"ckplus: test fold {self.fold} of {self.folds}, folds {digest}")
-        return read_ckplus(self.root, self.fold, folds=self.folds, classes=self.classes, frames=self.frames)
+        self.read_by(
+            read_ckplus, fold=fold, folds=folds, classes=classes, frames=frames, folding=ckplus_folds
+        )

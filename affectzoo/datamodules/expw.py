@@ -4,7 +4,6 @@ from typing import Any
 
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.expw import read_expw
-from affectzoo.datasets.index import FaceIndex
 
 
 class ExpW(FaceDataModule):
@@ -25,9 +24,4 @@ class ExpW(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.test_fraction = test_fraction
-        self.min_confidence = min_confidence
-
-    def read_index(self) -> FaceIndex:
-        """Read the list."""
-        return read_expw(self.root, test_fraction=self.test_fraction, min_confidence=self.min_confidence)
+        self.read_by(read_expw, test_fraction=test_fraction, min_confidence=min_confidence)

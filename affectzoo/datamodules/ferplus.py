@@ -5,7 +5,6 @@ from typing import Any
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datamodules.dataset import Targets
 from affectzoo.datasets.ferplus import read_ferplus
-from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.votes import VoteRule
 
 _TARGETS: dict[VoteRule, Targets] = {"probability": "draw", "multi_target": "positive"}
@@ -27,10 +26,5 @@ class FERPlus(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.rule = rule
-        self.circumplex = circumplex
         self.train_targets = _TARGETS.get(rule, "distribution")
-
-    def read_index(self) -> FaceIndex:
-        """Read the votes by the rule."""
-        return read_ferplus(self.root, self.rule, circumplex=self.circumplex)
+        self.read_by(read_ferplus, rule=rule, circumplex=circumplex)

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_info
-
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.datasets.folds import folds_hash
-from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.jaffe import jaffe_folds, read_jaffe
 
 
@@ -27,12 +23,4 @@ class JAFFE(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.fold = fold
-        self.folds = folds
-
-    def read_index(self) -> FaceIndex:
-        """List the images and name the folds' hash."""
-        folds = jaffe_folds(self.root, self.folds)
-        number = len(set(folds.values()))
-        rank_zero_info(f"jaffe: test fold {self.fold} of {number}, folds {folds_hash(folds)}")
-        return read_jaffe(self.root, self.fold, folds=self.folds)
+        self.read_by(read_jaffe, fold=fold, folds=folds, folding=jaffe_folds)

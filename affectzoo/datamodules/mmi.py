@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_info
-
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.datasets.folds import folds_hash
-from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.mmi import mmi_folds, read_mmi
 
 
@@ -27,12 +23,4 @@ class MMI(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.fold = fold
-        self.folds = folds
-        self.frames = frames
-
-    def read_index(self) -> FaceIndex:
-        """Read the sessions and name the folds' hash."""
-        digest = folds_hash(mmi_folds(self.root, self.folds))
-        rank_zero_info(f"mmi: test fold {self.fold} of {self.folds}, folds {digest}")
-        return read_mmi(self.root, self.fold, folds=self.folds, frames=self.frames)
+        self.read_by(read_mmi, fold=fold, folds=folds, frames=frames, folding=mmi_folds)

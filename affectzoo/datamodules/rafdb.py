@@ -3,7 +3,6 @@
 from typing import Any
 
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.rafdb import Part, Pictures, Points, Target, read_rafdb
 
 
@@ -32,11 +31,4 @@ class RAFDB(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.part: Part = part
-        self.pictures: Pictures = pictures
-        self.points: Points = points
-        self.target: Target = target
-
-    def read_index(self) -> FaceIndex:
-        """Read the partition list and what else was asked for."""
-        return read_rafdb(self.root, self.pictures, self.part, points=self.points, target=self.target)
+        self.read_by(read_rafdb, part=part, pictures=pictures, points=points, target=target)

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_info
-
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.datasets.folds import folds_hash
-from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.recola import read_recola, recola_folds
 
 
@@ -38,14 +34,4 @@ class RECOLA(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.fold = fold
-        self.folds = folds
-        self.every = every
-        self.lag = lag
-
-    def read_index(self) -> FaceIndex:
-        """Read every person's frames."""
-        if self.fold is not None:
-            digest = folds_hash(recola_folds(self.root, self.folds))
-            rank_zero_info(f"recola: test fold {self.fold} of {self.folds}, folds {digest}")
-        return read_recola(self.root, self.fold, folds=self.folds, every=self.every, lag=self.lag)
+        self.read_by(read_recola, fold=fold, folds=folds, every=every, lag=lag, folding=recola_folds)

@@ -2,11 +2,7 @@
 
 from typing import Any
 
-from lightning.pytorch.utilities import rank_zero_info
-
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.datasets.folds import folds_hash
-from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.semaine import read_semaine, semaine_folds
 
 
@@ -39,16 +35,6 @@ class SEMAINE(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.fold = fold
-        self.folds = folds
-        self.every = every
-        self.camera = camera
-        self.lag = lag
-
-    def read_index(self) -> FaceIndex:
-        """Read every session and name the folds' hash."""
-        digest = folds_hash(semaine_folds(self.root, self.folds))
-        rank_zero_info(f"semaine: test fold {self.fold} of {self.folds}, folds {digest}")
-        return read_semaine(
-            self.root, self.fold, folds=self.folds, every=self.every, camera=self.camera, lag=self.lag
+        self.read_by(
+            read_semaine, fold=fold, folds=folds, every=every, camera=camera, lag=lag, folding=semaine_folds
         )

@@ -3,7 +3,6 @@
 from typing import Any
 
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.sfew import Pictures, read_sfew
 
 
@@ -22,8 +21,4 @@ class SFEW(FaceDataModule):
             **common: As for every data set.
         """
         super().__init__(root, **common)
-        self.pictures: Pictures = pictures
-
-    def read_index(self) -> FaceIndex:
-        """List the images."""
-        return read_sfew(self.root, self.pictures)
+        self.read_by(read_sfew, pictures=pictures)

@@ -194,7 +194,7 @@ def _pictures(folder: Path) -> dict[int, Path]:
 
 
 def _unusable(label: Label, pictures: dict[int, Path], names: tuple[str, ...]) -> str | None:
-    """Why a labeled sequence cannot be used."""
+    """Return why a labeled sequence cannot be used, else ``None``."""
     if label.name not in names:
         return f"sequence labeled {label.name}"
     if not pictures:

@@ -17,8 +17,8 @@ from affectzoo.datatools import checks
 from affectzoo.datatools.duplicates import duplicates, shown
 from affectzoo.datatools.findings import CheckReport, Finding, Severity
 from affectzoo.datatools.scan import Watch, scan
-from affectzoo.errors import AffectZooError, DataError, DataNotFoundError, OptionError
-from affectzoo.evaluation.source import data_module, options
+from affectzoo.errors import AffectZooError, DataError, DataNotFoundError
+from affectzoo.evaluation.source import data_module, options, roots
 from affectzoo.files.faults import all_faults
 from affectzoo.registry import data_set
 
@@ -122,17 +122,10 @@ def command(args: argparse.Namespace) -> None:
             disable=not sys.stderr.isatty(),
         )
 
-    against = {}
-    for pair in args.against:
-        other, equals, folder = pair.partition("=")
-        if not equals:
-            raise OptionError(f"--against {pair}: expected NAME=DIR, such as fer2013=/data/fer2013")
-        data_set(other)
-        against[other] = Path(folder)
     report = check(
         args.name,
         args.root,
-        against=against,
+        against=roots("--against", args.against),
         pictures=not args.no_pictures,
         watch=watch,
         options=options(args.set),

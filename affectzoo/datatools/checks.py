@@ -86,7 +86,7 @@ def label_findings(index: FaceIndex) -> Iterator[Finding]:
 
 
 def _alike(name: str, other: str) -> str | None:
-    """Why two classes may be one that was spelled in two ways."""
+    """Return why two classes may be one that was spelled in two ways, else ``None``."""
     plain, same = map(_letters, (name, other))
     if plain == same:
         return "equal but for blanks or invisible characters"

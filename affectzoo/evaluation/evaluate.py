@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,7 @@ from affectzoo.evaluation.measurement import Context, Tables, measurement
 from affectzoo.evaluation.record import write_record
 from affectzoo.metrics.columns import TRUE
 from affectzoo.metrics.names import DIMENSIONS
+from affectzoo.metrics.names import title as metric_title
 from affectzoo.models.inference import inference
 from affectzoo.plots import agreement_figure, confusion_figure, traces_figure
 from affectzoo.sample import AffectOutput, Batch
@@ -44,14 +46,29 @@ TRACES = 6
 """Clips whose predictions are drawn."""
 
 
+@dataclass(frozen=True)
+class Pass:
+    """How the faces of an index go through a model, without augmentation.
+
+    Attributes:
+        batch_size: Faces, or windows, per forward pass.
+        window: Frames per window for a recurrent model; 0 for single faces. By default as its weights were
+            evaluated in training.
+        stride: Frames from one window's start to the next's; by default ``window``. Where windows overlap, a
+            frame has the mean of its predictions.
+        on_unreadable: At an image that cannot be read: ``raise``, or ``skip``, which leaves the face out.
+        progress: See ``Progress``.
+    """
+
+    batch_size: int = 64
+    window: int | None = None
+    stride: int | None = None
+    on_unreadable: OnUnreadable = "raise"
+    progress: Progress | None = None
+
+
 def evaluate(
-    model: AffectModel,
-    index: FaceIndex,
-    batch_size: int = 64,
-    *,
-    window: int | None = None,
-    stride: int | None = None,
-    split: str = "test",
+    model: AffectModel, index: FaceIndex, how: Pass = Pass(), *, split: str = "test"
 ) -> dict[str, Any]:
     """Measure a model on every labeled face of an index.
 
@@ -60,16 +77,14 @@ def evaluate(
     Returns:
         A record, see ``affectzoo.evaluation.schema``; ``record["metrics"]["accuracy"]["value"]`` is a figure.
     """
-    return measure(model, index, batch_size, window=window, stride=stride, split=split)[0]
+    return measure(model, index, how, split=split)[0]
 
 
 def measure(
     model: AffectModel,
     index: FaceIndex,
-    batch_size: int = 64,
+    how: Pass = Pass(),
     *,
-    window: int | None = None,
-    stride: int | None = None,
     split: str = "test",
     name: str | None = None,
 ) -> tuple[dict[str, Any], Tables]:
@@ -78,11 +93,7 @@ def measure(
     Args:
         model: In any mode, which it keeps.
         index: Faces of one split, in any label space that maps into the model's.
-        batch_size: Faces, or windows, per forward pass.
-        window: Frames per window for a recurrent model; 0 for single faces. By default as its weights were
-            evaluated in training.
-        stride: Frames from one window's start to the next's; by default ``window``. Where windows overlap, a
-            frame has the mean of its predictions.
+        how: How they go through it.
         split: What the record calls the part.
         name: What it calls the model; by default the architecture.
 
@@ -96,9 +107,9 @@ def measure(
         index = index.conform(model.labels)
     index = index.with_landmarks(model.landmarks)
     start = time.perf_counter()
-    predicted = predict_index(model, index, batch_size, window=window, stride=stride)
-    used = default_window(model) if window is None else window
-    context = Context(split, name=name, meta=model.meta, window=used, stride=stride, start=start)
+    predicted = predict_index(model, index, how)
+    window = default_window(model) if how.window is None else how.window
+    context = Context(split, name=name, meta=model.meta, window=window, stride=how.stride, start=start)
     return measurement(model, predicted, index, context)
 
 
@@ -113,47 +124,21 @@ def default_window(model: AffectModel) -> int:
     return model.window
 
 
-def predict_index(
-    model: AffectModel,
-    index: FaceIndex,
-    batch_size: int = 64,
-    *,
-    window: int | None = None,
-    stride: int | None = None,
-    on_unreadable: OnUnreadable = "raise",
-    progress: Progress | None = None,
-) -> Predicted:
-    """A model's predictions of the faces of an index, whatever label space that speaks.
-
-    Arguments and errors are those of ``outputs``.
-    """
-    options = {"window": window, "stride": stride, "on_unreadable": on_unreadable, "progress": progress}
+def predict_index(model: AffectModel, index: FaceIndex, how: Pass = Pass()) -> Predicted:
+    """A model's predictions of the faces of an index, whatever label space that speaks; see ``outputs``."""
     gathered = model.predictions()
-    for output, batch in outputs(model, index, batch_size, **options):  # type: ignore[arg-type]
+    for output, batch in outputs(model, index, how):
         gathered.update(output, batch)
     return gathered.compute(ground_truth(index))
 
 
-def outputs(
-    model: AffectModel,
-    index: FaceIndex,
-    batch_size: int = 64,
-    *,
-    window: int | None = None,
-    stride: int | None = None,
-    on_unreadable: OnUnreadable = "raise",
-    progress: Progress | None = None,
-) -> Iterator[tuple[AffectOutput, Batch]]:
-    """A model's outputs for the faces of an index, batch by batch, without augmentation.
+def outputs(model: AffectModel, index: FaceIndex, how: Pass = Pass()) -> Iterator[tuple[AffectOutput, Batch]]:
+    """A model's outputs for the faces of an index, batch by batch.
 
     Args:
         model: In any mode, which it keeps.
         index: Faces with the landmarks that the model takes.
-        batch_size: Faces, or windows, per forward pass.
-        window: Frames per window, see ``evaluate``.
-        stride: From window to window, see ``evaluate``.
-        on_unreadable: At an image that cannot be read: ``raise``, or ``skip``, which leaves the face out.
-        progress: See ``Progress``.
+        how: How they go through it.
 
     Yields:
         Outputs and batch, both with one leading dimension. Faces that could not be read and frames that only
@@ -162,11 +147,10 @@ def outputs(
     Raises:
         UnreadableImageError: An image cannot be read; under ``skip``: none of all can.
     """
-    if window is None:
-        window = default_window(model)
-    faces = FaceDataset(index, FaceTransform(model.preprocess), on_unreadable=on_unreadable)
-    data = ClipDataset(faces, window, stride or window) if window else faces
-    loader = DataLoader(data, batch_size, collate_fn=collate)
+    window = default_window(model) if how.window is None else how.window
+    faces = FaceDataset(index, FaceTransform(model.preprocess), on_unreadable=how.on_unreadable)
+    data = ClipDataset(faces, window, how.stride or window) if window else faces
+    loader = DataLoader(data, how.batch_size, collate_fn=collate)
     answered = False
     for number, batch in enumerate(loader, 1):
         del batch["unreadable"]
@@ -176,8 +160,8 @@ def outputs(
             with inference(model):  # not around the yield: it would reach into the caller's own work
                 answer = model.predict_batch(batch)
             yield answer
-        if progress is not None:
-            progress(number / len(loader))
+        if how.progress is not None:
+            how.progress(number / len(loader))
     if not answered:
         raise none_readable(index)
 
@@ -198,14 +182,14 @@ def evaluation_table(record: Mapping[str, Any], title: str) -> Table:
         faces = f"{min(own, default=counts.get('label', record['faces']['predicted'])):,}"
         ends = figure.get("low"), figure.get("high")
         interval = "" if None in ends else f"{ends[0]:.4f} to {ends[1]:.4f}"
-        table.add_row(name.replace("_", " "), _shown(figure["value"]), interval, faces)
+        table.add_row(metric_title(name), _shown(figure["value"]), interval, faces)
     table.add_section()
     for name, measures in (record.get("per_class") or {}).items():
         table.add_row(f"recall {name}", _shown(measures["recall"]), "", f"{measures['support']:,.0f}")
     clips = record.get("clips") or {"metrics": {}}
     table.add_section()
     for name, figure in clips["metrics"].items():
-        shown = f"{name.replace('_', ' ')} per clip"
+        shown = f"{metric_title(name)} per clip"
         table.add_row(shown, _shown(figure["value"]), "", f"{clips['clips']:,} clips")
     return table
 

@@ -41,7 +41,7 @@ class Context:
         spec: What was typed to name the weights; by default the architecture.
         name: What people call the model; by default ``spec``.
         meta: What the weights say of themselves, where that is known.
-        file_sum: ``weights.identity`` of the file that the weights are from, where there is one.
+        file_sum: The sha256 of the file that the weights are from, where there is one.
         command: Measures it again.
         stage: The command's stage, ``test`` or ``valid``.
         window: Frames per window, 0 for single faces.

@@ -1,7 +1,7 @@
 """The faces of a published protocol, frozen as lists of ids.
 
-``write_ids`` writes the ids of the faces that train, choose the epoch and test to a file that can be shared;
-``check_ids`` compares another copy of the data set with such a file. It holds neither images nor labels.
+``freeze`` lists the ids of the faces that train, choose the epoch and test, to be shared as JSON; ``compare``
+holds another copy of the data set to such a list, which has neither images nor labels.
 The protocols are in ``affectzoo.evaluation.protocols``.
 """
 
@@ -19,8 +19,8 @@ from affectzoo.console import stdout
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.errors import AffectZooError, DataError, EmptySplitError
 from affectzoo.evaluation.protocols import EPOCHS, PROTOCOLS, Protocol, Source, find_protocol
-from affectzoo.evaluation.source import read
-from affectzoo.registry import data_set
+from affectzoo.evaluation.source import read, roots
+from affectzoo.files.writing import write_text
 
 if TYPE_CHECKING:
     import argparse
@@ -92,7 +92,7 @@ def freeze(protocol: Protocol, roots: Mapping[str, Path]) -> dict[str, Any]:
     """
     numbers = [None] if protocol.folds == 1 else list(range(protocol.folds))
     folds = [
-        {"fold": n, "parts": {k: _frozen(part) for k, part in faces(protocol, roots, n).items()}}
+        {"fold": n, "parts": {k: part_facts(part) for k, part in faces(protocol, roots, n).items()}}
         for n in numbers
     ]
     return {
@@ -103,15 +103,6 @@ def freeze(protocol: Protocol, roots: Mapping[str, Path]) -> dict[str, Any]:
         "folds_hash": _folds_hash(folds),
         "folds": folds,
     }
-
-
-def write_ids(protocol: Protocol, roots: Mapping[str, Path], path: Path) -> dict[str, Any]:
-    """Write what ``freeze`` returns to a file to share.
-
-    Raises:
-        AffectZooError: See ``faces``.
-    """
-    return _write(freeze(protocol, roots), path)
 
 
 def read_ids(path: Path) -> dict[str, Any]:
@@ -134,23 +125,6 @@ def read_ids(path: Path) -> dict[str, Any]:
     if not intact:
         raise DataError(f"{path}: altered, its hashes are not those of its ids; fetch or write it again")
     return frozen
-
-
-def check_ids(path: Path, roots: Mapping[str, Path]) -> list[dict[str, Any]]:
-    """Compare a copy of the data with a file of ids.
-
-    Args:
-        path: The file.
-        roots: The folder of each data set of the file's protocol, by the data set's name.
-
-    Returns:
-        See ``compare``.
-
-    Raises:
-        AffectZooError: See ``read_ids`` and ``faces``.
-    """
-    frozen = read_ids(path)
-    return compare(frozen, freeze(find_protocol(frozen["protocol"]), roots))
 
 
 def compare(frozen: Mapping[str, Any], here: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -187,24 +161,16 @@ def compare(frozen: Mapping[str, Any], here: Mapping[str, Any]) -> list[dict[str
     return results
 
 
-def deviations(frozen: Mapping[str, Any]) -> list[dict[str, Any]]:
+def deviations(protocol: Protocol, parts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Each published number beside that of a copy.
 
     Args:
-        frozen: As of ``freeze``. Folds hold the same faces: the first one is counted.
+        protocol: Which one.
+        parts: What ``part_facts`` says of each part; of folds, which hold the same faces, the first one's.
 
     Returns:
         ``part``, ``what``, ``published`` (one or, for several releases, more), ``found``, ``equal``.
     """
-    return _deviations(find_protocol(frozen["protocol"]), frozen["folds"][0]["parts"])
-
-
-def deviations_of(protocol: Protocol, parts: Mapping[str, FaceIndex]) -> list[dict[str, Any]]:
-    """The same of the parts that ``faces`` returns."""
-    return _deviations(protocol, {name: _frozen(part) for name, part in parts.items()})
-
-
-def _deviations(protocol: Protocol, parts: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
     groups = {"all": list(parts), "train": ["train"], "valid": ["valid"], "test": ["test"]}
     if protocol.epoch == "held out":
         groups["train"].append("valid")
@@ -213,15 +179,8 @@ def _deviations(protocol: Protocol, parts: Mapping[str, Mapping[str, Any]]) -> l
         if not set(groups[part]) <= set(parts) or (part == "all" and "train" not in parts):
             continue  # a copy for testing alone
         found = sum(_number(parts[name][what]) for name in groups[part])
-        results.append(
-            {
-                "part": part,
-                "what": what,
-                "published": list(published),
-                "found": found,
-                "equal": found in published,
-            }
-        )
+        told = {"part": part, "what": what, "published": list(published), "found": found}
+        results.append({**told, "equal": found in published})
     return results
 
 
@@ -286,11 +245,15 @@ def command(args: argparse.Namespace) -> None:
         return
     protocol = find_protocol(args.name)
     frozen = None if args.compare is None else read_ids(args.compare)
-    here = freeze(protocol, _parse_roots(protocol, args.root))
+    here = freeze(protocol, roots("--root", args.root, protocol.datasets))
     results = [] if frozen is None else compare(frozen, here)
     if args.out is not None:
-        _write(here, args.out)
-    report = {**_without_ids(here), "published": deviations(here), "comparison": results}
+        write_text(args.out, json.dumps(here, indent=1, ensure_ascii=False) + "\n")
+    report = {
+        **_without_ids(here),
+        "published": deviations(protocol, here["folds"][0]["parts"]),
+        "comparison": results,
+    }
     if args.json:
         print(json.dumps(report, indent=2))
     else:
@@ -305,22 +268,6 @@ def _check_roots(protocol: Protocol, roots: Mapping[str, Path], needed: Sequence
     for name in needed:
         if name not in roots:
             raise AffectZooError(f"{protocol.name} needs {name}: say where it is, --root {name}=DIR")
-
-
-def _parse_roots(protocol: Protocol, texts: Sequence[str]) -> dict[str, Path]:
-    """Folders by data set from ``DIR`` or ``NAME=DIR``."""
-    roots: dict[str, Path] = {}
-    for text in texts:
-        name, equals, folder = text.partition("=")
-        if not equals or Path(text).exists():
-            if len(protocol.datasets) > 1:
-                one = protocol.datasets[0]
-                raise AffectZooError(f"--root {text}: say of which data set, such as --root {one}={text}")
-            name, folder = protocol.datasets[0], text
-        if name in roots:
-            raise AffectZooError(f"--root {text}: there is already one for {name}, {roots[name]}")
-        roots[data_set(name).name] = Path(folder)
-    return roots
 
 
 def _training_parts(protocol: Protocol, index: FaceIndex, testing: bool) -> dict[str, FaceIndex]:
@@ -378,7 +325,8 @@ def _check_apart(protocol: Protocol, parts: Mapping[str, FaceIndex]) -> None:
                 )
 
 
-def _frozen(index: FaceIndex) -> dict[str, Any]:
+def part_facts(index: FaceIndex) -> dict[str, Any]:
+    """What says which faces a part has: ``ids``, their ``hash``, counts and ``subjects``."""
     names = sorted(ids(index))
     table = index.table
     classes = () if index.labels is None else index.labels.names
@@ -408,11 +356,6 @@ def _folds_hash(folds: Sequence[Mapping[str, Any]]) -> str | None:
 
 def _source(source: Source) -> dict[str, Any]:
     return {"dataset": source.dataset, "split": source.split, "options": dict(source.options)}
-
-
-def _write(frozen: dict[str, Any], path: Path) -> dict[str, Any]:
-    Path(path).write_text(json.dumps(frozen, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return frozen
 
 
 def _without_ids(frozen: Mapping[str, Any]) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from affectzoo import weights
 from affectzoo.console import csv_cell
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.schema import LARGEST, Key, Name, Number, Record
+from affectzoo.files.fetch import sha256
 from affectzoo.files.writing import write_json, writing
 
 FORMAT = 1
@@ -38,7 +39,7 @@ class Identity:
     """What a set of weights is known by.
 
     Attributes:
-        file: The sha256 of the file, see ``weights.identity``.
+        file: The sha256 of the file.
         tensors: That of the tensors, see ``weights.fingerprint``, which a checkpoint and other files of the
             same weights share; ``None`` where it is not known.
         preprocess: How the weights say that faces are prepared.
@@ -50,13 +51,13 @@ class Identity:
 
     @classmethod
     def read(cls, path: Path) -> Identity:
-        """Read that of a weights file or index.
+        """Read that of a weights file.
 
         Raises:
             WeightsError: The file is damaged.
         """
         tensors = weights.fingerprint(weights.read_tensors(path))
-        return cls(weights.identity(path), tensors, weights.read_meta(path).preprocess.to_dict())
+        return cls(sha256(path), tensors, weights.read_meta(path).preprocess.to_dict())
 
 
 def write_record(out: Path, record: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
@@ -125,10 +126,8 @@ def read_records(out: Path, say: Callable[[str], None] = lambda text: None) -> l
         AffectZooError: One is damaged or of another format, or there is none.
     """
     paths = sorted((out / FOLDER).glob("*.json"))
-    held = next(
-        (out / name for name in (weights.FILE_NAME, weights.INDEX_NAME) if (out / name).is_file()), None
-    )
-    identity = Identity.read(held) if paths and held is not None else None
+    held = out / weights.FILE_NAME
+    identity = Identity.read(held) if paths and held.is_file() else None
     found = []
     for path in paths:
         record = read_record(path)

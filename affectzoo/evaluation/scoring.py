@@ -76,7 +76,7 @@ class Part:
 
     @property
     def dimensions(self) -> tuple[str, ...]:
-        """Of the values."""
+        """The names of the values."""
         return values_of(self.table)[1]
 
     @property
@@ -109,7 +109,7 @@ class Units:
 
     @property
     def answered(self) -> npt.NDArray[np.bool_]:
-        """As of ``Answers``."""
+        """Rows of which the system says all that it can, shape (N,)."""
         return complete(self.scores, self.va)
 
     def rows(self, chosen: npt.NDArray[Any]) -> Units:

@@ -38,6 +38,32 @@ def options(pairs: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def roots(option: str, texts: Sequence[str], data: Sequence[str] = ()) -> dict[str, Path]:
+    """Where data sets are, from the ``NAME=DIR`` texts of an option.
+
+    Args:
+        option: Its name, for errors.
+        texts: What users typed; a ``DIR`` alone is of the one data set that may be meant.
+        data: The data sets that may be meant; by default all.
+
+    Raises:
+        OptionError: A text does not say of which data set it is, or two are of one.
+        UnknownNameError: There is no such data set.
+    """
+    found: dict[str, Path] = {}
+    for text in texts:
+        name, equals, folder = text.partition("=")
+        if not equals or (data and Path(text).exists()):
+            if len(data) != 1:
+                one = data[0] if data else "ferplus"
+                raise OptionError(f"{option} {text}: expected NAME=DIR, such as {one}={text}")
+            name, folder = data[0], text
+        if data_set(name).name in found:
+            raise OptionError(f"{option} {text}: there is already one for {name}, {found[name]}")
+        found[name] = Path(folder)
+    return found
+
+
 def data_module(name: str, root: Path, options: Mapping[str, Any]) -> FaceDataModule:
     """Make a data set's data module, its options checked by name and type.
 

@@ -17,8 +17,8 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -35,7 +35,7 @@ TIMEOUT = 5.0
 """Seconds to connect, and between two parts of the answer to the question whether a file is there."""
 
 LARGEST = 8 * 2**30
-"""Bytes of files that are fetched together; the largest network of the zoo has a fifteenth in float32."""
+"""Bytes of a file that is fetched; the largest network of the zoo has a fifteenth in float32."""
 
 COMMIT = re.compile(r"[0-9a-f]{40}")
 
@@ -99,52 +99,26 @@ def fetch(file: HubFile) -> Path:
     Raises:
         WeightsError: It is not cached and cannot be fetched, or has another sha256; says why.
     """
-    return fetch_all([file])[0]
+    path = cached(file) or _download(file, _ask(file))
+    if file.sha256 is not None and (other := wrong_sum(path, file.sha256)):
+        forget(path)
+        raise WeightsError(
+            f"{file}: wrong bytes: sha256 is {other}, expected {file.sha256}. They were removed from "
+            "the cache: try again. If that does not help, the repository's files do not belong together: "
+            "tell its owner"
+        )
+    return path
 
 
-def fetch_all(files: Sequence[HubFile]) -> list[Path]:
-    """Files of one repository, as ``fetch``; none is downloaded where one is missing or they are too large.
-
-    Args:
-        files: What is not cached may have ``LARGEST`` bytes in all.
-
-    Raises:
-        WeightsError: As ``fetch``.
-    """
-    absent = {file: _ask(file) for file in files if cached(file) is None}
-    total = sum(asked.size or 0 for asked in absent.values())
-    if total > LARGEST:
-        what = f"{len(absent)} files of {files[0].repo_id}: not fetched: together they have {total:,} bytes"
-        raise WeightsError(_too_large(what, files[0], LARGEST))
-    _check_space(absent)
-    allowance = _Allowance()
-    paths = []
-    for file in files:
-        path = cached(file) or _download(file, absent[file], allowance)
-        if file.sha256 is not None and (other := wrong_sum(path, file.sha256)):
-            forget(path)
-            raise WeightsError(
-                f"{file}: wrong bytes: sha256 is {other}, expected {file.sha256}. They were removed from "
-                "the cache: try again. If that does not help, the repository's files do not belong together: "
-                "tell its owner"
-            )
-        paths.append(path)
-    return paths
-
-
-def _check_space(absent: Mapping[HubFile, HfFileMetadata]) -> None:
+def _check_space(file: HubFile, asked: HfFileMetadata) -> None:
     """Refuse to begin what will not fit: the client warns, and fills the disk."""
     cache = _cache()
-    needed = sum(  # what another revision has is there
-        asked.size or 0 for file, asked in absent.items() if not _blob(file, asked).exists()
-    )
     place = next((folder for folder in (cache, *cache.parents) if folder.is_dir()), Path())
-    free = shutil.disk_usage(place).free
-    if needed > free:
-        names = ", ".join(file.file_name for file in absent)
+    free, needed = shutil.disk_usage(place).free, asked.size or 0
+    if needed > free and not _blob(file, asked).exists():  # another revision may have it
         raise WeightsError(
-            f"{names} of {next(iter(absent)).repo_id}: not fetched: {needed:,} bytes, but {place} has "
-            f"{free:,} free: free some, or move the cache with HF_HUB_CACHE"
+            f"{file}: not fetched: {needed:,} bytes, but {place} has {free:,} free: free some, or move the "
+            "cache with HF_HUB_CACHE"
         )
 
 
@@ -196,18 +170,16 @@ def _is_cached(path: Path) -> bool:
     return any(place.is_relative_to(repository) for repository in repositories)
 
 
-def mark(test: str, *paths: Path) -> Path:
-    """Where it is noted that files, as they are now, passed a test on this machine.
+def mark(test: str, path: Path) -> Path:
+    """Where it is noted that a file, as it is now, passed a test on this machine.
 
     Args:
-        test: Which, with all that its result depends on beside the files.
-        *paths: The files.
+        test: Which, with all that its result depends on beside the file.
+        path: The file.
     """
-    told = [test]
-    for path in paths:
-        state = path.stat()
-        told.append(f"{path.resolve()} {state.st_size} {state.st_mtime_ns}")
-    return home() / "passed" / hashlib.sha256("\n".join(told).encode()).hexdigest()
+    state = path.stat()
+    told = f"{test}\n{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+    return home() / "passed" / hashlib.sha256(told.encode()).hexdigest()
 
 
 def leave(place: Path) -> None:
@@ -245,29 +217,23 @@ def _ask(file: HubFile) -> HfFileMetadata:
     if size < 0:
         raise WeightsError(f"{file}: not fetched: the Hub says that it has {size} bytes")
     if size > file.limit:
-        raise WeightsError(_too_large(f"{file}: not fetched: it has {size:,} bytes", file, file.limit))
+        raise WeightsError(_too_large(f"{file}: not fetched: it has {size:,} bytes", file))
     return found
 
 
-def _too_large(what: str, file: HubFile, limit: int) -> str:
-    told = f"{what}, at most {limit:,} are allowed"
-    if limit < LARGEST:  # nor would it be read from a folder
+def _too_large(what: str, file: HubFile) -> str:
+    told = f"{what}, at most {file.limit:,} are allowed"
+    if file.limit < LARGEST:  # nor would it be read from a folder
         return told
     by_hand = f"hf download {file.repo_id} --revision {file.revision} --local-dir DIR"
     return f"{told}. If you trust the repository: {by_hand}, and load DIR"
 
 
-@dataclass
-class _Allowance:
-    """Bytes that may still come, for files that are fetched together."""
-
-    left: float = field(default_factory=lambda: LARGEST)
-
-
-def _download(file: HubFile, asked: HfFileMetadata, allowance: _Allowance | None = None) -> Path:
+def _download(file: HubFile, asked: HfFileMetadata) -> Path:
     """Put a file into the cache, as the client does; its names are those that were checked."""
     from huggingface_hub.file_download import http_get
 
+    _check_space(file, asked)
     blob = _blob(file, asked)
     repository = blob.parent.parent
     path = repository / "snapshots" / str(asked.commit_hash) / file.file_name
@@ -280,7 +246,7 @@ def _download(file: HubFile, asked: HfFileMetadata, allowance: _Allowance | None
                     headers=_headers(asked.location),
                     expected_size=asked.size,
                     displayed_filename=file.file_name,
-                    tqdm_class=_bounded(file, allowance or _Allowance()),
+                    tqdm_class=_bounded(file),
                 )
         _link(blob, path)
         if not COMMIT.fullmatch(file.revision):
@@ -321,7 +287,7 @@ def _headers(location: str) -> dict[str, str]:
     return build_hf_headers(token=None if own else False)
 
 
-def _bounded(file: HubFile, allowance: _Allowance) -> type[tqdm]:
+def _bounded(file: HubFile) -> type[tqdm]:
     """The client's progress bar, which ends a download of more bytes than the Hub said and are allowed."""
     from huggingface_hub.utils.tqdm import tqdm
 
@@ -329,15 +295,9 @@ def _bounded(file: HubFile, allowance: _Allowance) -> type[tqdm]:
         received = 0.0
 
         def update(self, n: float | None = 1) -> bool | None:
-            more = max(n or 0, 0)  # what comes twice counts twice: a server could go on for ever
-            self.received += more
-            allowance.left -= more
+            self.received += max(n or 0, 0)  # what comes twice counts twice: a server could go on for ever
             if self.received > file.limit:
-                raise WeightsError(_too_large("it has more bytes than the Hub said", file, file.limit))
-            if allowance.left < 0:
-                raise WeightsError(
-                    _too_large("its repository has more bytes than the Hub said", file, LARGEST)
-                )
+                raise WeightsError(_too_large("it has more bytes than the Hub said", file))
             shown: bool | None = super().update(n)
             return shown
 
@@ -356,7 +316,7 @@ def _plainly(file: HubFile) -> Iterator[None]:
 
 
 def _reason(file: HubFile, error: BaseException) -> tuple[type[WeightsError], str]:
-    """Why a file could not be fetched and what to do; whether it may be had later."""
+    """Return why a file could not be fetched and what to do, as an error's kind and text."""
     import httpx2
     from huggingface_hub import constants, errors, get_token
 

@@ -162,7 +162,7 @@ def facts_of(group: Group) -> dict[str, str]:
 
 
 def warnings_of(group: Group, ranked: Sequence[Entry]) -> tuple[str, ...]:
-    """Of the faces, of those excluded, and of systems whose outputs seem to be misread.
+    """Collect warnings about the test set, excluded faces and likely label-order mistakes.
 
     Args:
         group: Whose faces these are.

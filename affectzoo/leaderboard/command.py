@@ -21,7 +21,6 @@ from affectzoo.leaderboard.board import board
 from affectzoo.leaderboard.groups import Group, groups
 from affectzoo.leaderboard.report import report
 from affectzoo.leaderboard.tables import text
-from affectzoo.registry import data_set
 from affectzoo.zoo.loading import list_models
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def _table(group: Group) -> RichTable:
 
 def _tasks(args: argparse.Namespace) -> list[Task]:
     """What to measure on."""
-    roots = _roots(args.data)
+    roots = source.roots("--data", args.data)
     detector = None if args.detector == "given" else make_detector(args.detector, args.detector_file)
     if args.split is not None:
         if args.protocol:
@@ -139,18 +138,6 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
         own = {data: roots[data] for data in protocol.datasets if data in roots}
         tasks.append(Task(protocol, own, None, detector, args.note))
     return tasks
-
-
-def _roots(texts: Sequence[str]) -> dict[str, Path]:
-    roots: dict[str, Path] = {}
-    for pair in texts:
-        name, equals, folder = pair.partition("=")
-        if not equals:
-            raise AffectZooError(f"--data {pair}: expected NAME=DIR, such as ferplus={pair}")
-        if data_set(name).name in roots:
-            raise AffectZooError(f"--data {pair}: there is already one for {name}, {roots[name]}")
-        roots[name] = Path(folder)
-    return roots
 
 
 def _systems(args: argparse.Namespace, tasks: Sequence[Task]) -> list[System]:

@@ -71,11 +71,12 @@ def bootstrap(
     truth: Array,
     groups: Sequence[Any] | None = None,
     *,
+    less: Array | None = None,
     resamples: int = 1000,
     level: float = 0.95,
     seed: int = 0,
 ) -> Interval:
-    """Percentile interval of a metric.
+    """Bootstrap a metric, or the difference between two systems' on the same faces: a percentile interval.
 
     All of AffectNet's averages at once::
 
@@ -89,6 +90,8 @@ def bootstrap(
         prediction: One row per face, shape (N, ...).
         truth: One row per face, shape (N, ...).
         groups: Subject or clip of each face; whole groups are then drawn. By default faces are.
+        less: Another system's predictions, whose metric is subtracted in each resample. The systems differ at
+            this level where 0 lies outside the interval.
         resamples: How many.
         level: Share of the resamples inside the interval.
         seed: Of the draws.
@@ -96,37 +99,7 @@ def bootstrap(
     Raises:
         DataError: The sizes differ, there is no face, a group is missing, or an option is out of range.
     """
-    return _bootstrap([metric], [prediction], truth, groups, resamples, level, seed)
-
-
-def bootstrap_difference(
-    metric: Metric,
-    first: Array,
-    second: Array,
-    truth: Array,
-    groups: Sequence[Any] | None = None,
-    *,
-    resamples: int = 1000,
-    level: float = 0.95,
-    seed: int = 0,
-) -> Interval:
-    """Percentile interval of ``metric(first) - metric(second)``, both on the same faces in each resample.
-
-    The systems differ at this level where 0 lies outside the interval. Arguments and errors as ``bootstrap``.
-    """
-    return _bootstrap([metric] * 2, [first, second], truth, groups, resamples, level, seed)
-
-
-def _bootstrap(
-    metrics: list[Metric],
-    predictions: list[Array],
-    truth: Array,
-    groups: Sequence[Any] | None,
-    resamples: int,
-    level: float,
-    seed: int,
-) -> Interval:
-    """Of the first metric, or of the first less the second."""
+    predictions = [prediction] if less is None else [prediction, less]
     faces = len(truth)
     if faces == 0 or any(len(prediction) != faces for prediction in predictions):
         raise DataError(f"bootstrap: {[len(p) for p in predictions]} predictions for {faces} faces")
@@ -137,7 +110,7 @@ def _bootstrap(
         of, number = _group_numbers(groups, faces)
 
     def figure(counts: npt.NDArray[np.int64] | None) -> npt.NDArray[np.float64]:
-        found = [_values(m, p, truth, counts) for m, p in zip(metrics, predictions, strict=True)]
+        found = [_values(metric, one, truth, counts) for one in predictions]
         return found[0] if len(found) == 1 else found[0] - found[1]
 
     every = np.concatenate([figure(counts[of]) for counts in _resampled(number, faces, resamples, seed)])

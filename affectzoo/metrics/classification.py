@@ -14,11 +14,10 @@ predicted as that class counts as wrong.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional as F
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from affectzoo.errors import DataError, LabelError
 from affectzoo.metrics.arrays import Array, as_tensor
@@ -360,30 +359,3 @@ def class_metrics(scores: Array, labels: Array, counts: Array | None = None) -> 
         auc_pr=area.precision_recall,
     )
     return ClassMetrics(*(values[0] for values in found)) if counts is None else found
-
-
-class KrippendorffsAlpha(MulticlassConfusionMatrix):
-    """Krippendorff's alpha as a metric to be updated batch by batch.
-
-    torchmetrics has the others: ``MulticlassCohenKappa``, ``MulticlassF1Score(top_k=2)``,
-    ``MulticlassAUROC``, ``MulticlassAveragePrecision``.
-    """
-
-    def __init__(self, num_classes: int, *, one_vs_rest: bool = False, **options: Any) -> None:
-        """Start at nothing seen.
-
-        Args:
-            num_classes: Classes.
-            one_vs_rest: The mean over each class that occurs against the rest, AffectNet's way, instead of
-                all classes together.
-            **options: As for torchmetrics' confusion matrix.
-        """
-        super().__init__(num_classes, **options)
-        self.one_vs_rest = one_vs_rest
-
-    def compute(self) -> torch.Tensor:
-        """Alpha, shape (); NaN where undefined."""
-        counts = super().compute()
-        if not self.one_vs_rest:
-            return krippendorffs_alpha(counts)
-        return krippendorffs_alpha(one_vs_rest(counts))[counts.sum(dim=1) > 0].nanmean()

@@ -32,7 +32,9 @@ class MetricName(NamedTuple):
 CLASS_METRICS: Mapping[str, MetricName] = MappingProxyType(
     {
         "accuracy": MetricName("share of faces whose class is right"),
-        "mean_diagonal": MetricName("mean of the recalls of the classes"),
+        "mean_diagonal": MetricName(
+            "mean of the recalls of the classes, the diagonal of RAF-DB's confusion matrix"
+        ),
         "f1": MetricName("mean of the F1 scores of the classes"),
         "weighted_f1": MetricName("mean of the F1 scores of the classes, weighted by their faces"),
         "f1_top2": MetricName(
@@ -85,6 +87,8 @@ _UPPER = {name: name.upper() for name in ("f1", "auc", "ccc", "pcc", "icc", "rms
 
 def title(metric: str) -> str:
     """Write a metric's name for people: ``CCC valence`` for ``ccc_valence``."""
+    if metric == "mean_diagonal":
+        return "balanced accuracy (mean diagonal)"
     return " ".join(_UPPER.get(word, word) for word in metric.split("_"))
 
 

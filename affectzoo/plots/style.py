@@ -21,7 +21,7 @@ PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9", "#7
 """Told apart also by those who see no red or green (Okabe and Ito), and a gray."""
 
 COLORS = dict(zip(("train", "valid", "test"), PALETTE, strict=False))
-"""Of each part."""
+"""Colors by part."""
 
 DPI = 120
 

@@ -22,7 +22,7 @@ KINDS = {"measured": (PALETTE[0], "o"), "published": (PALETTE[4], "s"), "claimed
 """Color and marker of each kind of result: measured here, by a paper, by the weights' own metadata."""
 
 FILL = PALETTE[5]
-"""Of the points of ``cost_figure``."""
+"""Areas of the points of ``cost_figure``."""
 
 SIDES = ((1, 0), (-1, 0), (0, 1), (0, -1), (1, 1), (1, -1), (-1, 1), (-1, -1))
 """Where names may stand beside their points, the best first."""

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from affectzoo.errors import UnknownNameError, WeightsError
 from affectzoo.registry import ARCHITECTURES
 from affectzoo.weights.meta import WeightsMeta
-from affectzoo.weights.parts import FILE_NAME, INDEX_NAME, MOST_FILES, check_part_name
+from affectzoo.weights.tensors import FILE_NAME
 from affectzoo.weights.untrusted import LIMIT, read_json
 
 CONFIG_NAME = "config.json"
 FORMAT = 1
-"""Of ``config.json``; a higher one is not understood here."""
+"""The format of ``config.json``; a higher one is not understood here."""
 
 CONFIG_LIMIT = 2 * LIMIT
 """Bytes of ``config.json``, which holds a model's description and some more."""
@@ -38,12 +37,12 @@ class Claim:
     Attributes:
         said_by: Who says it, for errors.
         meta: Their description.
-        sums: The sha256 of each file, by its name.
+        sha256: The file's.
     """
 
     said_by: str
     meta: WeightsMeta
-    sums: Mapping[str, str]
+    sha256: str
 
 
 def read_config(path: Path, where: str) -> Claim:
@@ -67,19 +66,14 @@ def read_config(path: Path, where: str) -> Claim:
         told = str(values.get("format"))[:20]
         raise WeightsError(f"{where} has format {told}, this affectzoo reads {FORMAT}: install a newer one")
     meta, sums = values.get("meta"), values.get("sha256")
-    if not isinstance(meta, dict) or not isinstance(sums, dict) or len(sums) > MOST_FILES:
-        raise WeightsError(f"{where} needs meta and the sha256 of 1 to {MOST_FILES} weights files")
-    for file, found in sums.items():
-        if file != INDEX_NAME:
-            check_part_name(file, where)
-        if not isinstance(found, str) or not re.fullmatch(r"[0-9a-f]{64}", found):
-            raise WeightsError(f"{where}: the sha256 of {file} is no 64 hex digits")
-    if set(sums) != {FILE_NAME} and (INDEX_NAME not in sums or FILE_NAME in sums):
-        raise WeightsError(f"{where} names neither {FILE_NAME} alone nor {INDEX_NAME} with its parts")
+    if not isinstance(meta, dict) or not isinstance(sums, dict) or set(sums) != {FILE_NAME}:
+        raise WeightsError(f"{where} needs meta and the sha256 of {FILE_NAME}, and of no other file")
+    if not isinstance(sums[FILE_NAME], str) or not re.fullmatch(r"[0-9a-f]{64}", sums[FILE_NAME]):
+        raise WeightsError(f"{where}: the sha256 of {FILE_NAME} is no 64 hex digits")
     described = WeightsMeta.from_dict(meta, where)
     if described.arch not in ARCHITECTURES:
         raise WeightsError(f"{where}: {UnknownNameError('architecture', described.arch, ARCHITECTURES)}")
-    return Claim(where, described, sums)
+    return Claim(where, described, sums[FILE_NAME])
 
 
 def contradiction(claim: Claim, meta: WeightsMeta) -> str | None:

@@ -6,10 +6,10 @@ import re
 from pathlib import Path
 
 from affectzoo.errors import WeightsError
-from affectzoo.files.fetch import LARGEST, HubFile, fetch_all, forget, newest
+from affectzoo.files.fetch import HubFile, fetch, forget, newest
 from affectzoo.files.guard import UnreachableError
 from affectzoo.store.config import CONFIG_LIMIT, CONFIG_NAME, Claim, read_config
-from affectzoo.weights.parts import FILE_NAME, INDEX_LIMIT, INDEX_NAME, files
+from affectzoo.weights.tensors import FILE_NAME
 
 HUB = "hf-hub:"
 """Begins the names of models on the Hub: ``hf-hub:OWNER/NAME[@REVISION]``."""
@@ -18,13 +18,13 @@ _HUB_NAME = re.compile(rf"{HUB}([\w.-]+/[\w.-]+)(?:@(\w[\w./+-]*))?", re.ASCII)
 
 
 def from_hub(name: str) -> tuple[Path, Claim]:
-    """Fetch the weights of a repository: all files from the commit that its branch or tag is at.
+    """Fetch the weights of a repository: both files from the commit that its branch or tag is at.
 
     Args:
         name: ``hf-hub:OWNER/NAME[@REVISION]``.
 
     Returns:
-        The weights file or index, and what ``config.json`` says of it.
+        The weights file, and what ``config.json`` says of it.
 
     Raises:
         WeightsError: It is no such name, its files cannot be had, or they are not of affectzoo.
@@ -42,18 +42,9 @@ def from_hub(name: str) -> tuple[Path, Claim]:
     commit = path.parent.name
     try:
         claim = read_config(path, f"{HUB}{repo_id}: {CONFIG_NAME}")
-        fetched = fetch_all(
-            [
-                HubFile(repo_id, file, commit, expected, INDEX_LIMIT if file == INDEX_NAME else LARGEST)
-                for file, expected in claim.sums.items()
-            ]
-        )
-        first = path.with_name(INDEX_NAME if INDEX_NAME in claim.sums else FILE_NAME)
-        if set(files(first)) != set(fetched):
-            raise WeightsError(f"{HUB}{repo_id}: {INDEX_NAME} names other files than {CONFIG_NAME}")
+        return fetch(HubFile(repo_id, FILE_NAME, commit, claim.sha256)), claim
     except UnreachableError:
         raise
     except WeightsError:
         forget(path)  # it may be what is damaged: the next try fetches it again
         raise
-    return first, claim

@@ -11,13 +11,12 @@ from affectzoo.registry import ARCHITECTURES
 from affectzoo.store.config import CONFIG_NAME, Claim, contradiction, read_config
 from affectzoo.store.entry import entries
 from affectzoo.store.hub import HUB, from_hub
-from affectzoo.weights.parts import FILE_NAME, INDEX_NAME, files, is_index
-from affectzoo.weights.tensors import read_meta
+from affectzoo.weights.tensors import FILE_NAME, read_meta
 
 
 @dataclass(frozen=True)
 class Location:
-    """A weights file or index and what is said of it elsewhere, which ``verify`` compares."""
+    """A weights file and what is said of it elsewhere, which ``verify`` compares."""
 
     path: Path
     claim: Claim | None = None
@@ -28,7 +27,7 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
 
     Args:
         name: ``arch.tag``; a tag alone when ``arch`` is given; ``hf-hub:OWNER/NAME[@REVISION]``; a
-            ``.safetensors`` file; or a folder that holds ``model.safetensors`` or an index, such as a run.
+            ``.safetensors`` file; or a folder that holds ``model.safetensors``, such as a run.
         arch: The architecture, where it is known already.
 
     Raises:
@@ -42,18 +41,17 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
     entry = known.get(f"{arch}.{name}") or known.get(str(name))
     path = Path(name).expanduser()
     if entry is not None:
-        return Location(entry.path, Claim(f"the entry {entry.name}", entry.meta, {entry.file: entry.sha256}))
+        return Location(entry.path, Claim(f"the entry {entry.name}", entry.meta, entry.sha256))
     if path.is_dir():
-        for file in (FILE_NAME, INDEX_NAME):
-            if (path / file).is_file():
-                return _local(path / file)
+        if (path / FILE_NAME).is_file():
+            return _local(path / FILE_NAME)
         raise WeightsError(
             f"{path}: the folder holds no {FILE_NAME}. A run has one once its training has ended; "
             "an unfinished run goes on with: affectzoo fit --config ... --ckpt_path "
             f"{path / 'checkpoints' / 'last.ckpt'}"
         )
     if path.is_file():
-        if path.suffix != ".safetensors" and not is_index(path):
+        if path.suffix != ".safetensors":
             raise WeightsError(f"{path}: only .safetensors files are read, never pickled ones")
         return _local(path)
     if str(name) in ARCHITECTURES:
@@ -68,42 +66,35 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
 
 
 def _local(path: Path) -> Location:
-    """A weights file or index; in a published folder, ``config.json`` beside it says what it must be.
+    """A weights file; in a published folder, ``config.json`` beside it says what it must be.
 
     In a run's folder, which has a ``config.yaml``, a file of that name is somebody else's.
     """
     config = path.with_name(CONFIG_NAME)
     is_run = path.with_name("config.yaml").is_file()
-    if path.name not in (FILE_NAME, INDEX_NAME) or is_run or not config.is_file():
+    if path.name != FILE_NAME or is_run or not config.is_file():
         return Location(path)
     return Location(path, read_config(config, str(config)))
 
 
 def verify(location: Location) -> None:
-    """Hold weights to what is said of them elsewhere: each file's sha256, and their description.
+    """Hold weights to what is said of them elsewhere: the file's sha256, and their description.
 
     Raises:
-        WeightsError: A file is missing or another one (both sums are named), or the descriptions differ (both
-            values are named).
+        WeightsError: The file is missing or another one (both sums are named), or the descriptions differ
+            (both values are named).
     """
     path, claim = location.path, location.claim
     if not path.is_file():
         raise WeightsError(f"{path}: the weights file is missing; reinstall affectzoo")
-    found = {file.name: file for file in files(path)}
     if claim is None:
         return
-    if found.keys() != claim.sums.keys():
+    other = wrong_sum(path, claim.sha256)
+    if other is not None:
         raise WeightsError(
-            f"{path}: {claim.said_by} names other weights files: {', '.join(sorted(claim.sums))}; "
-            f"here are {', '.join(sorted(found))}"
+            f"{path}: not the published weights: sha256 is {other}, expected {claim.sha256} by "
+            f"{claim.said_by}. The file was altered or damaged; install, fetch or publish it again"
         )
-    for name, expected in claim.sums.items():
-        other = wrong_sum(found[name], expected)
-        if other is not None:
-            raise WeightsError(
-                f"{found[name]}: not the published weights: sha256 is {other}, expected {expected} by "
-                f"{claim.said_by}. The file was altered or damaged; install, fetch or publish it again"
-            )
     told = contradiction(claim, read_meta(path))
     if told is not None:
         raise WeightsError(f"{path}: {told}. One of them was altered: install, fetch or publish it again")

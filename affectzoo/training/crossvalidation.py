@@ -20,6 +20,7 @@ from affectzoo.evaluation.crossvalidation import join_folds
 from affectzoo.evaluation.predictions import read_table
 from affectzoo.evaluation.record import Identity, predictions, records_of, write_record
 from affectzoo.files.writing import write_json, write_text
+from affectzoo.metrics.names import title as metric_title
 from affectzoo.training.recipes import check_recipe, recipe_path
 from affectzoo.weights import FILE_NAME
 
@@ -211,7 +212,7 @@ def summary_table(metrics: pd.DataFrame, title: str) -> Table:
     for name in metrics.columns:
         table.add_column(str(name).replace("_", " "), justify="right")
     for metric, row in metrics.iterrows():
-        table.add_row(str(metric).replace("_", " "), *(f"{value:.4f}" for value in row))
+        table.add_row(metric_title(str(metric)), *(f"{value:.4f}" for value in row))
     return table
 
 

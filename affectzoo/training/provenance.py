@@ -19,6 +19,7 @@ from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datasets.ids import ids, sketch, split_hash
 from affectzoo.errors import DataError
 from affectzoo.evaluation.measurement import Context
+from affectzoo.files.fetch import sha256
 from affectzoo.files.writing import write_text
 from affectzoo.models.base import AffectModel
 from affectzoo.weights import Training, WeightsMeta
@@ -132,7 +133,7 @@ def origin(trainer: pl.Trainer, model: AffectModel) -> Context:
 
 
 def _file_origin(spec: str, path: Path) -> Context:
-    return Context(spec=spec, meta=weights.read_meta(path), file_sum=weights.identity(path))
+    return Context(spec=spec, meta=weights.read_meta(path), file_sum=sha256(path))
 
 
 def _training(trainer: pl.Trainer) -> Training:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from affectzoo.errors import WeightsError
 from affectzoo.weights.meta import WeightsMeta
-from affectzoo.weights.parts import INDEX_NAME, MOST_FILES, is_index, read_index
 from affectzoo.weights.untrusted import LIMIT, parse
 
 if TYPE_CHECKING:
@@ -19,11 +17,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+FILE_NAME = "model.safetensors"
+"""What a folder of a model calls it."""
+
 GOLDEN = "golden."
 """Begins the names of tensors that are no weights but a test of them, see ``affectzoo.zoo.golden``."""
 
 _KEY = "affectzoo"
-_OWN_NAME = re.compile(r"model(-\d{5}-of-\d{5})?\.safetensors(\.index\.json)?")
 
 
 def read_meta(path: Path) -> WeightsMeta:
@@ -32,8 +32,7 @@ def read_meta(path: Path) -> WeightsMeta:
     Raises:
         WeightsError: The file is damaged, or was not written by affectzoo.
     """
-    metadata = read_index(path)[0] if is_index(path) else _read_metadata(path)
-    text = metadata.get(_KEY)
+    text = _read_metadata(path).get(_KEY)
     if not isinstance(text, str):
         raise WeightsError(
             f"{path}: the file does not say which model it is (no '{_KEY}' metadata); "
@@ -91,19 +90,11 @@ def _read(path: Path, wanted: Callable[[str], bool], read: Callable[[Any, str], 
     """Read tensors one by one: neither the file nor its float16 values are in memory as a whole."""
     from safetensors import SafetensorError, safe_open
 
-    parts = read_index(path)[1] if is_index(path) else {path: None}
-    found: dict[str, T] = {}
-    for part, expected in parts.items():
-        try:
-            with safe_open(part, framework="pt") as file:
-                names = set(file.keys())
-                found |= {name: read(file, name) for name in file.keys() if wanted(name)}
-        except (SafetensorError, OSError) as error:
-            raise WeightsError(f"{part}: no complete safetensors file ({error})") from None
-        if expected is not None and names != expected:
-            wrong = sorted(names ^ expected)
-            raise WeightsError(f"{part}: {path.name} does not say the same of {', '.join(wrong[:3])}")
-    return found
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: read(file, name) for name in file.keys() if wanted(name)}
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: no complete safetensors file ({error})") from None
 
 
 def write(
@@ -130,57 +121,7 @@ def write(
     if path.suffix != ".safetensors":
         raise WeightsError(f"{path}: not written: the names of weights files end in .safetensors")
     tensors = _checked(path, tensors, half=half) | _plain(golden or {})
-    _save(path, tensors, {_KEY: _text(path, meta)})
-
-
-def write_sharded(
-    folder: Path,
-    tensors: Mapping[str, torch.Tensor],
-    meta: WeightsMeta,
-    *,
-    limit: int,
-    half: bool = True,
-    golden: Mapping[str, torch.Tensor] | None = None,
-) -> list[Path]:
-    """Write weights into a folder, as one file where that is not too large, else as parts with an index.
-
-    Weights files that were in the folder before are replaced; a tensor larger than ``limit`` is a part.
-
-    Args:
-        folder: Where to.
-        tensors: The network's state.
-        meta: What it means.
-        limit: Bytes of tensors in one file.
-        half: Store floating tensors as float16.
-        golden: What ``affectzoo.zoo.golden.make`` returned for these weights, stored as it is.
-
-    Returns:
-        The files, the one to open first: ``model.safetensors``, or the index before its parts.
-
-    Raises:
-        WeightsError: As ``write``; or there would be more files than are read again.
-    """
-    from huggingface_hub import split_torch_state_dict_into_shards
-
-    ready = _checked(folder, tensors, half=half) | _plain(golden or {})
-    split = split_torch_state_dict_into_shards(ready, max_shard_size=limit)
-    parts = [folder / name for name in split.filename_to_tensors]
-    if len(parts) >= MOST_FILES:
-        raise WeightsError(
-            f"{folder}: not written: {len(parts)} files of {limit:,} bytes; give a higher limit"
-        )
-    text = _text(folder, meta)
-    for part in parts:
-        held = {name: ready[name] for name in split.filename_to_tensors[part.name]}
-        _save(part, held, {} if split.is_sharded else {_KEY: text})
-    if split.is_sharded:
-        index = {"metadata": {**split.metadata, _KEY: text}, "weight_map": split.tensor_to_filename}
-        parts.insert(0, folder / INDEX_NAME)
-        parts[0].write_text(json.dumps(index, indent=2, sort_keys=True) + "\n", encoding="utf-8")
-    for old in folder.iterdir():
-        if _OWN_NAME.fullmatch(old.name) and old not in parts:
-            old.unlink()
-    return parts
+    _save(path, tensors, {_KEY: _text(path, meta)})  # one entry: several would be in random order
 
 
 def _checked(where: Path, tensors: Mapping[str, torch.Tensor], *, half: bool) -> dict[str, torch.Tensor]:
@@ -222,8 +163,7 @@ def _save(path: Path, tensors: dict[str, torch.Tensor], metadata: Mapping[str, s
     try:
         part.touch()
         usual = part.stat().st_mode  # by the umask; save_file puts a file that only its owner reads there
-        told = dict(metadata) or {"format": "pt"}  # one entry: several would be in random order
-        save_file(tensors, part, metadata=told)
+        save_file(tensors, part, metadata=dict(metadata))
         part.chmod(usual)
         part.replace(path)
     finally:
@@ -233,7 +173,7 @@ def _save(path: Path, tensors: dict[str, torch.Tensor], metadata: Mapping[str, s
 def fingerprint(tensors: Mapping[str, torch.Tensor]) -> str:
     """The sha256 of names, shapes and values, the latter rounded to float16.
 
-    It is the same for a run's file and for its published forms: sealed, in parts, as float16 or float32.
+    It is the same for a run's file and for its published forms: sealed, as float16 or float32.
 
     Args:
         tensors: The network's state.

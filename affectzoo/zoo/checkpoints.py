@@ -31,14 +31,12 @@ class Checkpoint:
     """A checkpoint, read.
 
     Attributes:
-        tensors: By the file's names, in its order.
-        ordered: Whether that order is the network's; a ``.safetensors`` file has one of its own.
+        tensors: By the file's names.
         left_out: What else was in it, by name.
         meta: What it says of itself, where affectzoo wrote it.
     """
 
     tensors: Tensors
-    ordered: bool = True
     left_out: tuple[str, ...] = ()
     meta: WeightsMeta | None = None
 
@@ -75,7 +73,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
                     f"{path}: is in the zoo's format already; use it as it is, such as: "
                     f"affectzoo predict IMAGE --model {path}"
                 )
-            return Checkpoint({name: file.get_tensor(name) for name in file.keys()}, ordered=False)
+            return Checkpoint({name: file.get_tensor(name) for name in file.keys()})
     except (SafetensorError, OSError) as error:
         raise WeightsError(f"{path}: no complete safetensors file ({error})") from None
 

@@ -18,11 +18,6 @@ from affectzoo.cli.parser import COMMANDS
         ("predict x --batch-size 0", "--batch-size: '0': expected a whole number from 1"),
         ("features hog --limit many", "--limit: 'many': expected a whole number from 1"),
         (
-            "publish x --repo a/b --shard-size 3TB",
-            "--shard-size: '3TB': expected a size such as 500MB or 2GB",
-        ),
-        ("publish x --repo a/b --shard-size 0MB", "'0MB': expected a size such as"),
-        (
             "data prepare ferplus --root x --out y --workers -1",
             "--workers: '-1': expected a whole number from 0",
         ),

@@ -21,7 +21,7 @@ from affectzoo.datamodules.imbalance import resample_quadrants
 from affectzoo.datamodules.transforms import Face, FaceTransform
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, DataError, OptionError, WeightsError
-from affectzoo.evaluation.evaluate import evaluate
+from affectzoo.evaluation.evaluate import Pass, evaluate
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models import CNNGRU, CNNLSTM, ResNet18
 from affectzoo.modules import lightning_module
@@ -177,12 +177,12 @@ def test_evaluation_sees_each_frame_once_whatever_the_stride() -> None:
 def test_overlapping_windows_are_stitched_to_one_value_per_frame() -> None:
     model = CNNGRU(task="va", backbone="resnet18", landmarks=False, preprocess=Preprocess(size=32)).eval()
     index = clips(5)
-    record = evaluate(model, index, batch_size=2, window=4, stride=1)
+    record = evaluate(model, index, Pass(2, window=4, stride=1))
     assert record["faces"]["total"] == 5 and record["clips"]["clips"] == 1
     meta = replace(model.describe(), window=4, eval_window=5)
     model.meta = meta  # as weights of a run say: windows without being told
-    assert evaluate(model, index)["metrics"] == evaluate(model, index, window=5)["metrics"]
-    assert evaluate(model, index)["metrics"] != evaluate(model, index, window=0)["metrics"]
+    assert evaluate(model, index)["metrics"] == evaluate(model, index, Pass(window=5))["metrics"]
+    assert evaluate(model, index)["metrics"] != evaluate(model, index, Pass(window=0))["metrics"]
     data = module(window=4, eval_stride=1)
     data._index = replace(index, table=index.table.assign(split="test"))
     data.setup("test")

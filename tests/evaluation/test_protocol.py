@@ -24,16 +24,14 @@ from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, DataError, DataNotFoundError, EmptySplitError, UnknownNameError
 from affectzoo.evaluation.protocol import (
-    check_ids,
     compare,
     deviations,
-    deviations_of,
     faces,
     freeze,
     listing,
     markdown,
+    part_facts,
     read_ids,
-    write_ids,
 )
 from affectzoo.evaluation.protocols import PROTOCOLS, find_protocol
 from affectzoo.evaluation.source import read
@@ -112,10 +110,12 @@ def test_every_protocol_has_disjoint_parts_and_tests_each_face_once(name: str, c
     if protocol.folds > 1:
         everyone = [name for part in frozen["folds"][0]["parts"].values() for name in part["ids"]]
         assert sorted(tested) == sorted(everyone)
-    assert [d["equal"] for d in deviations(frozen)] == [
-        d["found"] in d["published"] for d in deviations(frozen)
+    assert [d["equal"] for d in deviations(protocol, frozen["folds"][0]["parts"])] == [
+        d["found"] in d["published"] for d in deviations(protocol, frozen["folds"][0]["parts"])
     ]
-    assert [(d["part"], d["what"]) for d in deviations(frozen)] == [p[:2] for p in protocol.published]
+    assert [(d["part"], d["what"]) for d in deviations(protocol, frozen["folds"][0]["parts"])] == [
+        p[:2] for p in protocol.published
+    ]
     assert compare(frozen, frozen) == [
         {"fold": f["fold"], "part": part, "equal": True, "missing": [], "extra": []}
         for f in frozen["folds"]
@@ -157,7 +157,10 @@ def test_affectnet_counts_faces_without_a_class_for_values_only(tmp_path: Path) 
         "affectnet_p0": 27,
     }
     own = freeze(PROTOCOLS["affectnet_p0"], roots)
-    assert [(d["what"], d["found"], d["equal"]) for d in deviations(own)] == [
+    assert [
+        (d["what"], d["found"], d["equal"])
+        for d in deviations(PROTOCOLS["affectnet_p0"], own["folds"][0]["parts"])
+    ] == [
         ("labelled", 24, False),
         ("faces", 27, False),
     ]
@@ -239,9 +242,10 @@ def test_round_trip_names_missing_and_extra_faces(tmp_path: Path) -> None:
     protocol = PROTOCOLS["ferplus"]
     root = write_ferplus(tmp_path / "ferplus")
     path = tmp_path / "ids.json"
-    written = write_ids(protocol, {"ferplus": root}, path)
-    assert json.loads(path.read_text(encoding="utf-8")) == read_ids(path) == written
-    assert all(result["equal"] for result in check_ids(path, {"ferplus": root}))
+    written = freeze(protocol, {"ferplus": root})
+    path.write_text(json.dumps(written))
+    assert read_ids(path) == written
+    assert all(result["equal"] for result in compare(written, freeze(protocol, {"ferplus": root})))
     assert str(tmp_path) not in path.read_text(encoding="utf-8")
 
     lines = (root / "FER2013Test" / "label.csv").read_text().splitlines()
@@ -249,7 +253,7 @@ def test_round_trip_names_missing_and_extra_faces(tmp_path: Path) -> None:
     lines.append(lines[0].replace(lines[0].partition(",")[0], "fer0009999.png"))
     shutil.copy(next((root / "FER2013Test").glob("*.png")), root / "FER2013Test" / "fer0009999.png")
     (root / "FER2013Test" / "label.csv").write_text("\n".join(lines) + "\n")
-    results = {result["part"]: result for result in check_ids(path, {"ferplus": root})}
+    results = {result["part"]: result for result in compare(written, freeze(protocol, {"ferplus": root}))}
     assert [part for part, result in results.items() if not result["equal"]] == ["test"]
     assert results["test"]["missing"] == [f"ferplus/FER2013Test/{lost}"]
     assert results["test"]["extra"] == ["ferplus/FER2013Test/fer0009999.png"]
@@ -264,7 +268,8 @@ def test_files_that_are_no_ids_or_were_altered_are_refused(tmp_path: Path, copie
     path.write_text('{"protocol": "ferpluss"}')
     with pytest.raises(UnknownNameError, match="did you mean ferplus"):
         read_ids(path)
-    frozen = write_ids(PROTOCOLS["ferplus"], copies("ferplus"), path)
+    frozen = freeze(PROTOCOLS["ferplus"], copies("ferplus"))
+    path.write_text(json.dumps(frozen))
     path.write_text(path.read_text().replace("fer0000057", "fer0000056"))
     with pytest.raises(DataError, match="altered, its hashes"):
         read_ids(path)
@@ -359,7 +364,7 @@ def test_command_freezes_and_compares(
         (["afewva_5folds"], "unknown protocol 'afewva_5folds': did you mean afewva_5fold"),
         (["afewva_5fold"], "needs afewva: say where it is, --root afewva=DIR"),
         (["--root", "x"], "say which protocol"),
-        (["afewva_to_semaine", "--root", "x"], "say of which data set, such as --root afewva=x"),
+        (["afewva_to_semaine", "--root", "x"], "expected NAME=DIR, such as afewva=x"),
         (["afewva_to_semaine", "--root", "semain=x"], "unknown data set 'semain': did you mean semaine"),
         (["afewva_5fold", "--root", "x", "--root", "y"], "there is already one for afewva, x"),
         (["ferplus", "--root", "afewva=x"], "ferplus is on ferplus, not on afewva"),
@@ -407,6 +412,9 @@ def test_a_copy_with_the_test_part_alone(tmp_path: Path) -> None:
         shutil.rmtree(root / name)
     parts = faces(protocol, {"ferplus": root}, testing=True)
     assert set(parts) == {"test"} and ids(parts["test"]) == expected
-    assert {told["part"] for told in deviations_of(protocol, parts)} <= {"test"}
+    assert {
+        told["part"]
+        for told in deviations(protocol, {name: part_facts(part) for name, part in parts.items()})
+    } <= {"test"}
     with pytest.raises(EmptySplitError, match="train"):
         faces(protocol, {"ferplus": root})

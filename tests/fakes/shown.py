@@ -9,7 +9,7 @@ from typing import Any
 from affectzoo.evaluation.evaluate import evaluation_table
 from affectzoo.evaluation.record import Identity, claim, misfit
 from affectzoo.hub.cards.results import results_of
-from affectzoo.hub.portable import public_key, public_record
+from affectzoo.hub.public_records import public_key, public_record
 from affectzoo.leaderboard.page import html, leaderboard, markdown
 from fakes.records import make_record, make_value_record
 

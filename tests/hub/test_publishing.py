@@ -256,18 +256,6 @@ def test_float32_is_exact_and_float16_is_the_rounding(tmp_path: Path) -> None:
     assert sums[0] == sums[1]
 
 
-def test_parts(run: Path, tmp_path: Path) -> None:
-    folder = built(run, tmp_path / "out", shard_size=1_000_000).folder
-    names = sorted(path.name for path in folder.glob("model*"))
-    parts = [f"model-0000{i}-of-0000{len(names) - 1}.safetensors" for i in range(1, len(names))]
-    assert len(parts) >= 3 and names == [*parts, "model.safetensors.index.json"]
-    config = json.loads((folder / "config.json").read_text())
-    assert config["sha256"] == {name: fetch.sha256(folder / name) for name in names}
-    assert same(affectzoo.load(folder), affectzoo.load(run))
-    whole = built(folder, tmp_path / "whole").folder
-    assert contents(whole) == contents(built(run, tmp_path / "at once", shard_size=10**9).folder)
-
-
 def test_the_same_makes_the_same_bytes(run: Path, tmp_path: Path) -> None:
     records = [board(tmp_path / "board", own_record(run))]
     first = contents(built(run, tmp_path / "first", records=records).folder)
@@ -449,7 +437,7 @@ def test_tensors(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["runs"]
 
 
-@pytest.mark.parametrize("options", [{"half": False}, {"half": True}, {"shard_size": 10**6}])
+@pytest.mark.parametrize("options", [{"half": False}, {"half": True}])
 @pytest.mark.parametrize("half", [True, False])
 def test_what_fails_its_own_self_test_is_never_sealed_anew(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, half: bool, options: dict[str, Any]
@@ -553,9 +541,8 @@ def test_what_is_no_model(tmp_path: Path) -> None:
 
 def test_an_older_build_is_replaced_and_other_folders_are_not(run: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    built(run, out, shard_size=1_000_000)
     built(run, out)
-    assert [path.name for path in out.glob("model*")] == ["model.safetensors"]
+    built(run, out)
     (out / "notes.txt").write_text("mine")
     with pytest.raises(AffectZooError, match=r"did not write: notes\.txt\. Name a new"):
         built(run, out)
@@ -633,12 +620,14 @@ def test_one_commit_and_then_none(hub: FakeHub, folder: Path) -> None:
 def test_only_what_changed_is_sent_and_what_is_gone_is_deleted(
     hub: FakeHub, run: Path, tmp_path: Path
 ) -> None:
-    publish(built(run, tmp_path / "out", shard_size=1_000_000).folder, REPO)
+    folder = built(run, tmp_path / "out", half=False).folder
+    (folder / "records" / "old.json").write_text("{}")
+    publish(folder, REPO)
     hub.log.clear()
     folder = built(run, tmp_path / "out").folder
     done = publish(folder, REPO)
-    assert done.sent == ("config.json", "model.safetensors")
-    assert done.deleted[-1] == "model.safetensors.index.json" and len(done.deleted) > 3
+    assert {"config.json", "model.safetensors"} <= set(done.sent)
+    assert done.deleted == ("records/old.json",)
     assert held(hub) == contents(folder)
     assert len(hub.requests("PUT")) == 1 and len(hub.requests("POST", "*/commit/*")) == 1
 
@@ -807,10 +796,10 @@ def words(run: Path, *more: str) -> list[str]:
 def test_a_dry_run_needs_no_network(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out"
     with FakeHub() as hub:
-        assert main(words(run, "--dry-run", "--out", str(out), "--full", "--shard-size", "2MB")) == 0
+        assert main(words(run, "--dry-run", "--out", str(out), "--full")) == 0
         assert not hub.log
     told = capsys.readouterr().out
-    assert "nothing private" in told and "model-00001-of-" in told
+    assert "nothing private" in told and "model.safetensors" in told
     assert f"nothing was uploaded (--dry-run); it is in {out}" in told.replace("\n", "")
     assert not weights.is_half(store.locate(out).path)
     assert main(words(run, "--dry-run")) == 0
@@ -839,7 +828,7 @@ def test_faults_of_the_command(run: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "--license MIT: expected SUBJECT=TERMS" in capsys.readouterr().err
     assert main(["publish", str(run), "--repo", REPO]) == 1
     assert "1 of 9 checks failed:\n  licenses: no terms of weights, code" in capsys.readouterr().err
-    for wrong in (["--shard-size", "big"], ["--shard-size", "0"], ["--half", "--full"]):
+    for wrong in (["--shard-size", "2GB"], ["--half", "--full"]):
         with pytest.raises(SystemExit, match="2"):
             main(words(run, *wrong))
 

@@ -75,11 +75,8 @@ def answers(model: AffectModel) -> list[torch.Tensor]:
     return [value for value in output if value is not None]
 
 
-@pytest.mark.parametrize("shard_size", [None, 300_000], ids=["one file", "in parts"])
 @pytest.mark.parametrize("name", MODELS)
-def test_round_trip(
-    name: str, shard_size: int | None, hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_round_trip(name: str, hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     arch, options, training = MODELS[name]
     folder = run(tmp_path / "run", arch, options, training)
     if name == "clips":
@@ -89,9 +86,7 @@ def test_round_trip(
         task = Task(find_protocol("ferplus_valid"), {"ferplus": write_ferplus(tmp_path / "data")})
     (before,) = benchmark([task], [system(f"net={folder}")], tmp_path / "board")
     (record,) = (tmp_path / "board" / "records").iterdir()
-    built = build(
-        folder, tmp_path / "built", repo="lab/net", records=[record], license=TERMS, shard_size=shard_size
-    )
+    built = build(folder, tmp_path / "built", repo="lab/net", records=[record], license=TERMS)
     address = publish(built.folder, "lab/net", tag="v1")
     assert address.commit == hub.repos["lab/net"].head
 

@@ -17,7 +17,7 @@ from fakes.records import make_value_record
 import affectzoo
 from affectzoo.datamodules.dataset import ground_truth
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.evaluation.evaluate import evaluate, evaluation_table, write_evaluation
+from affectzoo.evaluation.evaluate import Pass, evaluate, evaluation_table, write_evaluation
 from affectzoo.evaluation.measurement import measurement
 from affectzoo.evaluation.predictions import read_table
 from affectzoo.evaluation.record import read_records
@@ -162,7 +162,7 @@ def clips_of_faces() -> FaceIndex:
 def test_evaluation_reports_faces_and_clips() -> None:
     model = affectzoo.create_model("dlp_cnn_s", task="multitask", labels="rafdb7", clip_rule="vote").eval()
     index = clips_of_faces()
-    record = evaluate(model, index, batch_size=3)
+    record = evaluate(model, index, Pass(3))
     assert record["faces"]["total"] == 8 and sum(map(sum, record["confusion"])) == 8
     clips = record["clips"]
     assert clips["clips"] == 2 and clips["rule"] == "vote"

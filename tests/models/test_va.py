@@ -16,7 +16,7 @@ from affectzoo import weights
 from affectzoo.datamodules import FERPlus
 from affectzoo.datasets.index import FaceIndex, one_hot
 from affectzoo.errors import AffectZooError, LabelError, UnknownNameError, WeightsError
-from affectzoo.evaluation.evaluate import evaluate, evaluation_table
+from affectzoo.evaluation.evaluate import Pass, evaluate, evaluation_table
 from affectzoo.inference.prediction import predict
 from affectzoo.labels import SPACES
 from affectzoo.losses.va import ccc, ccc_loss, mse_loss
@@ -178,7 +178,7 @@ def test_every_task_builds_trains_and_reloads(
     output = model(torch.randn(2, 1, 48, 48))
     sizes = [None if head is None else head.shape[1] for head in (output.expression, output.va)]
     assert tuple(sizes) == outputs
-    record = evaluate(model, faces, batch_size=5)
+    record = evaluate(model, faces, Pass(5))
     counts = record["faces"]["annotated"]
     assert ("ccc" in record["metrics"]) == (outputs[1] == 2) and ("confusion" in record) == bool(outputs[0])
     assert counts == {name: 8 for name in counts}, "a third of the faces lacks it"

@@ -41,7 +41,7 @@ LBP_BINS = 59
 
 GABOR_SCALES, GABOR_ORIENTATIONS = 5, 8
 GABOR_FREQUENCY = 0.25
-"""Of the finest scale, cycles per pixel; each further one is lower by the factor sqrt(2)."""
+"""Frequency of the finest scale, cycles per pixel; each further one is lower by the factor sqrt(2)."""
 
 FIDUCIAL = (*range(17, 27), 30, 31, 35, *range(36, 48), *range(48, 60))
 """The 37 points of ``shape`` among the 68 of iBUG: brows, nose tip and wings, eyes, outer lips."""

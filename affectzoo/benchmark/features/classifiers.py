@@ -11,7 +11,7 @@ Before all of them, features are scaled (``features.scaling``). No constant is s
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import Any, Self
 
 import numpy as np
@@ -23,18 +23,19 @@ from affectzoo.errors import AffectZooError, UnknownNameError
 Array = npt.NDArray[Any]
 
 
-class Classifier(ABC):
+class Classifier:
     """What decides by scaled features: on classes (``scores``) or values (``values``)."""
 
-    def __init__(self, seed: int = 0) -> None:
+    def __init__(self, name: str, seed: int = 0) -> None:
         """Nothing is fitted yet.
 
         Args:
+            name: One of ``CLASSIFIERS``.
             seed: Of the solver's order; the same seed gives the same result.
         """
-        self.seed = seed
+        self.name = name
+        self._estimator = CLASSIFIERS[name](seed)
 
-    @abstractmethod
     def fit(self, features: Array, targets: Array, classes: int = 0) -> Self:
         """Learn from training faces.
 
@@ -46,6 +47,19 @@ class Classifier(ABC):
         Raises:
             AffectZooError: Targets are missing or out of range, or all faces are of one class.
         """
+        targets = np.asarray(targets, np.float64 if self.name == "svr" else None)
+        if self.name == "svr":
+            wrong, fault = ~np.isfinite(targets).all(axis=1), "lack valence or arousal"
+        else:
+            wrong = (targets < 0) | (targets >= classes)
+            fault = f"have a class outside 0..{classes - 1}"
+        if wrong.any():
+            raise AffectZooError(f"{wrong.sum()} of {len(targets)} training faces {fault}")
+        self._classes, self._seen = classes, np.unique(targets)
+        if len(self._seen) < 2 and self.name != "svr":
+            raise AffectZooError("the training faces are all of one class, there is nothing to tell apart")
+        self._estimator.fit(features, targets)
+        return self
 
     def scores(self, features: Array) -> Array:
         """Decision values of faces, shape (N, C): the highest is the prediction.
@@ -55,7 +69,14 @@ class Classifier(ABC):
         Raises:
             AffectZooError: This one gives values.
         """
-        raise AffectZooError("svr gives valence and arousal, not classes; choose svm or lda")
+        if self.name == "svr":
+            raise AffectZooError("svr gives valence and arousal, not classes; choose svm or lda")
+        found = self._estimator.decision_function(features)
+        if found.ndim == 1:  # of two classes, one column
+            found = np.column_stack([-found, found])
+        every = np.full((len(features), self._classes), found.min(initial=0) - 1)
+        every[:, self._seen] = found
+        return every
 
     def values(self, features: Array) -> Array:
         """Valence and arousal of faces, shape (N, 2), in [-1, 1].
@@ -63,100 +84,53 @@ class Classifier(ABC):
         Raises:
             AffectZooError: This one gives classes.
         """
-        raise AffectZooError("svm and lda give classes, not valence and arousal; choose svr")
+        if self.name != "svr":
+            raise AffectZooError("svm and lda give classes, not valence and arousal; choose svr")
+        found: Array = np.clip(self._estimator.predict(features), -1, 1)
+        return found
 
 
-class _ClassScores(Classifier):
-    """What ``svm`` and ``lda`` share: classes without training faces."""
-
-    def fit(self, features: Array, targets: Array, classes: int = 0) -> Self:
-        """See ``Classifier``."""
-        labels = np.asarray(targets)
-        wrong = int(((labels < 0) | (labels >= classes)).sum())
-        if wrong:
-            raise AffectZooError(
-                f"{wrong} of {len(labels)} training faces have a class outside 0..{classes - 1}"
-            )
-        self.classes = classes
-        self.seen = np.unique(labels)
-        if len(self.seen) < 2:
-            raise AffectZooError("the training faces are all of one class, there is nothing to tell apart")
-        self._fit(features, labels)
-        return self
-
-    def scores(self, features: Array) -> Array:
-        """See ``Classifier``."""
-        found = self._scores(features)
-        every = np.full((len(features), self.classes), found.min(initial=0) - 1)
-        every[:, self.seen] = found
-        return every
-
-    @abstractmethod
-    def _fit(self, scaled: Array, labels: Array) -> None: ...
-
-    @abstractmethod
-    def _scores(self, scaled: Array) -> Array:
-        """Decision values for the classes that were seen, shape (N, seen)."""
-
-
-class SVM(_ClassScores):
-    """Linear SVMs, one for each two classes; a class's score is its votes and, within 1/3, its confidence.
+def _svm(seed: int) -> Any:
+    """Make linear SVMs, one for each two classes; a score is a class's votes and, within 1/3, its confidence.
 
     The loss is LIBLINEAR's squared hinge. With the hinge of eq. 7 of Li and Deng, C = 1 finds fewer of the
     rare classes, which count as much as the others in the metric of that paper.
     """
-
-    def _fit(self, scaled: Array, labels: Array) -> None:
-        one = library("sklearn.svm").LinearSVC(C=1.0, dual=True, random_state=self.seed)
-        self._votes = library("sklearn.multiclass").OneVsOneClassifier(one).fit(scaled, labels)
-
-    def _scores(self, scaled: Array) -> Array:
-        found: Array = self._votes.decision_function(scaled)
-        return found if found.ndim == 2 else np.column_stack([-found, found])  # of two classes, one column
+    one = library("sklearn.svm").LinearSVC(C=1.0, dual=True, random_state=seed)
+    return library("sklearn.multiclass").OneVsOneClassifier(one)
 
 
-class LDA(_ClassScores):
+class _NearestByLDA:
     """LDA, then the nearest training face; a class's score is minus the distance of its nearest one.
 
     The covariance within classes is shrunk (Ledoit and Wolf), so that there may be more features than faces.
     """
 
-    def _fit(self, scaled: Array, labels: Array) -> None:
+    def fit(self, features: Array, labels: Array) -> None:
         analysis = library("sklearn.discriminant_analysis").LinearDiscriminantAnalysis
-        neighbours = library("sklearn.neighbors").NearestNeighbors
-        self._lda = analysis(solver="eigen", shrinkage="auto").fit(scaled, labels)
-        places = self._lda.transform(scaled)
-        self._nearest = [neighbours(n_neighbors=1).fit(places[labels == name]) for name in self.seen]
+        neighbors = library("sklearn.neighbors").NearestNeighbors
+        self._lda = analysis(solver="eigen", shrinkage="auto").fit(features, labels)
+        places = self._lda.transform(features)
+        self._nearest = [neighbors(n_neighbors=1).fit(places[labels == name]) for name in np.unique(labels)]
 
-    def _scores(self, scaled: Array) -> Array:
-        places = self._lda.transform(scaled)
+    def decision_function(self, features: Array) -> Array:
+        places = self._lda.transform(features)
         return -np.column_stack([faces.kneighbors(places)[0] for faces in self._nearest])
 
 
-class SVR(Classifier):
-    """Linear SVRs, one for valence and one for arousal; squared loss beyond 0.1, LIBLINEAR's defaults."""
-
-    def fit(self, features: Array, targets: Array, classes: int = 0) -> Self:
-        """See ``Classifier``."""
-        values = np.asarray(targets, np.float64)
-        unknown = int((~np.isfinite(values)).any(axis=1).sum())
-        if unknown:
-            raise AffectZooError(f"{unknown} of {len(values)} training faces lack valence or arousal")
-        loss = "squared_epsilon_insensitive"
-        one = library("sklearn.svm").LinearSVR(
-            epsilon=0.1, C=1.0, loss=loss, dual=True, random_state=self.seed
-        )
-        self._both = library("sklearn.multioutput").MultiOutputRegressor(one).fit(features, values)
-        return self
-
-    def values(self, features: Array) -> Array:
-        """See ``Classifier``."""
-        found: Array = np.clip(self._both.predict(features), -1, 1)
-        return found
+def _svr(seed: int) -> Any:
+    """Make linear SVRs for valence and for arousal; squared loss beyond 0.1, LIBLINEAR's defaults."""
+    loss = "squared_epsilon_insensitive"
+    one = library("sklearn.svm").LinearSVR(epsilon=0.1, C=1.0, loss=loss, dual=True, random_state=seed)
+    return library("sklearn.multioutput").MultiOutputRegressor(one)
 
 
-CLASSIFIERS: dict[str, type[Classifier]] = {"svm": SVM, "lda": LDA, "svr": SVR}
-"""The classifiers by name."""
+CLASSIFIERS: Mapping[str, Callable[[int], Any]] = {
+    "svm": _svm,
+    "lda": lambda seed: _NearestByLDA(),
+    "svr": _svr,
+}
+"""What makes each one's estimator, by name."""
 
 
 def classifier(name: str, seed: int = 0) -> Classifier:
@@ -171,4 +145,4 @@ def classifier(name: str, seed: int = 0) -> Classifier:
     """
     if name not in CLASSIFIERS:
         raise UnknownNameError("classifier", name, CLASSIFIERS)
-    return CLASSIFIERS[name](seed)
+    return Classifier(name, seed)

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from affectzoo.errors import AffectZooError, UnknownNameError
-from affectzoo.evaluation.evaluate import Progress, outputs
+from affectzoo.evaluation.evaluate import Pass, Progress, outputs
 
 if TYPE_CHECKING:
     from affectzoo.benchmark.features.extraction import Floats, Rows
@@ -61,15 +61,8 @@ class Layer:
             UnknownNameError: The model has no such layer; near matches are listed.
             AffectZooError: The layer does not say one thing of each face.
         """
-        answers = outputs(
-            self.model,
-            index,
-            self.batch_size,
-            window=self.window,
-            stride=self.stride,
-            on_unreadable=on_unreadable,
-            progress=progress,
-        )
+        how = Pass(self.batch_size, self.window, self.stride, on_unreadable, progress)
+        answers = outputs(self.model, index, how)
         with _watched(self.model, self.name) as seen:
             for output, batch in answers:
                 found = (

@@ -23,7 +23,7 @@ from affectzoo.console import print_json, stderr, stdout
 from affectzoo.datasets.ids import ids
 from affectzoo.datatools.stats import QUADRANTS
 from affectzoo.errors import AffectZooError
-from affectzoo.evaluation.source import options, read
+from affectzoo.evaluation.source import options, read, roots
 from affectzoo.files.writing import try_writing, writing
 from affectzoo.labels import CODES
 from affectzoo.plots import features_figure
@@ -154,11 +154,9 @@ def command(args: argparse.Namespace) -> None:
         return
     if args.data is None or args.out is None:
         raise AffectZooError("say which faces, --data NAME=DIR, and where to write, --out DIR")
-    name, equals, folder = args.data.partition("=")
-    if not equals:
-        raise AffectZooError(f"--data {args.data}: expected NAME=DIR, such as ferplus=DIR")
+    ((name, folder),) = roots("--data", [args.data]).items()
     given = {"landmarks": extractor.landmarks, **options(args.set)}
-    index = read(name, Path(folder), **given).part(args.split)
+    index = read(name, folder, **given).part(args.split)
     index = index.rows(index.drawn(args.limit)).with_landmarks(extractor.landmarks)
     written = [args.out / "features.parquet", args.out / "features.png"]
     for path in written:

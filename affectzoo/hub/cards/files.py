@@ -13,7 +13,7 @@ from affectzoo.evaluation.record import Identity, misfit, read_record
 from affectzoo.hub.cards.card import render, render_untrained
 from affectzoo.hub.cards.facts import CardFacts
 from affectzoo.hub.cards.prose import read_prose
-from affectzoo.hub.portable import portable_command, public_key, public_record
+from affectzoo.hub.public_records import portable_command, public_key, public_record
 from affectzoo.store import ASSETS
 from affectzoo.zoo.listing import architectures
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from affectzoo.hub.portable import portable_command
+from affectzoo.hub.public_records import portable_command
 from affectzoo.leaderboard.board import board
 from affectzoo.leaderboard.groups import ON_TEST, Entry, Group, at, entries, groups
 from affectzoo.leaderboard.tables import Cell, Column, Figure, Table, make_table

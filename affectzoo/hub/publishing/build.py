@@ -21,6 +21,7 @@ from affectzoo.hub.cards.files import kept_records
 from affectzoo.hub.cards.metadata import LICENSES
 from affectzoo.hub.cards.prose import read_prose
 from affectzoo.hub.privacy import own_names, public_recipe, public_training, traces
+from affectzoo.hub.public_records import published_records, record_path
 from affectzoo.hub.publishing.face import show_golden
 from affectzoo.hub.publishing.files import (
     CARD_NAME,
@@ -31,7 +32,6 @@ from affectzoo.hub.publishing.files import (
     size,
     write_json,
 )
-from affectzoo.hub.publishing.records import published_records, record_path
 from affectzoo.zoo import golden
 from affectzoo.zoo.sealing import copy_sealed, load_tested
 
@@ -82,7 +82,6 @@ def build(
     records: Sequence[Path] = (),
     license: Mapping[str, str] | None = None,
     half: bool = True,
-    shard_size: int | None = None,
 ) -> Built:
     """Write a model's published form; the folder is there only when all checks have passed.
 
@@ -94,7 +93,6 @@ def build(
         records: Records of a benchmark of these weights, or folders of benchmarks that have some.
         license: Terms by subject, such as weights, beside or instead of those that the weights name.
         half: Store floating tensors as float16.
-        shard_size: Bytes of tensors in one weights file; by default there is one file.
 
     Raises:
         WeightsError: There are no such weights, or they are damaged.
@@ -103,7 +101,7 @@ def build(
     folder = folder.expanduser()
     if folder.exists():
         own_files(folder)
-    draft = _Draft(model, folder, repo, records, license or {}, half, shard_size)
+    draft = _Draft(model, folder, repo, records, license or {}, half)
     with new_folder(folder) as place:
         checks = draft.write(place)
         failed = [f"{check.name}: {check.told}" for check in checks if not check.passed]
@@ -129,7 +127,6 @@ class _Draft:
         given: Sequence[Path],
         license: Mapping[str, str],
         half: bool,
-        shard_size: int | None,
     ) -> None:
         location = store.locate(model)
         store.verify(location)
@@ -144,7 +141,6 @@ class _Draft:
         self.repo = repo
         self.given = [*given, *kept_records(str(model))]
         self.half = half
-        self.shard_size = shard_size
         self.records: list[dict[str, Any]] = []
         old = next((p for p in (folder / CARD_NAME, self.beside / CARD_NAME) if p.is_file()), None)
         self.prose = {} if old is None else read_prose(old.read_text(encoding="utf-8"), str(old))
@@ -250,22 +246,12 @@ class _Draft:
     def _weights(self) -> str:
         path = self.place / weights.FILE_NAME
         copy_sealed(self.source, path, self.meta, half=self.half)
-        if self.shard_size is not None:
-            weights.write_sharded(
-                self.place,
-                self.tensors,
-                self.meta,
-                limit=self.shard_size,
-                half=self.half,
-                golden=weights.read_golden(path),
-            )
-        files = weights.files(store.locate(self.place).path)
         kind = "float16" if self.half else "float32"
-        return f"{len(self.tensors)} tensors, finite as {kind}, {size(*files)}, files: {len(files)}"
+        return f"{len(self.tensors)} tensors, finite as {kind}, {size(path)}"
 
     def _fresh_load(self) -> str:
         """Load the folder, which refuses tensors of anything else and tests the golden face."""
-        path = store.locate(self.place).path
+        path = self.place / weights.FILE_NAME
         self.model = load_tested(path)
         stored = weights.read_golden(path)
         extra = sorted(set(stored) - set(golden.make(self.model)))
@@ -275,8 +261,8 @@ class _Draft:
         return f"the golden face's answers are the file's, within {golden.TOLERANCE}"
 
     def _card(self) -> str:
-        files = weights.files(store.locate(self.place).path)
-        sums = {file.name: fetch.sha256(file) for file in files}
+        path = self.place / weights.FILE_NAME
+        sums = {path.name: fetch.sha256(path)}
         parameters = sum(parameter.numel() for parameter in self.model.parameters())
         versions = {LIBRARY: __version__, "torch": str(torch.__version__)}
         recipe = RECIPE_NAME if (self.place / RECIPE_NAME).is_file() else None
@@ -297,7 +283,7 @@ class _Draft:
             repo=self.repo,
             sha256=sums,
             parameters=parameters,
-            size=sum(file.stat().st_size for file in files),
+            size=path.stat().st_size,
             records=self.records,
             prose=self.prose,
             versions=versions,

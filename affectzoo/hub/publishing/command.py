@@ -34,7 +34,6 @@ def command(args: argparse.Namespace) -> None:
             records=args.record,
             license=dict(map(_terms, args.license)),
             half=args.half,
-            shard_size=args.shard_size,
         )
         console.print(_checks_table(built))
         if args.dry_run:

@@ -19,7 +19,7 @@ LIBRARY = "affectzoo"
 
 OURS = re.compile(
     r"README\.md|config\.json|recipe\.yaml|golden\.(png|json)|records/[^/]+\.json"
-    r"|model(-\d{5}-of-\d{5})?\.safetensors|model\.safetensors\.index\.json"
+    r"|model\.safetensors"
 )
 """Paths of the files that a published model may have."""
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -14,14 +13,16 @@ from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files import fetch
 from affectzoo.labels import SPACES, LabelSpace, label_space
+from affectzoo.models.inference import inference
 from affectzoo.registry import architecture
 from affectzoo.weights import WeightsMeta, license_terms
 from affectzoo.zoo.checkpoints import Tensors, read_checkpoint
-from affectzoo.zoo.importing.matching import Pair, match
-from affectzoo.zoo.importing.reference import answers, compare
+from affectzoo.zoo.importing.placing import Names, Pair, place
 from affectzoo.zoo.importing.report import ImportReport
-from affectzoo.zoo.importing.rules import Rule
 from affectzoo.zoo.loading import described
+
+if TYPE_CHECKING:
+    from affectzoo.models.base import AffectModel
 
 
 def import_checkpoint(
@@ -30,7 +31,7 @@ def import_checkpoint(
     *,
     task: str | None = None,
     labels: Sequence[str] | str | LabelSpace | None = None,
-    rules: Sequence[Rule] = (),
+    mapping: Names | None = None,
     arguments: Mapping[str, Any] | None = None,
     preprocess: Preprocess | None = None,
     license: Mapping[str, str] | None = None,
@@ -45,15 +46,14 @@ def import_checkpoint(
         task: What it predicts, see ``affectzoo.create_model``; by default the expression. For ``va`` the
             checkpoint's outputs must be valence and arousal, in this order.
         labels: What the outputs mean, in their order; never reordered.
-        rules: Go before what is found without them.
+        mapping: What beginnings of names become, see ``placing``; goes before what is found without it.
         arguments: Of the architecture, such as ``head_units``.
         preprocess: How the network's faces are prepared; by default the architecture's own.
         license: Terms by subject: weights, code, starting weights, images, labels.
 
     Raises:
         AffectZooError: An option is wrong.
-        WeightsError: The checkpoint cannot be read, holds values that are not finite, or a known network's
-            outputs are not reproduced.
+        WeightsError: The checkpoint cannot be read, or holds values that are not finite.
     """
     path = Path(path).expanduser()
     license = license_terms(license or {})
@@ -63,7 +63,7 @@ def import_checkpoint(
         options = {
             "task": task,
             "labels": labels,
-            "map": rules,
+            "map": mapping,
             "set": arguments,
             "preprocess": preprocess,
         }
@@ -79,12 +79,16 @@ def import_checkpoint(
     if len(source) > len(checkpoint.tensors):
         notes.append("Batch norm's counts of batches, which old checkpoints lack, are 0; nothing uses them.")
     own = model.network_state()
-    matching = match(_shapes(source), _shapes(own), rules, meta.arch, ordered=checkpoint.ordered)
-    notes_of_import = {
-        "imported_from": path.name,
-        "sha256": fetch.sha256(path),
-        "mapping": dict(Counter(pair.how for pair in matching.mapped)),
-    }
+    places = place(source, own, mapping or {}, meta.arch)
+    pairs = [
+        Pair(old, new, tuple(source[old].shape), tuple(own[new].shape)) for old, new in places.items() if new
+    ]
+    taken = {pair.new for pair in pairs}
+    missing = {name: tuple(tensor.shape) for name, tensor in own.items() if name not in taken}
+    unexpected = {name: tuple(tensor.shape) for name, tensor in source.items() if name not in places}
+    misshapen = tuple(pair for pair in pairs if not pair.fits)
+    complete = not (missing or unexpected or misshapen)
+    notes_of_import = {"imported_from": path.name, "sha256": fetch.sha256(path)}
     meta = replace(
         meta,
         arguments=model.arguments,
@@ -92,24 +96,36 @@ def import_checkpoint(
         training=replace(meta.training, notes={**meta.training.notes, **notes_of_import}),
         license=license,
     )
-    if matching.complete:
-        tensors = {pair.new: _values(source[pair.old], own[pair.new], pair) for pair in matching.mapped}
+    if complete:
+        tensors = {pair.new: _values(source[pair.old], own[pair.new], pair) for pair in pairs}
         model.load_state_dict(tensors, assign=True)
         model.to("cpu").eval()
-        outputs = answers(model)
-        if checkpoint.meta is None:
-            notes.append(compare(meta.arch, source, *outputs))
+        _check_size(model)
     return ImportReport(
         source=path,
         meta=meta,
-        mapped=matching.mapped,
-        missing=matching.new,
-        unexpected=matching.old,
-        misshapen=matching.misshapen,
-        left_out=(*checkpoint.left_out, *matching.left_out),
+        mapped=tuple(pair for pair in pairs if pair.fits),
+        missing=missing,
+        unexpected=unexpected,
+        misshapen=misshapen,
+        left_out=(*checkpoint.left_out, *(old for old, new in places.items() if new is None)),
         notes=tuple(notes),
-        model=model if matching.complete else None,
+        model=model if complete else None,
     )
+
+
+def _check_size(model: AffectModel) -> None:
+    """Refuse faces of a size or color that the network cannot take."""
+    size, channels = model.preprocess.size, model.preprocess.channels
+    points = torch.zeros(1, model.landmarks, 2) if model.landmarks else None
+    try:
+        with inference(model):
+            model(torch.zeros(1, channels, size, size), points)
+    except RuntimeError as error:
+        told = str(error).partition("\n")[0]
+        raise AffectZooError(
+            f"preprocess: {model.arch} cannot take {channels} x {size} x {size} faces ({told})"
+        ) from None
 
 
 def _refuse_options(path: Path, meta: WeightsMeta, arch: str | None, given: Sequence[str]) -> None:
@@ -176,10 +192,6 @@ def _with_counters(tensors: Tensors) -> Tensors:
         if layer != name and f"{layer}num_batches_tracked" not in tensors:
             ready[f"{layer}num_batches_tracked"] = torch.zeros((), dtype=torch.long)
     return ready
-
-
-def _shapes(tensors: Tensors) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in tensors.items()}
 
 
 def _values(tensor: torch.Tensor, own: torch.Tensor, pair: Pair) -> torch.Tensor:

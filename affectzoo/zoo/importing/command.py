@@ -6,7 +6,6 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
@@ -16,8 +15,8 @@ from affectzoo.errors import AffectZooError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.registry import architecture
 from affectzoo.zoo.importing.checkpoint import import_checkpoint
+from affectzoo.zoo.importing.placing import parse_mapping
 from affectzoo.zoo.importing.report import ImportReport, check_out
-from affectzoo.zoo.importing.rules import Rule, read_rules
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -43,7 +42,7 @@ def command(args: argparse.Namespace) -> None:
         args.arch,
         task=args.task,
         labels=args.labels,
-        rules=[rule for text in args.map for rule in _rules(text)],
+        mapping=parse_mapping(args.map),
         arguments=values,
         preprocess=_preprocess(args.arch, args.preprocess),
         license=dict(_pairs("--license", args.license, str)),
@@ -70,9 +69,9 @@ def command(args: argparse.Namespace) -> None:
 def _table(report: ImportReport) -> Table:
     from rich.table import Table
 
-    table = Table("old name", "new name", "shape", "by", title=f"{report.source.name} as {report.meta.arch}")
+    table = Table("old name", "new name", "shape", title=f"{report.source.name} as {report.meta.arch}")
     for pair in report.mapped:
-        table.add_row(pair.old, pair.new, " x ".join(map(str, pair.shape)), pair.how)
+        table.add_row(pair.old, pair.new, " x ".join(map(str, pair.shape)))
     return table
 
 
@@ -85,13 +84,6 @@ def _pairs(option: str, texts: Sequence[str], read: Callable[[str], Any]) -> Ite
             yield key, read(value)
         except yaml.YAMLError:
             raise AffectZooError(f"{option} {text}: the value is no YAML") from None
-
-
-def _rules(text: str) -> list[Rule]:
-    old, equals, new = text.partition("=")
-    if not equals:
-        return read_rules(Path(text))
-    return [Rule.prefix(old, None if new == "-" else new)]
 
 
 def _preprocess(arch: str | None, texts: Sequence[str]) -> Preprocess | None:

@@ -6,8 +6,8 @@ identities apart; Aff-Wild's VGG-Face CNN and CNN-GRU start from it. Users fetch
 - MatConvNet's ``.mat``: ``layers`` or ``net.layers``, each with ``name`` and ``weights`` = {filters, biases}
   or ``filters`` and ``biases``; filters are height x width x inputs x outputs. ``averageImage`` below
   ``meta.normalization`` or ``normalization`` is the mean, one color or an image;
-- state dicts, ``.pth`` or ``.pt``, of the conversions that ``NAMINGS`` lists, also below ``state_dict`` and
-  with names that begin with ``module.``.
+- state dicts, ``.pth`` or ``.pt``, with the authors' names (``conv1_1``, ``conv_1_1``, ``fc6``, also below
+  ``features`` and ``fc``) or torchvision's, also below ``state_dict`` and ``module.``.
 
 All take pixels of 0..255 with one mean color subtracted. The MatConvNet model reads RGB, the Torch and Caffe
 ones BGR; what is written reads RGB.
@@ -15,6 +15,7 @@ ones BGR; what is written reads RGB.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -45,50 +46,15 @@ LICENSE = {
 _FETCH = "fetch it again from https://www.robots.ox.ac.uk/~vgg/software/vgg_face/ or where it came from"
 
 
-@dataclass(frozen=True)
-class Naming:
-    """What a conversion calls the layers.
-
-    Attributes:
-        conv: Name of a convolution, with the fields ``block`` and ``place`` in it (both from 1), ``before``
-            (how many stand before it in its block) and ``index`` (among all modules: a ReLU follows each
-            convolution, a pooling ends each block).
-        fc: Name of the first fully connected layer, fc6.
-        last: Name of the layer that tells identities apart, fc8.
-        color: The order in which it reads colors; ``None`` where conversions of both orders use the names.
-        unit_range: Whether it takes pixels of 0..1, with the mean and filters to match.
-    """
-
-    conv: str
-    fc: str
-    last: str
-    color: Color | None = None
-    unit_range: bool = False
-
-    def convs(self, blocks: vgg.Blocks) -> list[str]:
-        """Names of the convolutions in order."""
-        names, index = [], 0
-        for number, block in enumerate(blocks, 1):
-            for before in range(len(block)):
-                fields = {"block": number, "place": before + 1, "before": before, "index": index}
-                names.append(self.conv.format(**fields))
-                index += 2
-            index += 1
-        return names
-
-
-PUBLISHED = Naming("conv{block}_{place}", "fc6", "fc8")
-"""The authors' own names: in the .mat files, pytorch-mcn (RGB) and conversions of the Caffe model (BGR)."""
-NAMINGS = (
-    PUBLISHED,
-    # From the authors' Torch model VGG_FACE.t7, which reads BGR: prlz77/vgg-face.pytorch, chi0tzp/PyVGGFace.
-    Naming("conv_{block}_{place}", "fc6", "fc8", "bgr"),
-    Naming("features.conv_{block}_{place}", "fc.fc6", "fc.fc8", "bgr"),
-    # Loaded into torchvision's VGG-16, from either.
-    Naming("features.{index}", "classifier.0", "classifier.6"),
-    # claudio-unipv/vggface-pytorch: of unnamed source, first filters times 255.
-    Naming("conv{block}.convs.{before}", "fc1", "fc3", unit_range=True),
-)
+def _torchvision_names() -> dict[str, str]:
+    """What the layers are called where they were loaded into torchvision's VGG-16, and by the authors."""
+    names, index = {"classifier.0": "fc6", "classifier.6": "fc8"}, 0
+    for number, block in enumerate(vgg.LAYOUT_16, 1):
+        for place in range(1, len(block) + 1):
+            names[f"features.{index}"] = f"conv{number}_{place}"
+            index += 2  # a ReLU follows
+        index += 1  # a pooling ends the block
+    return names
 
 
 @dataclass(frozen=True)
@@ -96,14 +62,12 @@ class Source:
     """A published file, read.
 
     Attributes:
-        tensors: By ``LAYER.weight`` and ``LAYER.bias``, axes in torch's order.
-        naming: What its layers are called.
+        tensors: By ``LAYER.weight`` and ``LAYER.bias`` with the authors' names, axes in torch's order.
         color: The order in which it reads colors, where the file tells.
         mean: The mean color in the order that the file reads, 0..255; ``None`` where it holds none.
     """
 
     tensors: Mapping[str, torch.Tensor]
-    naming: Naming
     color: Color | None
     mean: tuple[float, ...] | None = None
 
@@ -187,11 +151,11 @@ def _fresh_layers(model: vgg.VGGFace) -> tuple[str, ...]:
 
 
 def _check_identities(source: Source, path: Path) -> None:
-    bias = source.tensors.get(f"{source.naming.last}.bias")
+    bias = source.tensors.get("fc8.bias")
     if bias is not None and bias.numel() != IDENTITIES:
         raise WeightsError(
-            f"{path}: {source.naming.last} has {bias.numel():,} outputs, VGG-Face has {IDENTITIES:,}: "
-            "another network (1,000: ImageNet's VGG-16; vgg16 takes it by --model.backbone_weights imagenet)"
+            f"{path}: fc8 has {bias.numel():,} outputs, VGG-Face has {IDENTITIES:,}: another network (1,000: "
+            "ImageNet's VGG-16; vgg16 takes it by --model.backbone_weights imagenet)"
         )
 
 
@@ -199,10 +163,9 @@ def _reads_bgr(source: Source, color: str, path: Path) -> bool:
     told = source.color if color == "auto" else color
     if told is None:
         raise WeightsError(
-            f"{path}: the file does not tell whether it reads RGB or BGR; conversions with layers called "
-            f"'{source.naming.convs(vgg.LAYOUT_16)[0]}' exist of both. Say which: --color rgb where it comes "
-            "from the MatConvNet model (as pytorch-mcn's vgg_face_dag.pth), --color bgr where from the Torch "
-            "or Caffe model (in Python color='rgb' or 'bgr')"
+            f"{path}: the file does not tell whether it reads RGB or BGR. Say which: --color rgb where it "
+            "comes from the MatConvNet model (as pytorch-mcn's vgg_face_dag.pth), --color bgr where from the "
+            "Torch or Caffe model (in Python color='rgb' or 'bgr')"
         )
     return told == "bgr"
 
@@ -222,19 +185,18 @@ def fill(trunk: vgg.VGGTrunk, source: Source, blocks: vgg.Blocks, *, bgr: bool, 
         WeightsError: A layer is missing, has another shape, or values that a weights file cannot hold.
     """
     convs = [layer for layer in trunk.features if isinstance(layer, nn.Conv2d)]
-    for number, (own, name) in enumerate(zip(convs, source.naming.convs(blocks), strict=True)):
+    names = [f"conv{b}_{i}" for b, block in enumerate(blocks, 1) for i in range(1, len(block) + 1)]
+    for own, name in zip(convs, names, strict=True):
         weight = _take(source, f"{name}.weight", where, tuple(own.weight.shape))
-        if number == 0:
-            weight = weight.flip(1) if bgr else weight
-            weight = weight / 255 if source.naming.unit_range else weight
+        weight = weight.flip(1) if bgr and name == names[0] else weight
         bias = _take(source, f"{name}.bias", where, (own.out_channels,))
         own.load_state_dict({"weight": weight, "bias": bias})
     first = next(layer for layer in trunk.fc if isinstance(layer, nn.Linear))
     pooled = (blocks[-1][-1], vgg.GRID, vgg.GRID)
     inputs, units = pooled[0] * vgg.GRID**2, first.out_features
-    weight = _take(source, f"{source.naming.fc}.weight", where, (units, inputs), (units, *pooled))
+    weight = _take(source, "fc6.weight", where, (units, inputs), (units, *pooled))
     first.weight[:, :inputs].view(weight.shape).copy_(weight)
-    first.bias.copy_(_take(source, f"{source.naming.fc}.bias", where, (units,)))
+    first.bias.copy_(_take(source, "fc6.bias", where, (units,)))
 
 
 def _take(source: Source, name: str, where: str, *shapes: tuple[int, ...]) -> torch.Tensor:
@@ -313,7 +275,7 @@ def _read_mat(path: Path) -> Source:
     # MATLAB reads images as RGB. A network imported without turning its colors has its mean turned, too:
     # skin is redder than blue.
     color: Color | None = "rgb" if mean is None or mean[0] > mean[2] else None
-    return Source(tensors, PUBLISHED, color, mean)
+    return Source(tensors, color, mean)
 
 
 def _field(holder: Any, names: str) -> Any:
@@ -348,16 +310,20 @@ def _mean(values: Any, path: Path) -> tuple[float, ...] | None:
 
 
 def _read_state(path: Path) -> Source:
-    tensors = {name.removeprefix("module."): t for name, t in read_checkpoint(path).tensors.items()}
-    for naming in NAMINGS:
-        if f"{naming.convs(vgg.LAYOUT_16)[0]}.weight" in tensors:
-            return Source(tensors, naming, naming.color)
-    names = list(tensors)
-    found = (
-        f"tensors called {', '.join(names[:3])}{', ...' if len(names) > 3 else ''}" if names else "no tensors"
-    )
-    expected = " or ".join(f"{naming.convs(vgg.LAYOUT_16)[0]}.weight" for naming in NAMINGS)
-    raise WeightsError(f"{path}: holds {found}; expected the first to be called {expected}")
+    found = {name.removeprefix("module."): t for name, t in read_checkpoint(path).tensors.items()}
+    theirs = _torchvision_names()
+    tensors = {}
+    for name, tensor in found.items():
+        layer, _, leaf = name.rpartition(".")
+        plain = re.sub(r"(?:features\.|fc\.)?(conv)_?(\d_\d)|(?:fc\.)(fc\d)", r"\1\2\3", layer)
+        tensors[f"{theirs.get(layer, plain)}.{leaf}"] = tensor
+    if "conv1_1.weight" not in tensors:
+        raise WeightsError(
+            f"{path}: holds {len(found)} tensors, first {', '.join(list(found)[:3])}; expected one called "
+            "conv1_1.weight, conv_1_1.weight or features.0.weight"
+        )
+    torch_model = any(re.search(r"conv_\d_\d", name) for name in found)  # its conversions keep its colors
+    return Source(tensors, "bgr" if torch_model else None)
 
 
 def _short(error: Exception) -> str:

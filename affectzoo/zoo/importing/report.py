@@ -14,7 +14,7 @@ import torch
 from affectzoo import weights
 from affectzoo.errors import WeightsError
 from affectzoo.weights import WeightsMeta
-from affectzoo.zoo.importing.matching import Pair
+from affectzoo.zoo.importing.placing import Pair
 from affectzoo.zoo.loading import seal
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ class ImportReport:
         missing: The network's tensors that the checkpoint has not, with shapes.
         unexpected: The checkpoint's tensors that have no place, with shapes.
         misshapen: Tensors whose place has another shape.
-        left_out: What the checkpoint holds beside the network, and what rules exclude.
+        left_out: What the checkpoint holds beside the network, and what the mapping leaves out.
         notes: What was assumed, in sentences.
         model: With the imported weights, in evaluation mode; ``None`` unless all is in its place.
     """

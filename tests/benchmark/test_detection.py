@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from affectzoo.benchmark import found as module
-from affectzoo.benchmark.found import detected, match, overlap
+from affectzoo.benchmark import detection as module
+from affectzoo.benchmark.detection import detected, match, overlap
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import DetectorError
 from affectzoo.faces.detect import Detection, ReadyCrop

@@ -8,7 +8,7 @@ import pytest
 from fakes.records import make_record
 
 from affectzoo.errors import AffectZooError
-from affectzoo.hub.portable import portable_command, public_key, public_record
+from affectzoo.hub.public_records import portable_command, public_key, public_record
 
 
 @pytest.mark.parametrize(
