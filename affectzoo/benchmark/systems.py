@@ -32,7 +32,7 @@ from affectzoo.benchmark.features.deep import Layer
 from affectzoo.benchmark.features.extraction import Extractor
 from affectzoo.benchmark.features.scaling import PCA_FACES, WIDE, WIDE_SHARE, Reduction, learn_scaling, scaled
 from affectzoo.benchmark.folds import Fold
-from affectzoo.datasets.ids import ids, shared, split_hash
+from affectzoo.datasets.ids import OWN, data_sets, ids, shared, split_hash, told_apart
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.evaluation import protocols
@@ -138,8 +138,8 @@ class Weights:
         """Return why they are not to be tested under a protocol, else ``None``."""
         if self.by_fold and protocol.folds == 1:
             return f"{self.spec} names a model for each fold, and {protocol.name} has no folds"
-        own = self.meta().training.data
-        if self.by_fold or own != protocol.test.dataset:
+        own = protocol.test.dataset
+        if self.by_fold or own not in data_sets(self.meta().training.data) or own in OWN:
             return None
         if protocol.folds > 1:
             return (
@@ -157,11 +157,12 @@ class Weights:
             WeightsError: They were trained on them, or for another fold.
         """
         name, training = self.name(fold.number), self.meta(fold.number).training
-        if training.data != fold.test.dataset:
+        if fold.test.dataset not in data_sets(training.data):
             return
-        if training.train_hash == fold.hash:
+        known = training.train_sketch or ""
+        if training.train_hash == fold.hash and not (known and fold.test.dataset in OWN):
             raise WeightsError(f"{name} was trained on the very faces that {fold.protocol.name} tests on")
-        if seen := shared(training.train_sketch or "", ids(fold.test)):
+        if seen := shared(known, told_apart(fold.test)):
             raise WeightsError(
                 f"{name} was trained on faces that {fold.protocol.name} tests on: {len(seen)} or more of "
                 f"{len(fold.test)}, such as {seen[0]}"

@@ -6,6 +6,8 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from affectzoo.errors import DataError
@@ -29,6 +31,9 @@ _SUM = 6
 SEVERAL = frozenset({"expw", "table"})
 """Data sets whose images may show several faces, which their boxes tell apart."""
 
+OWN = frozenset({"folder", "table"})
+"""Data sets of one's own: the same names may be other images in another folder."""
+
 
 def ids(index: FaceIndex) -> list[str]:
     """An id for each face, in order, the same in every part of the data set that it is in.
@@ -40,17 +45,52 @@ def ids(index: FaceIndex) -> list[str]:
     Raises:
         DataError: Two faces have the same.
     """
-    columns = (index.table[name] for name in ("path", "clip", "frame", "box"))
-    found = [_id(index.dataset, *row) for row in zip(*columns, strict=True)]
+    if "id" in index.table:  # of joined data sets
+        return index.table["id"].to_list()
+    columns = (index.table[name] for name in ("clip", "frame", "box"))
+    found = [_id(index.dataset, *row) for row in zip(_files(index), *columns, strict=True)]
     if len(set(found)) < len(found):
         twice = next(name for name, times in Counter(found).items() if times > 1)
         raise DataError(f"{index.root}: two faces have the id {twice}; is the copy unpacked twice?")
     return found
 
 
+def _files(index: FaceIndex) -> list[str]:
+    """Each face's file; of a prepared crop the one that it was cut from."""
+    columns = (index.table[name] for name in ("path", "original", "box"))
+    several = index.dataset in SEVERAL
+    return [
+        path if original is None or (several and box is not None) else re.sub(r", frame \d+$", "", original)
+        for path, original, box in zip(*columns, strict=True)
+    ]
+
+
 def split_hash(names: Iterable[str]) -> str:
     """SHA-256 of ids, whatever their order: equal hashes mean equal faces."""
     return hashlib.sha256("\n".join(sorted(names)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def told_apart(index: FaceIndex) -> list[str]:
+    """Ids for ``sketch`` and ``shared``; of one's own data with the size of each file, as names say little.
+
+    Raises:
+        DataError: Two faces have the same id.
+    """
+    pairs = zip(ids(index), index.table["path"], strict=True)
+    size = cache(lambda path: _size(index.root / path))
+    return [f"{name}, {size(path)} bytes" if name.partition("/")[0] in OWN else name for name, path in pairs]
+
+
+def data_sets(told: str | None) -> list[str]:
+    """The data sets that weights were trained on, by what they say of them."""
+    return (told or "").split("+")
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
 
 
 def sketch(names: Iterable[str], most: int = 2048) -> str:
@@ -63,7 +103,7 @@ def sketch(names: Iterable[str], most: int = 2048) -> str:
         names: The ids.
         most: How many sums to keep.
     """
-    sums = sorted({hashlib.sha256(name.encode()).digest()[:_SUM] for name in names})
+    sums = sorted({_sum(name) for name in names})
     return b"".join(sums[:most]).hex()
 
 
@@ -79,7 +119,12 @@ def shared(told: str, names: Iterable[str]) -> list[str]:
     except ValueError:
         return []
     kept = {raw[start : start + _SUM] for start in range(0, len(raw), _SUM)}
-    return [name for name in names if hashlib.sha256(name.encode()).digest()[:_SUM] in kept]
+    return [name for name in names if _sum(name) in kept]
+
+
+def _sum(name: str) -> bytes:
+    """The beginning of an id's SHA-256; names of files need not be UTF-8."""
+    return hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:_SUM]
 
 
 def truth_hash(index: FaceIndex) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from affectzoo.datasets.ids import ids
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import DataError, LabelError, OptionError
 
@@ -24,7 +25,7 @@ def join(root: Path, parts: Mapping[str, FaceIndex]) -> FaceIndex:
     Raises:
         OptionError: No data set is named, or one lies outside ``root``.
         LabelError: A data set labels faces with classes that the first one lacks.
-        DataError: Faces of two data sets have different numbers of landmarks.
+        DataError: Faces of two data sets have different numbers of landmarks, or two of one have one id.
     """
     if not parts:
         raise OptionError("data.parts names no data set, expected such as {ferplus: {}, rafdb: {}}")
@@ -53,8 +54,11 @@ def join(root: Path, parts: Mapping[str, FaceIndex]) -> FaceIndex:
 
 
 def _placed(name: str, index: FaceIndex, folder: Path) -> pd.DataFrame:
-    """The table with paths below the common folder, subjects and clips named after their data set."""
-    table = index.table.copy()
+    """The table with paths below the common folder, subjects and clips named after their data set.
+
+    The faces keep the ids that they have in their own data set, in a column of its own.
+    """
+    table = index.table.assign(id=ids(index))
     table["path"] = [None if path is None else str(folder / path) for path in table["path"]]
     for column in ("subject", "clip"):
         table[column] = [None if value is None else f"{name}/{value}" for value in table[column]]

@@ -16,7 +16,7 @@ from affectzoo.console import print_json, stdout
 from affectzoo.datasets.index import SPLITS
 from affectzoo.errors import UnreadableImageError
 from affectzoo.files.videos import read_picture
-from affectzoo.files.writing import write_json
+from affectzoo.files.writing import try_writing, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -238,12 +238,13 @@ def command(args: argparse.Namespace) -> None:
     """Run ``affectzoo data stats``."""
     from affectzoo.evaluation.source import options, read
 
+    if args.out is not None:
+        try_writing(args.out / "stats.json")
     # some readers read landmarks only for a model that takes them
     index = read(args.name, args.root, **{"landmarks": 68, **options(args.set)})
     found = statistics(index)
     written: list[Path] = []
     if args.out is not None:
-        args.out.mkdir(parents=True, exist_ok=True)
         written = [args.out / "stats.json", *figures(index, found, args.out)]
         write_json(written[0], found)
     if args.json:

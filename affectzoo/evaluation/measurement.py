@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 import pandas as pd
 
-from affectzoo.datasets.ids import ids, shared, split_hash, truth_hash
+from affectzoo.datasets.ids import data_sets, ids, shared, split_hash, told_apart, truth_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import DataError
 from affectzoo.evaluation.machine import hardware, versions
@@ -111,7 +111,7 @@ def measurement(
     spec = context.spec or model.arch
     name = context.name or spec
     told = [facts["tensors_sha256"], facts["preprocess"], protocol["truth"], protocol["task"], options]
-    seen = shared(trained.train_sketch or "", names)
+    seen = shared(trained.train_sketch, told_apart(counted)) if trained.train_sketch else []
     record = {
         "key": record_key(f"{index.dataset}_{context.split}_split", name, told),
         "system": name,
@@ -247,7 +247,7 @@ def epoch_facts(training: Training, dataset: str, faces_hash: str, on_test_part:
     on_test: bool | None = False
     if rule is None:
         on_test = None
-    elif not rule.startswith("last") and training.data == dataset:
+    elif not rule.startswith("last") and dataset in data_sets(training.data):
         chosen_on = training.valid_hash
         on_test = (
             True if chosen_on == faces_hash else False if chosen_on is not None and on_test_part else None

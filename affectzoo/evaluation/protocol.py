@@ -20,7 +20,7 @@ from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.errors import AffectZooError, DataError, EmptySplitError
 from affectzoo.evaluation.protocols import EPOCHS, PROTOCOLS, Protocol, Source, find_protocol
 from affectzoo.evaluation.source import read, roots
-from affectzoo.files.writing import write_text
+from affectzoo.files.writing import try_writing, write_text
 
 if TYPE_CHECKING:
     import argparse
@@ -244,6 +244,8 @@ def command(args: argparse.Namespace) -> None:
         console.print(_listing_table())
         return
     protocol = find_protocol(args.name)
+    if args.out is not None:
+        try_writing(args.out)
     frozen = None if args.compare is None else read_ids(args.compare)
     here = freeze(protocol, roots("--root", args.root, protocol.datasets))
     results = [] if frozen is None else compare(frozen, here)

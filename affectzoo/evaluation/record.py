@@ -95,12 +95,18 @@ def record_key(tested: str, name: str, told: Any) -> str:
 
     Args:
         tested: The protocol, or data set and split.
-        name: The system's.
-        told: All that the figures depend on, JSON-ready.
+        name: The system's; of a path, the run's folder or the file alone names the record.
+        told: All that the figures depend on, JSON-ready; it tells systems of one name apart.
     """
     digest = hashlib.sha256(json.dumps(told).encode()).hexdigest()[:8]
-    letters = (letter if letter.isalnum() or letter in "._-+" else "-" for letter in name)
+    letters = (letter if letter.isalnum() or letter in "._-+" else "-" for letter in _last_part(name))
     return f"{tested}-{''.join(letters)[-60:]}-{digest}"
+
+
+def _last_part(name: str) -> str:
+    """Return what a path is called without the folders above it: a run goes by its folder's name."""
+    path = Path(name.replace("/fold_{fold}", ""))
+    return (path.parent.parent if path.parent.name == "checkpoints" else path).name or name
 
 
 def predictions(out: Path, record: Mapping[str, Any]) -> Path:

@@ -190,9 +190,15 @@ class Preprocess:
         """
         height, width = image.shape[:2]
         x0, y0, x1, y1 = (0, 0, width, height) if box is None else box
+        edge = max(x1 - x0, y1 - y0)
+        if edge < 1 and x0 < x1 and y0 < y1:
+            raise OptionError(
+                f"face box {x0:g}, {y0:g}, {x1:g}, {y1:g} is smaller than a pixel: pixels of the image are "
+                "expected, these look like shares of its width and height"
+            )
         if x0 < x1 and y0 < y1 and x0 < width and y0 < height and x1 > 0 and y1 > 0:
             margin = 0.0 if box is None else self.margin
-            side = max(1, round(max(x1 - x0, y1 - y0) * (1 + margin)))
+            side = max(1, round(edge * (1 + margin)))
             x, y = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
             if x < width and y < height and x + side > 0 and y + side > 0:
                 return Region(x, y, side)

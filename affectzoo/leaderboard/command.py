@@ -17,6 +17,7 @@ from affectzoo.evaluation import source
 from affectzoo.evaluation.protocols import PROTOCOLS, find_protocol
 from affectzoo.evaluation.record import read_records
 from affectzoo.faces.detect import make_detector
+from affectzoo.files.writing import try_writing
 from affectzoo.leaderboard.board import board
 from affectzoo.leaderboard.groups import Group, groups
 from affectzoo.leaderboard.report import report
@@ -41,6 +42,7 @@ def command(args: argparse.Namespace) -> None:
 
     tasks = _tasks(args)
     systems = _systems(args, tasks)
+    try_writing(args.out / "leaderboard.md")
     screen = stderr()
     try:
         with Progress(console=screen, transient=True) as bars:

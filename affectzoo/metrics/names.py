@@ -38,7 +38,8 @@ CLASS_METRICS: Mapping[str, MetricName] = MappingProxyType(
         "f1": MetricName("mean of the F1 scores of the classes"),
         "weighted_f1": MetricName("mean of the F1 scores of the classes, weighted by their faces"),
         "f1_top2": MetricName(
-            "the same where either of the two highest scores may be right", needs_scores=True
+            "mean of the F1 scores of the classes, where either of the two highest scores may be right",
+            needs_scores=True,
         ),
         "kappa": MetricName("mean of Cohen's kappa of each class against the rest", -1.0),
         "alpha": MetricName("mean of Krippendorff's alpha of each class against the rest", -1.0),

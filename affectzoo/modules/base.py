@@ -114,6 +114,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
             raise WeightsError("the checkpoint was not written by affectzoo")
         meta = WeightsMeta.from_dict(checkpoint["affectzoo"], "the checkpoint")
         self.check_meta(meta, "the checkpoint")
+        self.drawn_head, self.starts_trained = False, True
         if self._trainer is not None and self.trainer.state.fn == "fit":
             total = self.trainer.estimated_stepping_batches
             resuming.go_on(checkpoint, self.schedule, self.optimizer.build(self.trunk, self.heads), total)
@@ -123,21 +124,9 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
 
         Raises:
             LabelError: They do not.
-            OptionError: Layers are frozen at their random start, a head that was never trained is to be
-                measured, or the data serve single faces to a model of windows, or the reverse.
+            OptionError: The data serve single faces to a model of windows, or the reverse.
             EmptySplitError: No training face is labeled for one of the tasks.
         """
-        frozen = any(not parameter.requires_grad for parameter in self.trunk.parameters())
-        if stage == "fit" and frozen and not self.starts_trained and self.trainer.ckpt_path is None:
-            raise OptionError(
-                f"{self.arch}: frozen layers would keep their random start: name --model.weights (or --model."
-                "backbone_weights imagenet, where there are some), or train all: --model.frozen none"
-            )
-        if self.trainer.state.fn != "fit" and self.drawn_head and self.trainer.ckpt_path is None:
-            raise OptionError(
-                f"{self.arch}: its head is freshly drawn (new_head), so there is nothing to measure: name "
-                "trained weights of these classes without new_head, or --ckpt_path"
-            )
         self._check_window(stage)
         self.trunk.to(memory_format=torch.channels_last)
         data = getattr(self.trainer, "datamodule", None)
@@ -172,9 +161,38 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         if stage == "fit":
             self.trained_window = int(data.eval_window)  # type: ignore[union-attr]
 
+    def on_fit_start(self) -> None:
+        """Refuse to train over frozen layers that are random, once a checkpoint would have been read.
+
+        Raises:
+            OptionError: Layers are frozen at their random start.
+        """
+        frozen = any(not parameter.requires_grad for parameter in self.trunk.parameters())
+        if frozen and not self.starts_trained:
+            raise OptionError(
+                f"{self.arch}: frozen layers would keep their random start: name --model.weights (or --model."
+                "backbone_weights imagenet, where there are some), or train all: --model.frozen none"
+            )
+
+    def on_validation_start(self) -> None:
+        """Refuse to measure a head that was never trained, once a checkpoint would have been read.
+
+        Raises:
+            OptionError: The head is freshly drawn.
+        """
+        if self.trainer.state.fn != "fit" and self.drawn_head:
+            raise OptionError(
+                f"{self.arch}: its head is freshly drawn (new_head), so there is nothing to measure: name "
+                "trained weights of these classes without new_head, or --ckpt_path"
+            )
+
+    def on_test_start(self) -> None:
+        """See ``on_validation_start``."""
+        self.on_validation_start()
+
     def on_fit_end(self) -> None:
-        """Note that the head has been trained."""
-        self.drawn_head = False
+        """Note that the network has been trained."""
+        self.drawn_head, self.starts_trained = False, True
 
     def loss_terms(self, output: AffectOutput, batch: Batch) -> dict[str, torch.Tensor]:
         """The losses of a batch by name, each with its factor; their sum is what training lowers."""

@@ -18,13 +18,14 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from affectzoo.errors import AffectZooError, OptionError
+from affectzoo.files.writing import try_writing
 from affectzoo.store import entries
 from affectzoo.training.checkpoints import FOLDER, LAST, BestCheckpoint, DurableCheckpointIO, LastCheckpoint
 from affectzoo.training.finite import FiniteTraining
 from affectzoo.training.monitor import check_monitors
 from affectzoo.training.recipes import check_recipe, recipe_path
 from affectzoo.training.report import RunReport
-from affectzoo.training.runs import CONFIG, Run, claim, claim_numbered
+from affectzoo.training.runs import CLAIM, CONFIG, Run, claim, claim_numbered
 from affectzoo.training.stopping import stopped
 
 MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy"}
@@ -127,10 +128,9 @@ class ZooCLI(LightningCLI):
         else:
             callbacks.append(LastCheckpoint())
         self.trainer_defaults = {"callbacks": [*callbacks, FiniteTraining()]}
-        if self.subcommand != "fit" and config.get("ckpt_path") is None and "init_args" in config.model:
-            config.model.init_args.new_head = False  # measures what the weights hold, never a head drawn here
         if self.subcommand != "fit":
             config.verbose = False  # RunReport shows the results
+            _settle_evaluation(config)
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Make the trainer, once model and data are made and the run's folder is claimed.
@@ -189,6 +189,7 @@ class ZooCLI(LightningCLI):
             run = claim(given, self.command, overwrite=config.overwrite)
         else:
             run = Run(given)
+            try_writing(given / CLAIM)
         os.environ[_FOLDER_OF_RANK_0] = str(run.folder)
         return run
 
@@ -230,6 +231,22 @@ class ZooCLI(LightningCLI):
             print(f"to resume from the last finished epoch: {self.run.resume_command()}", file=sys.stderr)
         elif interrupted:
             print("stopped before the first epoch's end: nothing to resume; start again", file=sys.stderr)
+
+
+def _settle_evaluation(config: Any) -> None:
+    """Measure what weights hold, never values drawn here.
+
+    Raises:
+        OptionError: Neither weights nor a checkpoint are named.
+    """
+    model: Any = config.model.get("init_args") or {}
+    if config.get("ckpt_path") is not None or "new_head" not in model:
+        return
+    if model.weights is None:
+        raise OptionError(
+            "nothing trained to measure: name --model.weights (a run, a file, a name), or --ckpt_path"
+        )
+    model.new_head = False
 
 
 def _settle_paths(config: Any) -> None:

@@ -59,5 +59,5 @@ def check_monitors(callbacks: Iterable[Any]) -> None:
             best = "lower" if right == "min" else "higher"
             raise OptionError(
                 f"{type(callback).__name__}: mode {mode} contradicts {monitor}, which is better when {best}: "
-                f"leave mode out, or say {right}"
+                f"say mode {right}"
             )

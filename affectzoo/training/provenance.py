@@ -16,7 +16,7 @@ from lightning.pytorch.cli import SaveConfigCallback
 
 from affectzoo import store, weights
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.datasets.ids import ids, sketch, split_hash
+from affectzoo.datasets.ids import ids, sketch, split_hash, told_apart
 from affectzoo.errors import DataError
 from affectzoo.evaluation.measurement import Context
 from affectzoo.files.fetch import sha256
@@ -155,9 +155,9 @@ def _training(trainer: pl.Trainer) -> Training:
         facts |= {name: getattr(data, name) for name in ("fold", "folds") if hasattr(data, name)}
         for split in ("train", "valid"):
             with suppress(DataError):  # of faces that cannot be told apart; the training is done, keep it
-                names = ids(data.split_index(split))
-                facts[f"{split}_hash"] = split_hash(names)
-                facts |= {"train_sketch": sketch(names)} if split == "train" else {}
+                index = data.split_index(split)
+                facts[f"{split}_hash"] = split_hash(ids(index))
+                facts |= {"train_sketch": sketch(told_apart(index))} if split == "train" else {}
     return Training(**facts)
 
 

@@ -21,7 +21,8 @@ from affectzoo.training.checkpoints import BestCheckpoint, RunCheckpoint, networ
 from affectzoo.training.provenance import data_notes, origin, trained_meta
 from affectzoo.weights import WeightsMeta
 from affectzoo.zoo.checkpoints import TRAINING
-from affectzoo.zoo.loading import seal
+from affectzoo.zoo.loading import described, seal
+from affectzoo.zoo.work import check_work
 
 WORDS = {"min": "lowest", "max": "highest"}
 
@@ -47,10 +48,11 @@ class RunReport(Callback):
         self._known: WeightsMeta | None = None
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Refuse data that lack what the model learns or is measured by, before anything is computed.
+        """Refuse, before anything is computed, what would come to nothing in the end.
 
         Raises:
-            DataError: No face of a part has it.
+            DataError: No face of a part has what the model learns or is measured by.
+            WeightsError: The weights of such a training could not be loaded.
         """
         data = trainer.datamodule  # type: ignore[attr-defined]
         if isinstance(data, FaceDataModule) and isinstance(pl_module, AffectModule):
@@ -58,6 +60,11 @@ class RunReport(Callback):
             parts = {"fit": ("train", "valid"), "validate": ("valid",), "test": (tested,)}
             for split in parts.get(stage, ()):
                 labeled(pl_module, data.split_index(split), split, soft=split == "train")
+        if stage == "fit" and isinstance(pl_module, AffectModule):
+            where = "the weights of this training"
+            self._known = trained_meta(trainer, pl_module)
+            meta = WeightsMeta.from_dict(self._known.to_dict(), where)
+            check_work(described(meta, where), where, max(meta.window, meta.eval_window))
 
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
@@ -114,6 +121,9 @@ class RunReport(Callback):
         data = trainer.datamodule  # type: ignore[attr-defined]
         if not isinstance(data, FaceDataModule):
             return
+        if _limited(trainer, stage):
+            rank_zero_info("no record is kept: the trainer was told to measure some of the batches alone")
+            return
         context = replace(
             origin(trainer, pl_module),
             split=split,
@@ -129,3 +139,12 @@ class RunReport(Callback):
         console = stdout()
         console.print(evaluation_table(record, title))
         console.print(f"record: {path}")
+
+
+def _limited(trainer: pl.Trainer, stage: str) -> bool:
+    """Tell whether an evaluation went through less than all batches, such as by ``limit_test_batches``."""
+    if stage == "valid":
+        counts, loader = trainer.num_val_batches, trainer.val_dataloaders
+    else:
+        counts, loader = trainer.num_test_batches, trainer.test_dataloaders
+    return sum(counts) < len(loader)  # type: ignore[arg-type]

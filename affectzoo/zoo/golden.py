@@ -91,7 +91,15 @@ def test(model: AffectModel, path: Path, tensors: Mapping[str, torch.Tensor], *,
     golden = {name.removeprefix(GOLDEN): tensor for name, tensor in tensors.items()}
     if not _is_face(golden, model.landmarks):
         raise WeightsError(f"{path}: its golden face is no image with a face's box and landmarks")
-    for name, found in _answers(model, golden).items():
+    try:
+        answers = _answers(model, golden)
+    except Exception as error:  # whatever a network finds wrong with the shapes
+        told = str(error).partition("\n")[0][:200] or type(error).__name__
+        raise WeightsError(
+            f"{path}: the self-test failed: {model.arch} does not take faces as the file says they are "
+            f"prepared: {told}"
+        ) from None
+    for name, found in answers.items():
         if not heads and name != "features":
             continue
         expected = golden.get(name, torch.empty(0))

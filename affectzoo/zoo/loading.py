@@ -15,6 +15,7 @@ from affectzoo.models.layers import init_msra
 from affectzoo.models.skeleton import skeleton
 from affectzoo.registry import ARCHITECTURES, architecture
 from affectzoo.zoo import golden
+from affectzoo.zoo.work import check_work
 
 if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
@@ -115,6 +116,7 @@ def load(
     if weights is not None and meta.arch != name:
         raise WeightsError(f"{location.path}: weights of {meta.arch}, not of {name}")
     model = described(meta, str(location.path), labels, **arguments)
+    check_work(model, str(location.path), max(meta.window, meta.eval_window), files.files(location.path))
     model.load_weights(location.path, new_head=labels is not None)
     if labels is not None:
         init_msra(model.heads.to_empty(device="cpu"))

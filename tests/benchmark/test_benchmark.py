@@ -30,7 +30,8 @@ from affectzoo.benchmark.comparison import compare
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
 from affectzoo.benchmark.systems import ClassifierSystem, ExternalSystem, ZooSystem, split_name, system
 from affectzoo.cli import main
-from affectzoo.datasets.ids import ids, sketch, split_hash
+from affectzoo.datasets.folder import read_folder
+from affectzoo.datasets.ids import ids, sketch, split_hash, told_apart
 from affectzoo.errors import AffectZooError, DataError, EmptySplitError, LabelError, WeightsError
 from affectzoo.evaluation.evaluate import evaluate
 from affectzoo.evaluation.predictions import read_table
@@ -227,11 +228,12 @@ def test_weights_that_saw_the_faces_are_refused(task: Task, tmp_path: Path) -> N
         benchmark([task], [ZooSystem("x", str(seen))], tmp_path / "out")
 
 
-def test_weights_that_saw_some_of_the_faces_are_refused(task: Task, tmp_path: Path) -> None:
+@pytest.mark.parametrize("data", ["ferplus", "affectnet+ferplus"])
+def test_weights_that_saw_some_of_the_faces_are_refused(task: Task, tmp_path: Path, data: str) -> None:
     (fold,) = task.folds
     apart, names = ids(fold.parts["train"]), ids(fold.test)
     for number, told in enumerate((apart, [*apart, names[3]])):
-        training = {"data": "ferplus", "train_hash": split_hash(told), "train_sketch": sketch(told)}
+        training = {"data": data, "train_hash": split_hash(told), "train_sketch": sketch(told)}
         path = str(export(tmp_path / str(number), "dlp_cnn_s", "ferplus8", training))
         if told == apart:
             (record,) = benchmark([task], [ZooSystem("x", path)], tmp_path / "out")
@@ -239,6 +241,20 @@ def test_weights_that_saw_some_of_the_faces_are_refused(task: Task, tmp_path: Pa
         else:
             with pytest.raises(WeightsError, match=re.escape(names[3])):
                 benchmark([task], [ZooSystem("y", path)], tmp_path / "out")
+
+
+def test_own_faces_of_the_same_names_are_other_faces(tmp_path: Path) -> None:
+    own, other = (write_folder(tmp_path / str(seed), seed=seed) for seed in (0, 1))
+    index = read_folder(own)
+    known = {"train_hash": split_hash(ids(index)), "train_sketch": sketch(told_apart(index))}
+    labels = ["anger", "happiness", "sadness"]
+    path = export(tmp_path / "run", "dlp_cnn_s", labels, {"data": "folder", **known})
+    task = plain_split("folder", "train", other, {})
+    assert task.folds[0].hash == known["train_hash"]
+    (record,) = benchmark([task], [ZooSystem("x", str(path))], tmp_path / "out")
+    assert record["faces"]["predicted"] == 12
+    with pytest.raises(WeightsError, match="trained on faces that folder_train_split tests on: 12 or more"):
+        benchmark([plain_split("folder", "train", own, {})], [ZooSystem("x", str(path))], tmp_path / "out")
 
 
 @pytest.mark.parametrize(

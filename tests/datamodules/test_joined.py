@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from fakes import write_afewva, write_affectnet_npy, write_ferplus, write_rafdb
 
-from affectzoo.datamodules import FERPlus, Joined
+from affectzoo.datamodules import AffectNet, FERPlus, Joined
+from affectzoo.datasets.ids import ids
 from affectzoo.datasets.votes import PLACES, place
 from affectzoo.errors import AffectZooError, OptionError, UnknownNameError
 from affectzoo.faces.preprocess import Preprocess
@@ -42,6 +43,16 @@ def test_faces_of_all_are_served_with_what_their_set_knows(both: Path) -> None:
     batches = list(data.train_dataloader())
     assert batches
     assert all(np.isfinite(batch["image"].numpy()).all() for batch in batches)
+
+
+def test_faces_keep_the_ids_of_their_own_set(both: Path) -> None:
+    whole = joined(both, PARTS).index
+    parts = [
+        FERPlus(str(both / "ferplus"), labels=LABELS).index,
+        AffectNet(str(both / "affectnet"), labels=LABELS).index,
+    ]
+    for split in ("train", "valid"):
+        assert ids(whole.part(split)) == [name for part in parts for name in ids(part.part(split))]
 
 
 def test_classes_of_a_set_without_valence_stay_without(both: Path) -> None:

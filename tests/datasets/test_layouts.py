@@ -259,12 +259,14 @@ def test_decimal_commas_are_explained(tmp_path: Path) -> None:
         read_table(table(tmp_path, "path;valence;arousal", "a.png;0,5;0"))
 
 
-@pytest.mark.parametrize("box", ["0.1,0.2,0.8,0.9", "0,0,1,1"])
+@pytest.mark.parametrize("box", ["0.1,0.2,0.8,0.9", "0,0,1,1", "-0.05,0.2,0.9,1.1"])
 def test_boxes_that_are_shares_are_refused(tmp_path: Path, box: str) -> None:
     lines = ("path,label,x0,y0,x1,y1", f"a.png,fear,{box}", f"b.png,fear,{box}")
-    with pytest.raises(DataError, match=r"line 2: box .*pixels"):
-        read_table(table(tmp_path, *lines))
-    assert len(read_table(table(tmp_path, *lines, "c.png,fear,0,0,1,2"))) == 3
+    pixels = [f"{name}.png,fear,0,0,30,40" for name in "cdef"]
+    for others in ([], pixels[:1]):  # one row in pixels saves nothing
+        with pytest.raises(DataError, match=r"line 2: box .*pixels"):
+            read_table(table(tmp_path, *lines, *others))
+    assert len(read_table(table(tmp_path, *lines, *pixels))) == 6
 
 
 def test_landmarks_that_are_shares_are_refused(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from fakes.affwild import write_affwild
 from affectzoo.cli import main
 from affectzoo.datamodules import AFEWVA, RAFDB, AffWild, FERPlus, Folder, Table
 from affectzoo.datamodules.base import FaceDataModule
+from affectzoo.datasets.ids import ids
 from affectzoo.datasets.index import COLUMNS
 from affectzoo.datatools import prepare as tool
 from affectzoo.datatools.crops import (
@@ -90,6 +91,7 @@ def equal_but_pictures(module: FaceDataModule, prepared: FaceDataModule) -> None
     for name in ("box", "landmarks"):
         known = [[value is None for value in index.table[name]] for index in (before, after)]
         assert known[0] == known[1], name
+    assert ids(before) == ids(after)
 
 
 def faces(module: FaceDataModule, preprocess: Preprocess, split: str = "train") -> list[dict[str, Any]]:

@@ -20,6 +20,7 @@ from affectzoo.evaluation.record import (
     misfit,
     read_record,
     read_records,
+    record_key,
     records_of,
     write_record,
 )
@@ -53,6 +54,25 @@ def test_no_record_is_written_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(AffectZooError, match="total"):
         write_record(tmp_path, make_record(faces={"total": -1}), {})
     assert not list(tmp_path.rglob("*.json"))
+
+
+@pytest.mark.parametrize(
+    ("system", "called"),
+    [
+        ("/work/ann lee/runs/mine", "mine"),
+        ("runs/mine", "mine"),
+        ("/work/runs/mine/checkpoints/last.ckpt", "mine"),
+        ("/work/runs/mine/fold_{fold}+svm", "mine+svm"),
+        ("nets/own.safetensors", "own.safetensors"),
+        ("hf-hub:OWNER/NAME@v1", "NAME-v1"),
+        ("dlp_cnn_s.ferplus", "dlp_cnn_s.ferplus"),
+    ],
+)
+def test_records_are_named_by_the_run_and_not_by_its_place(system: str, called: str) -> None:
+    key = record_key("folder_valid_split", system, ["a" * 64])
+    assert key.rpartition("-")[0] == f"folder_valid_split-{called}"
+    assert key == record_key("folder_valid_split", called, ["a" * 64])
+    assert key != record_key("folder_valid_split", called, ["b" * 64])  # other weights
 
 
 def test_records_know_their_weights(tmp_path: Path) -> None:

@@ -138,6 +138,12 @@ def test_box_without_area_inside_the_picture(box: Box) -> None:
         Preprocess(size=8).face(coordinates(80, 100), box)
 
 
+@pytest.mark.parametrize("box", [(0.1, 0.1, 0.9, 0.9), (40.2, 40.2, 40.9, 40.3)])
+def test_box_smaller_than_a_pixel(box: Box) -> None:
+    with pytest.raises(AffectZooError, match=r"face box .*smaller than a pixel"):
+        Preprocess(size=8).face(coordinates(80, 100), box)
+
+
 def test_small_square_of_a_box_across_the_edge_may_miss_the_picture() -> None:
     with pytest.raises(AffectZooError, match="has no area inside"):
         Preprocess(size=8, margin=-0.5).face(coordinates(80, 100), (-30, 10, 2, 42))

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import pandas as pd
@@ -31,12 +32,15 @@ from fakes.semaine import write_semaine
 
 import affectzoo
 from affectzoo import weights
+from affectzoo.benchmark import runner
 from affectzoo.cli import main
 from affectzoo.datasets.ids import ids, split_hash
+from affectzoo.datatools import stats
 from affectzoo.evaluation.protocol import faces
 from affectzoo.evaluation.protocols import find_protocol
 from affectzoo.evaluation.record import Identity, read_records, records_of
 from affectzoo.registry import DATASETS
+from affectzoo.training import report
 from affectzoo.training.faults import usage_fault
 
 REPOSITORY = Path(__file__).parents[2]
@@ -431,7 +435,104 @@ def test_data_without_what_the_model_predicts(
     command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = write_ferplus(tmp_path / "data")  # classes, no values
+    model = affectzoo.create_model("dlp_cnn_s", task="va")
+    weights.write(tmp_path / "va.safetensors", model.network_state(), model.describe())
     arguments = [command, "--config", str(FERPLUS), "--data.root", str(root), *SMALL, "--model.task", "va"]
+    arguments += ["--model.weights", str(tmp_path / "va.safetensors")]
     assert main([*arguments, "--model.labels", "null", "--run_dir", str(tmp_path / "run")]) == 1
     assert "valence, arousal" in capsys.readouterr().err
-    assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob("records/*.json"))
+    assert not list(tmp_path.rglob("model.safetensors")) and not list(tmp_path.rglob("records/*.json"))
+
+
+# Evaluation
+
+
+NEW_HEAD = ("--model.labels", "[anger, happiness, sadness]", "--trainer.max_epochs", "1", "--run_dir", "run")
+
+
+def fitted_folder(tmp_path: Path) -> list[str]:
+    """A run of the recipe that starts from other classes' weights; what its evaluations begin with."""
+    root = write_folder(tmp_path / "faces")
+    assert fit(REPOSITORY / "recipes" / "dlp_cnn_s" / "folder.yaml", root, *NEW_HEAD) == 0
+    return ["--config", "run/config.yaml", *SMALL]
+
+
+def test_results_are_of_the_weights_that_were_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    evaluation = fitted_folder(tmp_path)
+    last = tmp_path / "run" / "checkpoints" / "last.ckpt"
+    content = torch.load(last, weights_only=True)
+    content["state_dict"]["heads.expression.bias"] += torch.tensor([9.0, 0.0, 0.0])  # another epoch's
+    torch.save(content, last)
+    assert main(["test", *evaluation, "--ckpt_path", str(last), "--data.test_split", "valid"]) == 0
+    assert main(["validate", *evaluation, "--ckpt_path", "run"]) == 0
+    publish = ["publish", "run", "--repo", "O/N", "--dry-run", "--out", "p", "--licence", "weights=MIT"]
+    publish += ["code=MIT", "pictures=own", "labels=own"]
+    assert main(publish) == 1
+    assert "nothing was measured" in capsys.readouterr().err
+    assert main(["test", *evaluation, "--model.weights", "run", "--data.test_split", "valid"]) == 0
+    assert len(list((tmp_path / "run" / "records").iterdir())) == 2
+    assert main(publish) == 0
+    (published,) = (tmp_path / "p" / "records").iterdir()
+    record = json.loads(published.read_text())
+    assert record["model"]["tensors_sha256"] == Identity.read(tmp_path / "p" / "model.safetensors").tensors
+    assert f"{record['metrics']['accuracy']['value']:.4f}" in (tmp_path / "p" / "README.md").read_text()
+
+
+def test_a_part_of_the_batches_makes_no_record(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    evaluation = ["test", *fitted_folder(tmp_path), "--model.weights", "run", "--data.test_split", "valid"]
+    evaluation += ["--data.batch_size", "1"]
+    for limit in (["--trainer.limit_test_batches", "1"], ["--trainer.fast_dev_run", "true"]):
+        caplog.clear()
+        assert main([*evaluation, *limit]) == 0
+        assert "no record" in caplog.text
+    assert not list(tmp_path.rglob("records"))
+    assert main([*evaluation, "--trainer.limit_test_batches", "999"]) == 0
+    assert len(list((tmp_path / "run" / "records").iterdir())) == 1
+
+
+@pytest.mark.parametrize("command", ["validate", "test"])
+def test_untrained_networks_are_not_measured(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_folder(tmp_path / "faces")
+    recipe = [command, "--recipe", "dlp_cnn_s/folder", "--data.root", str(root), *SMALL]
+    for weights_of in (["--model.weights", "null"], ["--model.weights", "null", "--model.new_head", "true"]):
+        assert main([*recipe, *weights_of]) == 1
+        assert "--model.weights" in capsys.readouterr().err
+    assert not list(tmp_path.rglob("records"))
+
+
+def test_folders_that_cannot_be_written_are_found_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = write_ferplus(tmp_path / "data")
+    (tmp_path / "file").touch()
+    bad = str(tmp_path / "file" / "out")
+
+    def work(*arguments: Any, **options: Any) -> None:
+        raise AssertionError("something was computed")
+
+    for name in ("measurement", "measure", "_measure"):
+        for module in (report, runner):
+            monkeypatch.setattr(module, name, work, raising=False)
+    monkeypatch.setattr(stats, "statistics", work)
+    model = ["--model.weights", "ferplus", "--run_dir", bad]
+    measured = [
+        "benchmark",
+        "--data",
+        f"ferplus={root}",
+        "--protocol",
+        "ferplus",
+        "--models",
+        "dlp_cnn_s.ferplus",
+    ]
+    for command in (
+        ["test", "--config", str(FERPLUS), "--data.root", str(root), *SMALL, *model],
+        [*measured, "--out", bad],
+        ["data", "stats", "ferplus", "--root", str(root), "--out", bad],
+        ["data", "protocol", "ferplus", "--root", str(root), "--out", f"{bad}/ids.json"],
+    ):
+        assert main(command) == 1
+        assert bad in capsys.readouterr().err

@@ -20,6 +20,7 @@ from affectzoo.zoo.checkpoints import Tensors, read_checkpoint
 from affectzoo.zoo.importing.placing import Names, Pair, place
 from affectzoo.zoo.importing.report import ImportReport
 from affectzoo.zoo.loading import described
+from affectzoo.zoo.work import check_work
 
 if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
@@ -74,6 +75,7 @@ def import_checkpoint(
         meta = _described(path, arch, task, labels, arguments or {}, preprocess)
         notes = _assumptions(meta, given=preprocess is not None)
     model = described(meta, str(path))
+    check_work(model, str(path), max(meta.window, meta.eval_window))
 
     source = _with_counters(checkpoint.tensors)
     if len(source) > len(checkpoint.tensors):
