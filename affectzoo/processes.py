@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+import torch
 from torch import distributed
 
 T = TypeVar("T")
@@ -47,3 +48,23 @@ def from_all_processes(value: T) -> list[T]:
     values: list[T | None] = [None] * world
     distributed.all_gather_object(values, value)
     return values  # type: ignore[return-value]
+
+
+def shared_evenly(count: torch.Tensor) -> torch.Tensor:
+    """Take the mean of counts over processes; all of them must call this.
+
+    A loss that each process divides by it, rather than by its own count, has as its mean over processes the
+    loss of all their batches as one.
+
+    Args:
+        count: Of any shape, such as the labeled faces of this process's batch.
+
+    Returns:
+        The same shape, at least float32; with one process the count itself.
+    """
+    _, world = processes()
+    if world == 1:
+        return count
+    mean = count.to(torch.promote_types(count.dtype, torch.float32))
+    distributed.all_reduce(mean)
+    return mean / world

@@ -13,6 +13,9 @@ import numpy.typing as npt
 
 Imbalance = Literal["as_is", "down", "up", "weighted", "quadrants"]
 
+BY_CLASS = ("down", "up", "weighted")
+"""The strategies that go by the faces' classes."""
+
 QUADRANT_SHARES = {(1, 1): 0.43, (-1, 1): 0.24, (1, -1): 0.19, (-1, -1): 0.14}
 """Signs of valence and arousal to the share of Aff-Wild's training frames after over-sampling (Kollias et
 al., IJCV 2019, section 4.2)."""

@@ -62,13 +62,18 @@ def ccc_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     return 1 - ccc(prediction, target)[annotated].mean()
 
 
-def mse_loss(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+def mse_loss(
+    prediction: torch.Tensor, target: torch.Tensor, share: torch.Tensor | None = None
+) -> torch.Tensor:
     """AffectNet's euclidean loss ``1/(2N) sum (p - t)^2``, summed over columns (section 4.3).
 
     Args:
         prediction: Shape (N, D).
         target: Shape (N, D); NaN marks values that do not count.
+        share: What stands for N, shape (D,): each process's share of a batch over several; by default how
+            many values count.
     """
     known = target.isfinite()
     error = torch.where(known, prediction - torch.where(known, target, 0.0), 0.0)
-    return (error.square().sum(dim=0) / (2 * known.sum(dim=0).clamp_min(1))).sum()
+    counts = known.sum(dim=0) if share is None else share
+    return (error.square().sum(dim=0) / (2 * torch.where(counts > 0, counts, 1))).sum()

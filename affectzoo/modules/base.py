@@ -14,6 +14,7 @@ from torch import nn
 
 from affectzoo.datamodules.clips import ClipDataset
 from affectzoo.datamodules.dataset import FaceDataset, none_readable
+from affectzoo.datamodules.imbalance import BY_CLASS, Imbalance
 from affectzoo.errors import EmptySplitError, LabelError, OptionError, WeightsError
 from affectzoo.losses.features import FeatureLoss
 from affectzoo.metrics.predictions import Predicted, Predictions
@@ -124,7 +125,8 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
 
         Raises:
             LabelError: They do not.
-            OptionError: The data serve single faces to a model of windows, or the reverse.
+            OptionError: Rare classes are favored twice, or the data serve single faces to a model of windows,
+                or the reverse.
             EmptySplitError: No training face is labeled for one of the tasks.
         """
         self._check_window(stage)
@@ -140,6 +142,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
             for task in self.tasks:
                 _check_labeled(task, faces)
                 if isinstance(task, ExpressionTask):
+                    _check_balanced_once(task, getattr(data, "imbalance", "as_is"))
                     task.use_class_counts(data.train_class_counts())
         self._predictions = {stage: self.predictions() for stage in ("valid", "test")}
 
@@ -289,6 +292,16 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         if scheduler is None:
             return optimizer
         return [optimizer], [{"scheduler": scheduler, "interval": "step"}]
+
+
+def _check_balanced_once(task: ExpressionTask, imbalance: Imbalance) -> None:
+    """Refuse weights by the classes' counts where the data are resampled by class, too."""
+    if task.settings.class_weights != "none" and imbalance in BY_CLASS:
+        raise OptionError(
+            f"model.loss.class_weights {task.settings.class_weights} and data.imbalance {imbalance} both "
+            "favor rare classes, together too much: take one of them (--model.loss.class_weights none, or "
+            "--data.imbalance as_is)"
+        )
 
 
 def _check_labeled(task: Task, faces: Any) -> None:

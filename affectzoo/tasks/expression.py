@@ -15,6 +15,7 @@ from affectzoo.losses.class_weights import ClassWeights, class_weights
 from affectzoo.losses.expression import max_target, soft_cross_entropy
 from affectzoo.metrics.expression import expression_metrics
 from affectzoo.metrics.predictions import Predicted
+from affectzoo.processes import shared_evenly
 from affectzoo.sample import Batch
 
 ExpressionLossName = Literal["cross_entropy", "max_target"]
@@ -68,20 +69,28 @@ class ExpressionTask(nn.Module):
         self.class_weights = torch.as_tensor(weights, dtype=torch.float32, device=self.class_weights.device)
 
     def loss(self, logits: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """The loss of a batch; training weighs classes, evaluation does not.
+        """The loss of a batch; training weighs classes, evaluation does not. All processes must call this.
 
         Args:
             logits: Shape (B, C).
             batch: Gives ``target``, shape (B, C); faces whose target is NaN do not count.
+
+        Returns:
+            A scalar; its mean over processes is the loss of their batches as one.
         """
         known = batch["target"].isfinite().all(dim=1)
-        if not known.all():
-            if not known.any():
-                return logits.sum() * 0.0
+        count = known.sum()
+        share = shared_evenly(count)
+        if count == 0:
+            return logits.sum() * 0.0
+        if count < len(known):
             logits, batch = logits[known], {"target": batch["target"][known]}
         if self.settings.name == "max_target" and self.training:
-            return max_target(logits, batch["target"])
-        return soft_cross_entropy(logits, batch["target"], self.class_weights if self.training else None)
+            mean = max_target(logits, batch["target"])
+        else:
+            weights = self.class_weights if self.training else None
+            mean = soft_cross_entropy(logits, batch["target"], weights)
+        return mean * (count / share)
 
     def score(self, predicted: Predicted) -> dict[str, torch.Tensor]:
         """The metrics of an evaluation; faces without a single label do not count."""

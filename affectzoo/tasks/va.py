@@ -14,6 +14,7 @@ from affectzoo.losses.va import ccc_loss, mse_loss
 from affectzoo.metrics.names import DIMENSIONS
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.metrics.va import VAMetrics
+from affectzoo.processes import shared_evenly
 from affectzoo.sample import Batch
 
 VALossName = Literal["mse", "ccc", "mix"]
@@ -61,19 +62,24 @@ class VATask(nn.Module):
         return target.reshape(-1, self.outputs)
 
     def loss(self, output: torch.Tensor, batch: Batch) -> torch.Tensor:
-        """The loss of a batch.
+        """The loss of a batch; all processes must call this.
 
         Args:
             output: Shape (..., D).
             batch: Gives ``va``, shape (..., 2), NaN where not annotated.
+
+        Returns:
+            A scalar. The mean of MSE over processes is that of their batches as one; a CCC is of a process's
+            own batch.
         """
         prediction, target = output.float().reshape(-1, self.outputs), self._target(batch)
-        if self.settings.name == "mse":
-            return mse_loss(prediction, target)
         if self.settings.name == "ccc":
             return ccc_loss(prediction, target)
+        error = mse_loss(prediction, target, shared_evenly(target.isfinite().sum(dim=0)))
+        if self.settings.name == "mse":
+            return error
         share = self.settings.ccc_weight
-        return share * ccc_loss(prediction, target) + (1 - share) * mse_loss(prediction, target)
+        return share * ccc_loss(prediction, target) + (1 - share) * error
 
     def score(self, predicted: Predicted) -> dict[str, torch.Tensor]:
         """The metrics of an evaluation; values that are not annotated do not count."""

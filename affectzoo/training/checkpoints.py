@@ -16,6 +16,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 from affectzoo.errors import OutputError, UnknownNameError, WeightsError
 from affectzoo.files.writing import writing
 from affectzoo.training.monitor import Mode, better
+from affectzoo.zoo.checkpoints import named_as_now
 
 FOLDER = "checkpoints"
 """Where a run keeps them."""
@@ -80,15 +81,17 @@ def _read(path: Path) -> dict[str, Any]:
         raise WeightsError(
             f"{path}: damaged, or no checkpoint of a training ({type(error).__name__}{told})"
         ) from None
-    if not isinstance(content, dict) or not {"affectzoo", "state_dict", "epoch"} <= set(content):
+    needed = {"affectzoo", "state_dict", "epoch"}
+    if not (isinstance(content, dict) and needed <= set(content) and isinstance(content["state_dict"], dict)):
         raise WeightsError(f"{path}: no checkpoint of an affectzoo training")
-    return content
+    states = {"state_dict", "current_model_state"} & set(content)  # the second where weights are averaged
+    return content | {name: named_as_now(content[name]) for name in states}
 
 
 def readable(folder: Path) -> list[Path]:
     """List a folder's undamaged checkpoints, that of the most steps first."""
     found: list[tuple[int, bool, Path]] = []
-    for path in folder.glob("*.ckpt"):
+    for path in folder.glob("[!.]*.ckpt"):  # hidden ones were never finished
         try:
             found.append((_read(path)["global_step"], path.name == LAST, path))
         except WeightsError:
@@ -112,8 +115,12 @@ class RunCheckpoint(ModelCheckpoint):
     """A checkpoint in its run's folder, also where the folder was moved since."""
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
-        """Settle in the run's folder."""
-        self.dirpath = str(Path(trainer.default_root_dir) / FOLDER)
+        """Settle in the run's folder, and clear away what a killed process could not finish there."""
+        folder = Path(trainer.default_root_dir) / FOLDER
+        self.dirpath = str(folder)
+        if stage == "fit" and trainer.is_global_zero:
+            for part in folder.glob(".*.ckpt"):
+                part.unlink(missing_ok=True)
         super().setup(trainer, pl_module, stage)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:

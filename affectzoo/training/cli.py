@@ -26,7 +26,7 @@ from affectzoo.training.monitor import check_monitors
 from affectzoo.training.recipes import check_recipe, recipe_path
 from affectzoo.training.report import RunReport
 from affectzoo.training.runs import CLAIM, CONFIG, Run, claim, claim_numbered
-from affectzoo.training.stopping import stopped
+from affectzoo.training.stopping import StopTogether, stopped
 
 MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy"}
 """By which validation metric a task's best epoch is known; the others': ``valid/ccc``."""
@@ -127,7 +127,7 @@ class ZooCLI(LightningCLI):
             self._parser(self.subcommand).callback_keys.remove("checkpoint")
         else:
             callbacks.append(LastCheckpoint())
-        self.trainer_defaults = {"callbacks": [*callbacks, FiniteTraining()]}
+        self.trainer_defaults = {"callbacks": [*callbacks, FiniteTraining(), StopTogether()]}
         if self.subcommand != "fit":
             config.verbose = False  # RunReport shows the results
             _settle_evaluation(config)

@@ -89,10 +89,16 @@ def _read_pickled(path: Path) -> Checkpoint:
     if not isinstance(content.get(OURS), Mapping):
         return Checkpoint(tensors, left_out=tuple(left_out))
     meta = _described(content, path)
+    tensors = named_as_now(tensors)
     own = {name: t for name, t in tensors.items() if name.startswith(("trunk.", "heads."))}
     left_out = [name for name in left_out if name not in (OURS, TRAINING)]
     left_out += [name for name in tensors if name not in own]  # of the losses
     return Checkpoint(own, left_out=tuple(left_out), meta=meta)
+
+
+def named_as_now(tensors: Mapping[str, torch.Tensor]) -> Tensors:
+    """Give tensors of an early affectzoo's checkpoint, whose modules held a ``network``, today's names."""
+    return {str(name).removeprefix("network."): tensor for name, tensor in tensors.items()}
 
 
 def _described(content: Mapping[Any, Any], path: Path) -> WeightsMeta:

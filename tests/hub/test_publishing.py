@@ -576,6 +576,19 @@ def test_an_interrupted_build_leaves_what_was_there(
     assert contents(tmp_path) == was
 
 
+def test_what_a_killed_build_left_is_put_back(run: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    built(run, out)
+    was = contents(tmp_path)
+    out.rename(tmp_path / ".out.old")  # killed before the new one took its place
+    (tmp_path / ".out.new").mkdir()
+    (tmp_path / ".out.new" / "README.md").touch()
+    with pytest.raises(WeightsError):
+        built(tmp_path / "no-such-run", out)
+    built(run, out)
+    assert contents(tmp_path) == was
+
+
 # The Hub
 
 

@@ -8,9 +8,6 @@ import os
 import re
 import signal
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fakes import picture, write_picture
+from fakes.commands import Command
 
 import affectzoo
 from affectzoo.cli import main
@@ -311,47 +309,15 @@ def test_labels_run_nothing(tmp_path: Path) -> None:
     assert f"'{label}" in text and r"\x1b[2J" in text and "\x1b" not in text
 
 
-def start(*arguments: object) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "affectzoo", "predict", *map(str, arguments), "--detector", "none"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-
-
-def lines(path: Path) -> int:
-    return path.read_bytes().count(b"\n") if path.exists() else 0
-
-
-@pytest.mark.slow
-def test_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for n in range(600):
-        write_picture(tmp_path / "many" / f"{n:03}.png", crop(n))
-    assert predict("many", "--out", "whole.csv") == 0
-    part, kept = Path("f.csv.part"), 0
-    for _ in range(10):
-        running = start("many", "--out", "f.csv", "--resume", "--batch-size", "4")
-        deadline = time.monotonic() + 300
-        while lines(part) <= kept + 9 and running.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.002)
-        running.kill()
-        told = running.communicate()[1].decode()
-        assert lines(part) > kept + 9 or Path("f.csv").exists(), (running.returncode, told)
-        kept = lines(part)
-    assert predict("many", "--out", "f.csv", "--resume", "--batch-size", "4") == 0
-    one, other = pd.read_csv("whole.csv"), pd.read_csv("f.csv")
-    assert one["file"].tolist() == other["file"].tolist() and one["label"].tolist() == other["label"].tolist()
-    assert np.allclose(one.filter(like="p_"), other.filter(like="p_"), atol=1e-5)
-    assert not part.exists()
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_end_in_order(number: int, code: int, many: Path) -> None:
+def test_signals_end_in_order(number: int, code: int, many: Path, tmp_path: Path) -> None:
     for n in range(12, 3000):
         (many / f"{n:04}.png").symlink_to("00.png")
-    running = start(many, "--out", "f.csv", "--batch-size", "1")
-    while lines(Path("f.csv.part")) < 3 and running.poll() is None:
-        time.sleep(0.01)
-    running.send_signal(number)
-    told = running.communicate(timeout=60)[1].decode()
-    assert running.returncode == code and "--resume" in told and "Traceback" not in told
-    assert not Path("f.csv").exists() and lines(Path("f.csv.part")) >= 3
+    out, part = tmp_path / "f.csv", tmp_path / "f.csv.part"
+    given = ("predict", many, "--detector", "none", "--out", out, "--batch-size", "1")
+    running = Command(tmp_path, *given)
+    running.wait_for(lambda: part.exists() and part.read_bytes().count(b"\n") > 3)
+    running.send(number)
+    assert running.end(60) == code and "--resume" in running.shown() and "Traceback" not in running.shown()
+    assert not out.exists() and part.read_bytes().count(b"\n") > 3

@@ -11,11 +11,19 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import lightning.pytorch as pl
 import pytest
 import torch
 
 from affectzoo.errors import AffectZooError, OptionError, OutputError, UnknownNameError, WeightsError
-from affectzoo.training.checkpoints import BestCheckpoint, DurableCheckpointIO, read_training, readable
+from affectzoo.training.checkpoints import (
+    FOLDER,
+    BestCheckpoint,
+    DurableCheckpointIO,
+    LastCheckpoint,
+    read_training,
+    readable,
+)
 from affectzoo.training.faults import readable_fault
 from affectzoo.training.monitor import better, check_monitors
 from affectzoo.training.runs import RunExistsError, claim, claim_numbered
@@ -122,6 +130,25 @@ def test_a_cut_checkpoint_is_damaged_and_another_dictionary_is_none(tmp_path: Pa
     torch.save({"state_dict": {}}, path)
     with pytest.raises(WeightsError, match="affectzoo"):
         read_training(path)
+
+
+def test_early_checkpoints_have_their_tensors_under_todays_names(tmp_path: Path) -> None:
+    early = {"network.trunk.x": torch.zeros(1), "feature_term.centers": torch.ones(1)}
+    read = read_training(save(tmp_path / "last.ckpt", state_dict=early, current_model_state=early))
+    assert set(read["state_dict"]) == set(read["current_model_state"]) == {"trunk.x", "feature_term.centers"}
+
+
+def test_what_a_killed_process_could_not_finish_is_no_checkpoint(tmp_path: Path) -> None:
+    folder = tmp_path / FOLDER
+    path = save(folder / "last.ckpt")
+    save(folder / ".last.0a1b2c3d.ckpt", global_step=9)
+    (folder / ".best.0a1b2c3d.ckpt").touch()
+    assert readable(folder) == [path]
+    trainer = pl.Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path)
+    LastCheckpoint().setup(trainer, pl.LightningModule(), "test")
+    assert len(list(folder.iterdir())) == 3
+    LastCheckpoint().setup(trainer, pl.LightningModule(), "fit")
+    assert list(folder.iterdir()) == [path]
 
 
 def test_a_full_disk_keeps_the_checkpoint_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

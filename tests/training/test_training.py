@@ -286,6 +286,15 @@ def test_class_weights_come_from_the_training_part(tmp_path: Path) -> None:
     assert model.tasks[0].class_weights.tolist() == [1.0, *[0.5] * 7]
 
 
+@pytest.mark.parametrize("weights", ["inverse", "effective"])
+@pytest.mark.parametrize("imbalance", ["up", "down", "weighted"])
+def test_rare_classes_are_favored_once(weights: str, imbalance: str, tmp_path: Path) -> None:
+    root = write_ferplus(tmp_path / "data")
+    options = ["--model.loss.class_weights", weights, "--data.imbalance", imbalance]
+    assert fit(FERPLUS, root, *options, "--trainer.fast_dev_run", "1") == 1
+    assert not list((tmp_path / "runs").rglob("*.ckpt"))
+
+
 @pytest.mark.parametrize(
     ("options", "status", "first_line"),
     [

@@ -500,6 +500,8 @@ def test_lightning_checkpoint_of_affectzoo_needs_no_options(tmp_path: Path) -> N
     with pytest.raises(WeightsError, match="exclude arch resnet18"):
         import_checkpoint(path, "resnet18")
     content = torch.load(path, weights_only=True)
+    early = {**content, "state_dict": {f"network.{name}": t for name, t in content["state_dict"].items()}}
+    assert import_checkpoint(save(path, early)).faults == []
     content["affectzoo"]["arguments"]["weights"] = "other.safetensors"
     with pytest.raises(AffectZooError, match="dlp_cnn_s has no argument weights"):
         import_checkpoint(save(path, content))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -28,18 +28,30 @@ OURS = re.compile(
 def new_folder(folder: Path) -> Iterator[Path]:
     """An empty folder beside the wanted one; at the end it takes its place, as a whole.
 
+    What a process left that was killed is put back, or cleared away.
+
     Args:
         folder: What there is now is replaced. After an error it stays as it was.
     """
     folder = folder.absolute()
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as temporary:
-        place = Path(temporary) / "new"
-        place.mkdir()
-        yield place
+    new, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
+    _clear(folder, new, old)
+    new.mkdir(parents=True)
+    try:
+        yield new
         if folder.exists():
-            folder.rename(Path(temporary) / "old")
-        place.rename(folder)
+            folder.rename(old)
+        new.rename(folder)
+    finally:
+        _clear(folder, new, old)
+
+
+def _clear(folder: Path, new: Path, old: Path) -> None:
+    """Put the older folder back if the new one did not take its place; remove what is left."""
+    if old.exists() and not folder.exists():
+        old.rename(folder)
+    for left in (new, old):
+        shutil.rmtree(left, ignore_errors=True)
 
 
 def own_files(folder: Path) -> dict[str, Path]:
