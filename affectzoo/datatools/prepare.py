@@ -286,22 +286,27 @@ def run_step(step: Step) -> list[dict[str, Any]]:
     if done is None:
         done = _write_crops(step)
         with _replacing(record, step.out) as path:
-            path.write_text(json.dumps(done), encoding="utf-8")
+            path.write_text(json.dumps({"digest": _digest(done), "faces": done}), encoding="utf-8")
     return done
 
 
 def _finished(record: Path, step: Step) -> list[dict[str, Any]] | None:
     """A step's records if it is done and every crop is as it was written."""
     try:
-        done: list[dict[str, Any]] = json.loads(record.read_text(encoding="utf-8"))
-        fit = all(
+        told = read_json(record)
+        done: list[dict[str, Any]] = told["faces"]
+        fit = told["digest"] == _digest(done) and all(
             face["failed"] is not None
             or images.digest_of(images.read_bytes(step.out / face["path"])) == face["digest"]
             for face in done
         )
-    except (OSError, ValueError):
+    except (DataError, OSError, KeyError, TypeError):
         return None
-    return done if fit and len(done) == len(step.faces) else None
+    return done if fit else None
+
+
+def _digest(done: Sequence[Mapping[str, Any]]) -> str:
+    return images.digest_of(json.dumps(done).encode())
 
 
 def _write_crops(step: Step) -> list[dict[str, Any]]:

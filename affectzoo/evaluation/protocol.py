@@ -20,6 +20,7 @@ from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.errors import AffectZooError, DataError, EmptySplitError
 from affectzoo.evaluation.protocols import EPOCHS, PROTOCOLS, Protocol, Source, find_protocol
 from affectzoo.evaluation.source import read, roots
+from affectzoo.files.text import read_json
 from affectzoo.files.writing import try_writing, write_text
 
 if TYPE_CHECKING:
@@ -113,7 +114,7 @@ def read_ids(path: Path) -> dict[str, Any]:
         DataError: It is no such file, or was altered: its hashes are not those of its ids.
     """
     try:
-        frozen: dict[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
+        frozen: dict[str, Any] = read_json(Path(path))
         find_protocol(frozen["protocol"])
         parts = [part for fold in frozen["folds"] for part in fold["parts"].values()]
         intact = all(part["hash"] == split_hash(part["ids"]) for part in parts)

@@ -7,9 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from affectzoo.errors import OptionError
+from affectzoo.files.text import parse_yaml
 from affectzoo.registry import data_set
 
 if TYPE_CHECKING:
@@ -31,10 +30,7 @@ def options(pairs: Sequence[str]) -> dict[str, Any]:
         key, equals, value = pair.partition("=")
         if not equals:
             raise OptionError(f"--set {pair}: expected KEY=VALUE, such as part=compound")
-        try:
-            found[key.strip()] = yaml.safe_load(value)
-        except (yaml.YAMLError, ValueError, RecursionError):  # ValueError: such as a date that is none
-            raise OptionError(f"--set {pair}: the value is no YAML; put it in quotes") from None
+        found[key.strip()] = parse_yaml(value, f"--set {pair}")
     return found
 
 

@@ -7,6 +7,7 @@ from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from affectzoo.errors import OptionError, UnreadableImageError
+from affectzoo.files.damage import has_hole, look
 
 if TYPE_CHECKING:
     import numpy as np
@@ -90,6 +91,8 @@ def decode(data: bytes, where: str) -> Image:
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)  # type: ignore[assignment]
         elif why is None:
             image = _with_pillow(data, kind) if kind in READ else _with_opencv(data)
+        if image is not None and kind in ("BMP", "PPM", "TIFF") and has_hole(image, data, kind):
+            image, why = None, f"a damaged {kind}: a part of it is zeros"
     except (OptionError, MemoryError) as error:
         why = str(error) or "not enough memory"
     except Exception as error:  # decoders raise whatever damaged data lead them to
@@ -107,41 +110,12 @@ def _fault(data: bytes, kind: str | None) -> str | None:
         return "damaged: it begins with zeros"
     if kind is not None and kind not in READ:
         return UNREAD.format(kind)
-    width = height = 0
-    if kind == "JPEG":
-        width, height, complete = _jpeg(data)
-        if not complete:
-            return "a damaged JPEG: its end is missing"
-    elif kind == "PNG":
-        width, height = int.from_bytes(data[16:20], "big"), int.from_bytes(data[20:24], "big")
-    elif kind in ("WEBP", "AVIF"):
-        end = int.from_bytes(data[4:8], "little") + 8 if kind == "WEBP" else len(data)
-        if data[:end].endswith(bytes(256)):  # compressed data never do
-            return f"a damaged {kind}: its end is zeros"
-    if width * height > PIXELS:
-        return f"{width} x {height} pixels are more than {PIXELS / 1e6:.0f} million; make it smaller"
+    pixels, fault = look(data, kind)
+    if pixels > PIXELS:
+        return f"{pixels:,} pixels are more than {PIXELS / 1e6:.0f} million; make it smaller"
+    if fault is not None:
+        return f"a damaged {kind}: {fault}"
     return None
-
-
-def _jpeg(data: bytes) -> tuple[int, int, bool]:
-    """Walk a JPEG's segments: its width and height, and whether the mark of its end is there.
-
-    Decoders invent the rows of a file that was cut off, or whose rest is zeros.
-    """
-    width = height = 0
-    place = 2
-    while (marker := _JPEG_MARKER.search(data, place)) is not None:
-        code, place = data[marker.end() - 1], marker.end()
-        if code == 0xD9:
-            return width, height, True
-        if 0xC0 <= code <= 0xCF and code not in (0xC4, 0xC8, 0xCC):
-            height = int.from_bytes(data[place + 3 : place + 5], "big")
-            width = int.from_bytes(data[place + 5 : place + 7], "big")
-        place += int.from_bytes(data[place : place + 2], "big")
-    return width, height, False
-
-
-_JPEG_MARKER = re.compile(rb"\xff+[^\x00\x01\xff\xd0-\xd8]")
 
 
 def _is_plain(data: bytes, kind: str | None) -> bool:

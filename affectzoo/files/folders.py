@@ -195,6 +195,14 @@ def is_file(path: Path) -> bool:
     return obstacle(path) is None and path.is_file()
 
 
+def user_path(given: str | os.PathLike[str]) -> Path:
+    """Make a path of what a user typed: ``~`` is the home folder, unless a file's name begins so."""
+    path = Path(given)
+    if path.parts[:1] and path.parts[0].startswith("~") and not os.path.lexists(path):
+        path = Path(os.path.expanduser(path))  # noqa: PTH111  # leaves names of no user as they are
+    return path
+
+
 def obstacle(path: Path) -> str | None:
     """Say why a path is neither a file nor a folder that can be opened, or return ``None``."""
     try:

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from affectzoo.errors import DataError
+from affectzoo.errors import DataError, OptionError
 from affectzoo.files.faults import one_row, unreadable
 from affectzoo.files.folders import obstacle, touch
 
@@ -122,6 +122,27 @@ def read_json(path: Path) -> Any:
         raise DataError(f"{path}, line {error.lineno}: no JSON ({error.msg})") from None
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path}: no JSON ({error})") from None
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """Parse YAML as people write it into options and recipes; only plain values come of it.
+
+    Args:
+        text: The YAML.
+        where: File or option, for the error.
+
+    Raises:
+        OptionError: It is no YAML, or says a value that is none.
+    """
+    import yaml
+
+    try:
+        return yaml.safe_load(text)
+    except RecursionError:
+        raise OptionError(f"{where}: no YAML: it nests too deeply") from None
+    except Exception as error:  # of a date that is none, ValueError; of other tags, whatever it ran into
+        told = " ".join(str(error).split())[:200] or type(error).__name__
+        raise OptionError(f"{where}: no YAML: {told}") from None
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from affectzoo.errors import OptionError, UnreadableImageError
 from affectzoo.files import videos
 from affectzoo.files.decoding import READ
-from affectzoo.files.folders import obstacle, walk
+from affectzoo.files.folders import obstacle, user_path, walk
 from affectzoo.files.images import SUFFIXES, as_image, check_image, kind_of, peek, read_image
 
 if TYPE_CHECKING:
@@ -102,9 +102,7 @@ def _named(given: str | bytes, place: int, unused: Counter[str]) -> Iterator[Sou
     text = os.fsdecode(given)
     if not text:
         raise OptionError(f"input {place} is an empty name; expected a file, folder or pattern")
-    path = Path(text)
-    if text.startswith("~") and not os.path.lexists(path):
-        path = Path(os.path.expanduser(text))  # noqa: PTH111  # leaves names of no user as they are
+    path = user_path(text)
     problem = obstacle(path)
     if problem is None:
         yield from _inside(path, unused) if path.is_dir() else [Source(str(path), path)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,8 +18,8 @@ from affectzoo.inference.results import Row, write_rows
 class UnfinishedRun:
     """Rows kept in a file beside the target until the run is complete.
 
-    ``faces.csv.part`` holds JSON Lines: what the rows depend on, then one line per image. A line that was cut
-    off by a kill is dropped when the run goes on.
+    ``faces.csv.part`` holds JSON Lines: what the rows depend on, then one line per image, each with a sum of
+    its content. A line that was cut off by a kill is dropped when the run goes on.
     """
 
     def __init__(self, target: Path, facts: Mapping[str, Any], resume: bool) -> None:
@@ -55,12 +56,12 @@ class UnfinishedRun:
             if not line.endswith(b"\n"):
                 break
             try:
-                entry = json.loads(line)
+                entry = _checked(line)
                 if number == 1:
                     before = dict(entry)
                 else:
                     self.done.add(entry["input"])
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise OptionError(
                     f"{self.path}, line {number}: damaged; delete the file to start over"
                 ) from None
@@ -99,7 +100,8 @@ class UnfinishedRun:
         self.done.add(name)
 
     def _append(self, value: Any) -> None:
-        self._file.write(json_text(value, None).encode() + b"\n")
+        content = json_text(value, None)
+        self._file.write(f'{{"sum": "{_sum(content)}", "content": {content}}}\n'.encode())
         self._file.flush()
 
     def rows(self) -> Iterator[Row]:
@@ -107,7 +109,7 @@ class UnfinishedRun:
         with self.path.open("rb") as file:
             next(file, None)
             for line in file:
-                yield from json.loads(line)["rows"]
+                yield from _checked(line)["rows"]
 
     def finish(self, names: Sequence[str]) -> None:
         """Write the target at once; the rows can be read until the run is closed.
@@ -146,6 +148,22 @@ class UnfinishedRun:
     def _failure(self, error: OSError) -> OutputError:
         kept = f". {self.kept()}" if self.done else ""
         return OutputError(f"{self.target}: cannot be written: {error.strerror or error}{kept}")
+
+
+def _checked(line: bytes) -> Any:
+    """What a line holds.
+
+    Raises:
+        ValueError: It is damaged; as are KeyError, TypeError and RecursionError.
+    """
+    told = json.loads(line)
+    if told["sum"] != _sum(json_text(told["content"], None)):
+        raise ValueError("its sum is another")
+    return told["content"]
+
+
+def _sum(content: str) -> str:
+    return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
 
 def _lock(file: Any) -> None:

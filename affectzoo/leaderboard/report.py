@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -13,8 +12,10 @@ import pandas as pd
 
 from affectzoo import plots
 from affectzoo.benchmark.comparison import compare
+from affectzoo.errors import DataError
 from affectzoo.evaluation.predictions import read_table
 from affectzoo.evaluation.record import counted, predictions, read_records
+from affectzoo.files.text import read_json
 from affectzoo.files.writing import write_json
 from affectzoo.leaderboard.groups import Entry, Group, at, entries, groups
 from affectzoo.leaderboard.page import write_leaderboard
@@ -90,9 +91,9 @@ def _comparisons(
 def _read_comparisons(path: Path) -> dict[tuple[str, ...], dict[str, Any]]:
     """Comparisons of before, by metric and records."""
     try:
-        told = json.loads(path.read_text(encoding="utf-8"))
+        told = read_json(path)
         return {(one["metric"], *one["records"]): one for one in told if one["difference"] is not None}
-    except (OSError, ValueError, KeyError, TypeError):
+    except (DataError, KeyError, TypeError):
         return {}
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from affectzoo.errors import UnknownNameError, WeightsError
 from affectzoo.files.fetch import wrong_sum
+from affectzoo.files.folders import user_path
 from affectzoo.registry import ARCHITECTURES
 from affectzoo.store.config import CONFIG_NAME, Claim, contradiction, read_config
 from affectzoo.store.entry import entries
@@ -39,7 +40,7 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
         return Location(*from_hub(str(name)))
     known = entries()
     entry = known.get(f"{arch}.{name}") or known.get(str(name))
-    path = Path(name).expanduser()
+    path = user_path(name)
     if entry is not None:
         return Location(entry.path, Claim(f"the entry {entry.name}", entry.meta, entry.sha256))
     if path.is_dir():

@@ -18,6 +18,7 @@ from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from affectzoo.errors import AffectZooError, OptionError
+from affectzoo.files.folders import user_path
 from affectzoo.files.writing import try_writing
 from affectzoo.store import entries
 from affectzoo.training.checkpoints import FOLDER, LAST, BestCheckpoint, DurableCheckpointIO, LastCheckpoint
@@ -104,7 +105,7 @@ class ZooCLI(LightningCLI):
         given = config.get("ckpt_path")
         if given is None:
             return
-        path = Path(given).expanduser().absolute()
+        path = user_path(given).absolute()
         path = path / FOLDER / LAST if path.is_dir() else path
         if not path.is_file():
             raise OptionError(f"ckpt_path: {path}: no such checkpoint; expected a file, or a run's folder")
@@ -254,8 +255,8 @@ def _settle_paths(config: Any) -> None:
     data: Any = config.data.get("init_args") or {}
     model: Any = config.model.get("init_args") or {}
     if data.get("root") is not None and "://" not in data.root:
-        data.root = str(Path(data.root).expanduser().absolute())
+        data.root = str(user_path(data.root).absolute())
     weights = model.get("weights")
     names = {part for name in entries() for part in (name, name.partition(".")[2])}
-    if weights is not None and weights not in names and Path(weights).expanduser().exists():
-        model.weights = str(Path(weights).expanduser().absolute())
+    if weights is not None and weights not in names and os.path.lexists(user_path(weights)):
+        model.weights = str(user_path(weights).absolute())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 import signal
 import subprocess
@@ -15,10 +14,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from affectzoo.console import stdout
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import AffectZooError, DataError
 from affectzoo.evaluation.crossvalidation import join_folds
 from affectzoo.evaluation.predictions import read_table
 from affectzoo.evaluation.record import Identity, predictions, records_of, write_record
+from affectzoo.files.text import read_json, read_text
 from affectzoo.files.writing import write_json, write_text
 from affectzoo.metrics.names import title as metric_title
 from affectzoo.training.recipes import check_recipe, recipe_path
@@ -80,7 +80,7 @@ def cross_validate(
     if folds < 2:
         raise AffectZooError(f"cross-validation over {folds} folds: at least 2 are needed")
     folder = folder or Path("runs") / f"{config.parent.name}-{config.stem}-folds"
-    plan = {"config": config.read_text(encoding="utf-8"), "options": list(options), "folds": folds}
+    plan = {"config": read_text(config), "options": list(options), "folds": folds}
     _claim(folder / "plan.json", plan)
     records = [_fold(folder / f"fold_{fold}", config, options, folds, fold) for fold in range(folds)]
     tables = [read_table(predictions(folder / f"fold_{i}", record)) for i, record in enumerate(records)]
@@ -96,13 +96,15 @@ def _claim(path: Path, plan: Mapping[str, Any]) -> None:
     if not path.is_file():
         write_json(path, plan)
     try:
-        before = json.loads(path.read_text(encoding="utf-8"))
-        changed = [name for name, value in plan.items() if before.get(name) != value]
-    except (ValueError, AttributeError):
+        before = read_json(path)
+    except DataError:
+        before = None
+    if not isinstance(before, dict):
         raise AffectZooError(
             f"{path}: damaged. Delete this file alone to go on: folds that are done are kept. Make sure that "
             "options and recipe are those of before"
-        ) from None
+        )
+    changed = [name for name, value in plan.items() if before.get(name) != value]
     if changed:
         raise AffectZooError(
             f"{path.parent} holds a cross-validation with other {' and '.join(changed)}: were {path.name} "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -20,6 +21,7 @@ from affectzoo.datasets.ids import ids, sketch, split_hash, told_apart
 from affectzoo.errors import DataError
 from affectzoo.evaluation.measurement import Context
 from affectzoo.files.fetch import sha256
+from affectzoo.files.folders import user_path
 from affectzoo.files.writing import write_text
 from affectzoo.models.base import AffectModel
 from affectzoo.weights import Training, WeightsMeta
@@ -108,8 +110,8 @@ def _given(trainer: pl.Trainer) -> Mapping[str, Any]:
 
 def _public(name: str) -> str:
     """What weights are called elsewhere: a path goes by its last part."""
-    path = Path(name).expanduser()
-    return path.name if path.exists() else name
+    path = user_path(name)
+    return path.name if os.path.lexists(path) else name
 
 
 def origin(trainer: pl.Trainer, model: AffectModel) -> Context:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from affectzoo.errors import OptionError, UnknownNameError
+from affectzoo.errors import DataError, OptionError, UnknownNameError
+from affectzoo.files.text import parse_yaml, read_text
 
 _PACKAGE = Path(__file__).parents[1]
 
@@ -83,12 +85,11 @@ def check_recipe(path: Path) -> None:
     Raises:
         OptionError: It is missing, unreadable, no YAML, or holds no settings.
     """
+    if not os.path.lexists(path):
+        raise OptionError(f"{path}: no such recipe; affectzoo recipes lists the package's")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise OptionError(f"{path}: no such recipe; affectzoo recipes lists the package's") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, RecursionError) as error:
-        told = " ".join(str(getattr(error, "strerror", None) or error).split())[:200]
-        raise OptionError(f"{path}: no recipe (YAML): {told}") from None
+        content = parse_yaml(read_text(path), str(path))
+    except DataError as error:
+        raise OptionError(f"{error}; expected a recipe (YAML)") from None
     if not isinstance(content, dict):
         raise OptionError(f"{path}: no recipe: expected settings by name, such as model, data, trainer")

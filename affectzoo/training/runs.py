@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from affectzoo.errors import AffectZooError, OutputError
+from affectzoo.errors import AffectZooError, DataError, OutputError
+from affectzoo.files.text import read_json
 from affectzoo.training.checkpoints import FOLDER, LAST
 from affectzoo.weights import FILE_NAME
 
@@ -119,8 +120,8 @@ def job() -> str | None:
 def _requeued(folder: Path, facts: Mapping[str, Any]) -> bool:
     """Tell whether this job claimed the folder for this command, and did not finish it."""
     try:
-        before = json.loads((folder / CLAIM).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        before = read_json(folder / CLAIM)
+    except DataError:
         return False
     return facts["job"] is not None and before == facts and not (folder / FILE_NAME).exists()
 

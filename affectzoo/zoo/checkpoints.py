@@ -113,11 +113,13 @@ def _described(content: Mapping[Any, Any], path: Path) -> WeightsMeta:
 
 
 def _unpickle(path: Path) -> Any:
-    zipped = zipfile.is_zipfile(path)
-    if zipped:
-        _check_archive(path)
     try:
+        zipped = zipfile.is_zipfile(path)
+        if zipped:
+            _check_archive(path)
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    except WeightsError:
+        raise
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL (\S+)|unrecognized function (.+)|but got (.+)", str(error))
         wanted = next(filter(None, named.groups())) if named else "more than tensors, or is no PyTorch file"

@@ -64,12 +64,61 @@ def test_what_was_cut_off_is_damaged(kind: str, share: float) -> None:
         decode(whole[: int(len(whole) * share)], "x.jpg")
 
 
-@pytest.mark.parametrize("kind", sorted(set(KINDS) - {"BMP", "TIFF", "PPM"}))  # there, zeros are black pixels
-def test_what_ends_in_zeros_is_damaged(kind: str) -> None:
-    whole = KINDS[kind]
-    keep = len(whole) // 2
+NOISY = np.clip(cv2.resize(SMOOTH, (240, 180)) + RANDOM.normal(0, 6, (180, 240, 3)), 0, 255).astype(np.uint8)
+ALPHA = Image.fromarray(NOISY).convert("RGBA")
+LARGER = {
+    **{f"JPEG {name}": packed(NOISY, "JPEG", **{name: True}) for name in ("optimize", "progressive")},
+    **{
+        kind: packed(NOISY, kind)
+        for kind in ("JPEG", "PNG", "GIF", "WEBP", "AVIF", "BMP", "TIFF", "JPEG2000")
+    },
+    "JPEG gray": packed(NOISY[..., 0], "JPEG"),
+    "PNG alpha": packed(ALPHA, "PNG"),
+    "PNG 16": cv2.imencode(".png", NOISY.astype(np.uint16) << 8)[1].tobytes(),
+    "WEBP alpha": packed(ALPHA, "WEBP"),
+    "WEBP lossless": packed(NOISY, "WEBP", lossless=True),
+    "LZW": packed(NOISY, "TIFF", compression="tiff_lzw"),
+}
+"""Images of some noise, as cameras'."""
+
+
+@pytest.mark.parametrize("kind", LARGER)
+@pytest.mark.parametrize(("start", "end"), [(1 / 2, 1), (0.9, 1), (1 / 3, 2 / 3)])
+def test_zeros_in_place_of_a_part_are_damage(kind: str, start: float, end: float) -> None:
+    whole = LARGER[kind]
+    decode(whole, "x")
+    first, last = int(len(whole) * start) // 4 * 4 + 50, int(len(whole) * end)
     with pytest.raises(UnreadableImageError, match="damaged"):
-        decode(whole[:keep] + bytes(len(whole) - keep), "x.jpg")
+        decode(whole[:first] + bytes(last - first) + whole[last:], "x.jpg")
+
+
+@pytest.mark.parametrize("color", [0, 128, 255])
+@pytest.mark.parametrize("detail", [0, 9, 40])
+def test_an_image_of_few_colors_is_not_damaged(color: int, detail: int) -> None:
+    image = np.full((160, 200, 3), color, np.uint8)
+    image[:detail, :detail] = NOISY[:detail, :detail]
+    cv2.circle(image, (100, 80), detail, (10, 200, 90), -1)
+    cv2.line(image, (0, 158), (199, 150), (255, 255, 255), 2)
+    options: tuple[dict[str, object], ...] = ({}, {"optimize": True}, {"progressive": True}, {"quality": 5})
+    for kind in ("JPEG", "WEBP", "AVIF", "GIF", "PNG", "BMP", "TIFF", "PPM", "JPEG2000"):
+        for given in options if kind == "JPEG" else ({},):
+            assert decode(packed(image, kind, **given), kind).shape == image.shape
+
+
+def test_black_borders_are_not_damage() -> None:
+    for angle in (0, 0.7, 5, 30):
+        turn = cv2.getRotationMatrix2D((120, 90), angle, 0.8)
+        turned = cv2.warpAffine(NOISY, turn, (240, 180))
+        for kind in ("BMP", "TIFF", "PPM"):
+            assert np.array_equal(decode(packed(turned, kind), kind), turned)
+
+
+def test_png_and_its_sums() -> None:
+    for kind in ("PNG", "PNG alpha", "PNG 16"):
+        whole = LARGER[kind]
+        place = len(whole) // 2
+        with pytest.raises(UnreadableImageError, match="damaged PNG"):
+            decode(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :], "x")
 
 
 @pytest.mark.parametrize("side", [48, 240, 500])

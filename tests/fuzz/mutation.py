@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import copy
+import json
 import os
 import re
 import shutil
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
 MANY = int(os.environ.get("AFFECTZOO_FUZZ", "0"))
-"""How many mutants to try in all; 0: the few of the default suite."""
+"""How many mutants of data sets to try in all, and a tenth of each other kind; 0: the default suite's few."""
 
 SECONDS = 20
 """A reader that computes longer hangs; one that waits, after ten times as long."""
@@ -35,6 +38,59 @@ ODD_BYTES = (
 ODD_NAMES = (
     *(b".hidden", b"Thumbs.db", b"caf\xe9", b"[b]", b"a\nb", b" ", b"1", b"0", b"train", b"val", b"x" * 200),
 )
+
+
+ODD_VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, -1, 0.5, 1e308, -1e308, 10**400, 2**63, float("nan"), float("inf")),
+    *("", "x", "[/b]", "\ud800", "\x1b[31m", "=1+1", "```", "../../x", "NaN", "é" * 3, "x" * 30_000),
+    *([], {}, [[]], [None], {"": None}, {"value": None}, {"value": "1"}, [1, 2, 3], ["a", "a"]),
+)
+"""What JSON may hold in place of a value."""
+
+
+def fuzzed(few: int, share: float = 1.0) -> settings:
+    """Say how many mutants a test tries: few, always the same; or a share of ``MANY``, others each time."""
+    return settings(
+        max_examples=max(1, int(MANY * share)) if MANY else few,
+        phases=(Phase.generate,),  # mutants are small: what was drawn tells enough
+        deadline=None,
+        derandomize=not MANY,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+
+
+def places(value: Any, at: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in nested JSON."""
+    inner = (
+        value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list) else ()
+    )
+    for name, part in inner:
+        yield (*at, name)
+        yield from places(part, (*at, name))
+
+
+def damaged(value: Any, draw: Draw) -> Any:
+    """Replace, rename, drop or nest one to three parts of a JSON value."""
+    value = copy.deepcopy(value)
+    for _ in range(draw(st.integers(1, 3))):
+        *path, last = draw(st.sampled_from(list(places(value)) or [()])) or (None,)
+        at = value
+        for name in path:
+            at = at[name]
+        damage = draw(st.sampled_from(("replace", "replace", "drop", "rename", "nest")))
+        if last is None:
+            return draw(st.sampled_from(ODD_VALUES))
+        if damage == "replace":
+            at[last] = copy.deepcopy(draw(st.sampled_from(ODD_VALUES)))
+        elif damage == "nest":
+            deep = draw(st.sampled_from(("[" * 300 + "]" * 300, '{"a":' * 300 + "1" + "}" * 300)))
+            at[last] = json.loads(deep)
+        elif damage == "rename" and isinstance(at, dict):
+            at[draw(st.sampled_from(("x", "per_x", "[/b]", "")))] = at.pop(last)
+        else:
+            del at[last]
+    return value
 
 
 @contextmanager
@@ -75,6 +131,9 @@ def mutate(path: Path, draw: Draw) -> None:
     """Damage a file's content, or the file itself."""
     if MEDIA.search(path.name) or path.is_dir():
         _draw(draw, ENTRIES)(path, draw)
+        return
+    if path.suffix == ".json" and draw(st.booleans()):
+        path.write_text(json.dumps(damaged(json.loads(path.read_bytes()), draw)), encoding="utf-8")
         return
     for _ in range(int(_draw(draw, (1, 1, 1, 2, 4)))):
         if path.is_file() and not path.is_symlink():

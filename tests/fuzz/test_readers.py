@@ -33,7 +33,7 @@ from fakes.posed import write_ckplus, write_jaffe, write_mmi
 from fakes.rafdb_compound import write_distributions, write_rafdb_compound
 from fakes.recola import write_recola, write_recola_avec
 from fakes.semaine import write_semaine
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from affectzoo.datasets.afew import read_afew
@@ -58,7 +58,7 @@ from affectzoo.datasets.table import read_table
 from affectzoo.datatools.prepare import prepare
 from affectzoo.errors import AffectZooError
 from affectzoo.files.faults import all_faults
-from fuzz.mutation import MANY, MEDIA, mutate, no_hang, restored
+from fuzz.mutation import MEDIA, fuzzed, mutate, no_hang, restored
 
 FEW = 8
 """Mutants of each data set in the default suite."""
@@ -134,14 +134,7 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[P
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@settings(
-    max_examples=MANY // len(TARGETS) or FEW,
-    phases=(Phase.generate,),  # mutants are small: what was drawn tells enough
-    deadline=None,
-    derandomize=not MANY,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+@fuzzed(FEW, 1 / len(TARGETS))
 @given(data=st.data())
 def test_damaged_files_are_told_or_read(
     name: str, data: st.DataObject, written: Callable[[str], tuple[Path, list[Path]]]

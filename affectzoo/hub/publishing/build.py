@@ -15,6 +15,8 @@ from affectzoo import __version__, store, weights
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.record import Identity
 from affectzoo.files import fetch
+from affectzoo.files.folders import user_path
+from affectzoo.files.text import parse_yaml, read_text
 from affectzoo.hub.cards import card
 from affectzoo.hub.cards.facts import CardFacts
 from affectzoo.hub.cards.files import kept_records
@@ -98,7 +100,7 @@ def build(
         WeightsError: There are no such weights, or they are damaged.
         AffectZooError: Checks failed, all of which are listed; or the folder holds something else.
     """
-    folder = folder.expanduser()
+    folder = user_path(folder)
     if folder.exists():
         own_files(folder)
     draft = _Draft(model, folder, repo, records, license or {}, half)
@@ -143,7 +145,7 @@ class _Draft:
         self.half = half
         self.records: list[dict[str, Any]] = []
         old = next((p for p in (folder / CARD_NAME, self.beside / CARD_NAME) if p.is_file()), None)
-        self.prose = {} if old is None else read_prose(old.read_text(encoding="utf-8"), str(old))
+        self.prose = {} if old is None else read_prose(read_text(old), str(old))
 
     def write(self, place: Path) -> tuple[Check, ...]:
         """Take all steps; the last ones need sound weights and are excluded where these are not.
@@ -237,7 +239,7 @@ class _Draft:
         found = [path for name in ("config.yaml", RECIPE_NAME) if (path := self.beside / name).is_file()]
         if not found:
             return "none beside the weights"
-        recipe = public_recipe(yaml.safe_load(found[0].read_text(encoding="utf-8")))
+        recipe = public_recipe(parse_yaml(read_text(found[0]), str(found[0])))
         head = f"# affectzoo fit --config {RECIPE_NAME} --data.root DIR\n"
         text = yaml.safe_dump(recipe, sort_keys=False, allow_unicode=True, width=100)
         (self.place / RECIPE_NAME).write_text(head + text, encoding="utf-8")

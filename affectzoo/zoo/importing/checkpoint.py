@@ -12,6 +12,7 @@ import torch
 from affectzoo.errors import AffectZooError, LabelError, WeightsError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files import fetch
+from affectzoo.files.folders import user_path
 from affectzoo.labels import SPACES, LabelSpace, label_space
 from affectzoo.models.inference import inference
 from affectzoo.registry import architecture
@@ -56,7 +57,7 @@ def import_checkpoint(
         AffectZooError: An option is wrong.
         WeightsError: The checkpoint cannot be read, or holds values that are not finite.
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     license = license_terms(license or {})
     checkpoint = read_checkpoint(path)
     if checkpoint.meta is not None:

@@ -8,11 +8,10 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
-import yaml
-
 from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError
 from affectzoo.faces.preprocess import Preprocess
+from affectzoo.files.text import parse_yaml
 from affectzoo.registry import architecture
 from affectzoo.zoo.importing.checkpoint import import_checkpoint
 from affectzoo.zoo.importing.placing import parse_mapping
@@ -36,7 +35,7 @@ def command(args: argparse.Namespace) -> None:
         AffectZooError: See ``import_checkpoint``; or something does not fit, and nothing was written.
     """
     out = check_out(args.out)
-    values = dict(_pairs("--set", args.set, yaml.safe_load))
+    values = dict(_pairs("--set", args.set, parse_yaml))
     report = import_checkpoint(
         args.checkpoint,
         args.arch,
@@ -45,7 +44,7 @@ def command(args: argparse.Namespace) -> None:
         mapping=parse_mapping(args.map),
         arguments=values,
         preprocess=_preprocess(args.arch, args.preprocess),
-        license=dict(_pairs("--license", args.license, str)),
+        license=dict(_pairs("--license", args.license, lambda value, _: value)),
     )
     if args.json:
         print(json.dumps(report.to_dict(), indent=2))
@@ -75,20 +74,17 @@ def _table(report: ImportReport) -> Table:
     return table
 
 
-def _pairs(option: str, texts: Sequence[str], read: Callable[[str], Any]) -> Iterator[tuple[str, Any]]:
+def _pairs(option: str, texts: Sequence[str], read: Callable[[str, str], Any]) -> Iterator[tuple[str, Any]]:
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals or not key:
             raise AffectZooError(f"{option} {text}: expected the form {option} KEY=VALUE")
-        try:
-            yield key, read(value)
-        except yaml.YAMLError:
-            raise AffectZooError(f"{option} {text}: the value is no YAML") from None
+        yield key, read(value, f"{option} {text}")
 
 
 def _preprocess(arch: str | None, texts: Sequence[str]) -> Preprocess | None:
     """The architecture's own with some fields changed."""
-    values = dict(_pairs("--preprocess", texts, yaml.safe_load))
+    values = dict(_pairs("--preprocess", texts, parse_yaml))
     if not values:
         return None
     if arch is None:

@@ -28,6 +28,7 @@ from torch import nn
 from affectzoo import weights
 from affectzoo.errors import WeightsError
 from affectzoo.faces.preprocess import Preprocess
+from affectzoo.files.folders import user_path
 from affectzoo.models import vgg
 from affectzoo.zoo.checkpoints import read_checkpoint
 
@@ -101,7 +102,7 @@ def convert_vggface(
         WeightsError: The file is missing, damaged, of another kind or another network, its color order is
             open, or ``out`` is no ``.safetensors`` file.
     """
-    path, out = Path(path).expanduser(), Path(out).expanduser()
+    path, out = user_path(path), user_path(out)
     if out.suffix != ".safetensors":
         raise WeightsError(f"{out}: weights are written as .safetensors; call the file vggface.safetensors")
     if color not in ("auto", "rgb", "bgr"):

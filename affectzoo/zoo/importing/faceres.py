@@ -24,6 +24,7 @@ from torch import nn
 from affectzoo import weights
 from affectzoo.errors import DataError, WeightsError
 from affectzoo.files import images
+from affectzoo.files.folders import user_path
 from affectzoo.models.mobilenet_v1 import BLOCKS, MobileNetV1, MobileNetV1Trunk
 from affectzoo.store import ASSETS
 
@@ -61,14 +62,14 @@ def convert_faceres(path: str | Path, out: str | Path, *, faces: str | Path | No
         WeightsError: The file is missing, or not the published one; or ``out`` is no ``.safetensors`` file.
         DataError: ``faces`` holds no image that can be read.
     """
-    path, out = Path(path).expanduser(), Path(out).expanduser()
+    path, out = user_path(path), user_path(out)
     arrays = dict(_arrays(path))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = MobileNetV1(task="va")
     trunk = cast(MobileNetV1Trunk, model.trunk)
     _fill(trunk, arrays, std=model.preprocess.std[0])
-    chosen = _choose(Path(faces).expanduser() if faces else ASSETS / "demo" / "rendered")
+    chosen = _choose(user_path(faces) if faces else ASSETS / "demo" / "rendered")
     restore_batch_norm(trunk, torch.stack([model.preprocess(images.read_image(file)) for file in chosen]))
     meta = replace(
         model.describe(),

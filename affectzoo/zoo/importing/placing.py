@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import yaml
 
 from affectzoo.errors import AffectZooError, WeightsError
+from affectzoo.files.text import parse_yaml, read_text
 
 Names = Mapping[str, "str | None"]
 """What beginnings of names become; ``None`` leaves tensors out."""
@@ -133,10 +133,7 @@ def parse_mapping(texts: Iterable[str]) -> dict[str, str | None]:
 
 
 def _read(path: Path) -> dict[str, str | None]:
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise AffectZooError(f"{path}: no YAML: {error}") from None
+    content = parse_yaml(read_text(path), str(path))
     if not isinstance(content, dict) or not all(
         isinstance(old, str) and isinstance(new, str | None) for old, new in content.items()
     ):

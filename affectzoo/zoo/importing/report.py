@@ -13,6 +13,7 @@ import torch
 
 from affectzoo import weights
 from affectzoo.errors import WeightsError
+from affectzoo.files.folders import user_path
 from affectzoo.weights import WeightsMeta
 from affectzoo.zoo.importing.placing import Pair
 from affectzoo.zoo.loading import seal
@@ -123,7 +124,7 @@ def check_out(out: str | Path) -> Path:
     Raises:
         WeightsError: It is no ``.safetensors`` name, or there is a file that affectzoo did not write.
     """
-    out = Path(out).expanduser()
+    out = user_path(out)
     if out.suffix != ".safetensors":
         raise WeightsError(f"{out}: weights are written as .safetensors; call the file model.safetensors")
     if out.exists():
