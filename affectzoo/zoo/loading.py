@@ -116,7 +116,7 @@ def load(
     if weights is not None and meta.arch != name:
         raise WeightsError(f"{location.path}: weights of {meta.arch}, not of {name}")
     model = described(meta, str(location.path), labels, **arguments)
-    check_work(model, str(location.path), max(meta.window, meta.eval_window), files.files(location.path))
+    check_work(model, str(location.path), max(meta.window, meta.eval_window), [location.path])
     model.load_weights(location.path, new_head=labels is not None)
     if labels is not None:
         init_msra(model.heads.to_empty(device="cpu"))

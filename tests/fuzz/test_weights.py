@@ -43,14 +43,12 @@ def write_file(root: Path) -> list[Path]:
 
 
 def write_published(root: Path) -> list[Path]:
-    """Weights in parts, with the ``config.json`` of a published folder."""
+    """Weights beside the ``config.json`` of a published folder."""
     [path] = write_file(root)
-    meta, golden = weights.read_meta(path), weights.read_golden(path)
-    files = weights.write_sharded(root, weights.read_tensors(path), meta, limit=10**6, golden=golden)
-    sums = {file.name: sha256(file) for file in files}
-    config = {"format": 1, "library": "affectzoo", "meta": meta.to_dict(), "sha256": sums}
+    meta = weights.read_meta(path).to_dict()
+    config = {"format": 1, "library": "affectzoo", "meta": meta, "sha256": {path.name: sha256(path)}}
     (root / CONFIG_NAME).write_text(json.dumps(config))
-    return [root / CONFIG_NAME, files[0], *files[:2]]
+    return [root / CONFIG_NAME]
 
 
 def use_weights(root: Path, path: Path) -> None:
