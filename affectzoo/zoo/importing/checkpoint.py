@@ -62,13 +62,7 @@ def import_checkpoint(
     checkpoint = read_checkpoint(path)
     if checkpoint.meta is not None:
         meta = checkpoint.meta
-        options = {
-            "task": task,
-            "labels": labels,
-            "map": mapping,
-            "set": arguments,
-            "preprocess": preprocess,
-        }
+        options = {"task": task, "labels": labels, "map": mapping, "set": arguments, "preprocess": preprocess}
         _refuse_options(path, meta, arch, [name for name, value in options.items() if value])
         license = {**meta.license, **license}
         notes = [f"Faces are prepared as the checkpoint says: {_in_words(meta.preprocess)}."]
@@ -87,34 +81,25 @@ def import_checkpoint(
         Pair(old, new, tuple(source[old].shape), tuple(own[new].shape)) for old, new in places.items() if new
     ]
     taken = {pair.new for pair in pairs}
-    missing = {name: tuple(tensor.shape) for name, tensor in own.items() if name not in taken}
-    unexpected = {name: tuple(tensor.shape) for name, tensor in source.items() if name not in places}
-    misshapen = tuple(pair for pair in pairs if not pair.fits)
-    complete = not (missing or unexpected or misshapen)
     notes_of_import = {"imported_from": path.name, "sha256": fetch.sha256(path)}
-    meta = replace(
-        meta,
-        arguments=model.arguments,
-        metrics=(),
-        training=replace(meta.training, notes={**meta.training.notes, **notes_of_import}),
-        license=license,
-    )
-    if complete:
-        tensors = {pair.new: _values(source[pair.old], own[pair.new], pair) for pair in pairs}
-        model.load_state_dict(tensors, assign=True)
-        model.to("cpu").eval()
-        _check_size(model)
-    return ImportReport(
+    training = replace(meta.training, notes={**meta.training.notes, **notes_of_import})
+    report = ImportReport(
         source=path,
-        meta=meta,
+        meta=replace(meta, arguments=model.arguments, metrics=(), training=training, license=license),
         mapped=tuple(pair for pair in pairs if pair.fits),
-        missing=missing,
-        unexpected=unexpected,
-        misshapen=misshapen,
+        missing={name: tuple(tensor.shape) for name, tensor in own.items() if name not in taken},
+        unexpected={name: tuple(tensor.shape) for name, tensor in source.items() if name not in places},
+        misshapen=tuple(pair for pair in pairs if not pair.fits),
         left_out=(*checkpoint.left_out, *(old for old, new in places.items() if new is None)),
         notes=tuple(notes),
-        model=model if complete else None,
     )
+    if report.faults:
+        return report
+    tensors = {pair.new: _values(source[pair.old], own[pair.new], pair) for pair in pairs}
+    model.load_state_dict(tensors, assign=True)
+    model.to("cpu").eval()
+    _check_size(model)
+    return replace(report, model=model)
 
 
 def _check_size(model: AffectModel) -> None:

@@ -46,7 +46,7 @@ class ImportReport:
     misshapen: tuple[Pair, ...]
     left_out: tuple[str, ...]
     notes: tuple[str, ...]
-    model: AffectModel | None
+    model: AffectModel | None = None
 
     @property
     def faults(self) -> list[str]:
