@@ -153,7 +153,7 @@ def test_epochs_chosen_on_the_test_part_stay_in_their_column() -> None:
     assert found["system"] == ["fair", "peeked"]
     assert found["accuracy"] == [Figure(0.7, "0.6900..0.7100"), None]
     assert found[LABELLED] == [None, Figure(0.95, "0.9400..0.9600")]
-    assert found["mean diagonal"][1] is None
+    assert found["balanced accuracy (mean diagonal)"][1] is None
     alone = measured(chosen)
     assert alone["accuracy"] == [None]
     (group,) = groups([chosen, make_record("peeked", 0.7, 1)])

@@ -520,7 +520,7 @@ def test_options_that_are_wrong(tmp_path: Path, state: Tensors) -> None:
         small(path, labels=None)
     with pytest.raises(AffectZooError, match=r"dlp_cnn_s has no argument weights .*; it may set: dropout"):
         small(path, arguments={"weights": "x.pt"})
-    with pytest.raises(AffectZooError, match="pixels.*weights, code"):
+    with pytest.raises(AffectZooError, match=r"pixels.*weights, code"):
         small(path, license={"pixels": "none"})
     with pytest.raises(AffectZooError, match="dlp_cnn_s cannot take 3 x 48 x 48 faces"):
         small(path, preprocess=Preprocess(size=48))
