@@ -11,32 +11,41 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _PUBLIC = {
+    "AffectModel": "affectzoo.models.base",
     "AffectZooError": "affectzoo.errors",
     "Predictor": "affectzoo.inference.prediction",
     "create_model": "affectzoo.zoo.loading",
     "list_models": "affectzoo.zoo.loading",
     "load": "affectzoo.zoo.loading",
     "predict": "affectzoo.inference.prediction",
+    "push_to_hub": "affectzoo.hub.publishing.push",
     "register_architecture": "affectzoo.registry",
     "register_dataset": "affectzoo.registry",
+    "save_pretrained": "affectzoo.zoo.saving",
 }
 
 __all__ = [
+    "AffectModel",
     "AffectZooError",
     "Predictor",
     "create_model",
     "list_models",
     "load",
     "predict",
+    "push_to_hub",
     "register_architecture",
     "register_dataset",
+    "save_pretrained",
 ]
 
 if TYPE_CHECKING:
     from affectzoo.errors import AffectZooError
+    from affectzoo.hub.publishing.push import push_to_hub
     from affectzoo.inference.prediction import Predictor, predict
+    from affectzoo.models.base import AffectModel
     from affectzoo.registry import register_architecture, register_dataset
     from affectzoo.zoo.loading import create_model, list_models, load
+    from affectzoo.zoo.saving import save_pretrained
 
 
 def __getattr__(name: str) -> Any:

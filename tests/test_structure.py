@@ -77,7 +77,10 @@ def test_every_module_has_a_layer() -> None:
     assert listed - {"__init__", "__pycache__", "assets", "py.typed"} == set(RANK)
 
 
-@pytest.mark.parametrize("code", ["import affectzoo", "from affectzoo.cli import main; main(['--help'])"])
+HELP = "from affectzoo.cli import main; main([{}'--help'])"
+
+
+@pytest.mark.parametrize("code", ["import affectzoo", HELP.format(""), HELP.format("'predict', ")])
 def test_start_is_light(code: str) -> None:
     heavy = ["torch", "lightning", "timm", "albumentations", "cv2", "pandas", "matplotlib"]
     script = f"""
@@ -108,7 +111,22 @@ assert main(["predict", {str(PACKAGE / "assets" / "demo" / "astronaut.jpg")!r}])
 @pytest.mark.parametrize("code", [PREDICT, HUB, COMMAND], ids=["predict", "hub", "command"])
 def test_inference_is_light(code: str) -> None:
     heavy = ["lightning", "torchmetrics", "matplotlib", "albumentations", "timm", "huggingface_hub", "scipy"]
-    script = f"{code}\nimport sys; print('LOADED', sorted(set({heavy}) & set(sys.modules)))"
+    heavy += [
+        "pandas",
+        "pydantic",
+        "jsonargparse",
+        "yaml",
+        "sklearn",
+        "torchvision",
+        "sympy",
+        "torch._dynamo",
+    ]
+    script = f"""
+import sys, torch, cv2, numpy
+needed = set(sys.modules)
+{code}
+print("LOADED", sorted(set({heavy}) & (set(sys.modules) - needed)))
+"""
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines()[-1] == "LOADED []"

@@ -22,7 +22,7 @@ from affectzoo.labels import label_space
 from affectzoo.models.layers import init_msra
 from affectzoo.sample import AffectOutput, Batch, ClipRule
 from affectzoo.tasks.heads import TaskName, check_task, dimensions, outputs
-from affectzoo.weights import WeightsMeta
+from affectzoo.weights import Start, Training, WeightsMeta
 
 if TYPE_CHECKING:
     from affectzoo.metrics.predictions import Predicted, Predictions
@@ -35,7 +35,7 @@ class Trunk(Protocol):
     One that also takes landmarks says how many in an attribute ``landmarks`` and gets them as second
     argument, shape (B, N, 2), -1 to 1 from the input's one edge to the other. One that contains another
     architecture's trunk says so in ``starts_from``: that architecture's name to the part's name, so that its
-    weights can start the part. ``starts_trained`` says that it was built with ImageNet weights.
+    weights can start the part. ``start`` says which weights it was built with.
     """
 
     feature_dim: int
@@ -62,6 +62,8 @@ class AffectModel(nn.Module):
         landmarks: How many landmarks it takes with each face, 0 or 68.
         clip_rule: How frames' class scores become their clip's.
         meta: What its weights say of themselves, where it was loaded from some.
+        start: The weights that its values came from; ``None`` where all are fresh.
+        source: Their file, where it was one of ours.
         starts_trained: Whether its trunk has trained values.
         drawn_head: Whether its head is freshly drawn over a trained trunk, and still to be trained.
         sequence: Whether it reads windows of frames rather than single faces.
@@ -121,13 +123,17 @@ class AffectModel(nn.Module):
         init_msra(self.heads)
         self.landmarks: int = getattr(trunk, "landmarks", 0)
         self.meta: WeightsMeta | None = None
-        self.starts_trained: bool = getattr(trunk, "starts_trained", False)
+        self.start: Start | None = getattr(trunk, "start", None)
+        self.source: Path | None = None
+        self.starts_trained = self.start is not None
         self.drawn_head = new_head and weights is not None
         self.trained_window = 0
         if weights is not None:
             location = store.locate(weights, self.arch)
             store.verify(location)
-            meta = self.load_weights(location.path, new_head=new_head)
+            meta = self.load_weights(
+                location.path, new_head=new_head, name=store.public_name(weights, self.arch)
+            )
             self.preprocess = Preprocess.merged(default, meta.preprocess, preprocess)
 
     @classmethod
@@ -207,6 +213,44 @@ class AffectModel(nn.Module):
         """Frames per window in the evaluations of its training; 0 for single faces, or if not known."""
         return self.trained_window or (0 if self.meta is None else self.meta.eval_window)
 
+    # By the Hub's conventions; the package does the work, which knows more rooms than this one.
+
+    @classmethod
+    def from_pretrained(cls, name: str | Path, *, revision: str | None = None, **options: Any) -> AffectModel:
+        """Load a trained model as ``affectzoo.load`` does, after the same checks.
+
+        >>> model = affectzoo.AffectModel.from_pretrained("OWNER/NAME", revision="v1")
+
+        Args:
+            name: A repository OWNER/NAME on the Hub, a folder, or whatever ``affectzoo.load`` takes. A path
+                that exists goes before a repository of that name.
+            revision: The repository's branch, tag or commit.
+            **options: Such as ``labels`` for a new head, see ``affectzoo.load``.
+
+        Raises:
+            UnknownNameError: Nothing of that name.
+            WeightsError: The weights are missing, damaged, altered, or of another architecture than this.
+        """
+        import affectzoo
+
+        model = affectzoo.load(store.pretrained_name(name, revision), **options)
+        arch = getattr(cls, "arch", model.arch)
+        if model.arch != arch:
+            raise WeightsError(f"{name}: weights of {model.arch}, not of {arch}")
+        return model
+
+    def save_pretrained(self, folder: str | Path, *, half: bool = False) -> Path:
+        """Save this model as a folder, see ``affectzoo.save_pretrained``."""
+        import affectzoo
+
+        return affectzoo.save_pretrained(self, folder, half=half)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Publish this model on the Hub, see ``affectzoo.push_to_hub``."""
+        import affectzoo
+
+        return affectzoo.push_to_hub(self, repo_id, **options)
+
     # Weights
 
     def network_state(self) -> dict[str, torch.Tensor]:
@@ -226,9 +270,12 @@ class AffectModel(nn.Module):
             self.arguments,
             task=self.task_name,
             sequence=self.sequence,
+            eval_window=self.window,
+            training=Training(started_from=None if self.start is None else self.start.name),
+            license={} if self.start is None else self.start.license,
         )
 
-    def load_weights(self, path: Path, *, new_head: bool = False) -> WeightsMeta:
+    def load_weights(self, path: Path, *, new_head: bool = False, name: str | None = None) -> WeightsMeta:
         """Load a weights file, strictly: every tensor, by name and shape.
 
         Args:
@@ -236,6 +283,7 @@ class AffectModel(nn.Module):
             new_head: Load the trunk alone and keep this model's heads. The file may then also be of the
                 architecture that is a part of this one's trunk (a recurrent model's backbone), whose last
                 layers are excluded where this one has none such.
+            name: What the weights are called elsewhere; by default the path's last part.
 
         Returns:
             The file's metadata.
@@ -269,6 +317,7 @@ class AffectModel(nn.Module):
             raise WeightsError(f"{path}: tensors do not fit {self.arch}: {'; '.join(faults[:5])}")
         empty = any(tensor.is_meta for tensor in own.values())
         self.load_state_dict(tensors, strict=False, assign=empty)  # names and shapes were compared above
+        self.start, self.source = meta.as_start(name or store.public_name(path)), path
         self.starts_trained = True
         self.meta = None if new_head else meta
         return meta

@@ -19,6 +19,7 @@ from affectzoo.models.fusion import POINTS
 from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, TAG, BackboneWeights, starts_from_imagenet
 from affectzoo.models.timm_model import TimmTrunk
 from affectzoo.models.vgg import LAYOUT_16, VGGTrunk
+from affectzoo.weights import Start
 
 FC_UNITS = {"vggface": 4096, "vgg16": 4096, "resnet50": 1500, "resnet18": 512}
 """Units of each backbone's fully connected layer: Table 8, and as many as ResNet-18 has pooled features."""
@@ -87,7 +88,7 @@ class RecurrentTrunk(nn.Module):
         self.frames = frame_trunk
         self.starts_from = {arch: "frames"}
         self.landmarks: int = cast(int, frame_trunk.landmarks)
-        self.starts_trained: bool = cast(bool, frame_trunk.starts_trained)
+        self.start = cast(Start | None, frame_trunk.start)
         kind = nn.GRU if cell == "gru" else nn.LSTM
         self.rnn = kind(
             cast(int, frame_trunk.feature_dim),

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from torch import nn
 
 from affectzoo.errors import UnknownNameError, WeightsError
+from affectzoo.weights import Start
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -32,6 +34,25 @@ def starts_from_imagenet(backbone_weights: BackboneWeights | None, common: Mappi
     if backbone_weights not in (None, *get_args(BackboneWeights)):
         raise UnknownNameError("backbone_weights", str(backbone_weights), get_args(BackboneWeights))
     return backbone_weights is not None and common.get("weights") is None
+
+
+def timm_start(network: nn.Module) -> Start:
+    """Say which weights a network of timm started from: repository, commit and license.
+
+    They come from a branch of the Hub; the commit is that of the file in its cache, and names them for good.
+    """
+    from huggingface_hub import try_to_load_from_cache
+
+    known: Mapping[str, Any] = getattr(network, "pretrained_cfg", None) or {}
+    repository = known.get("hf_hub_id")
+    if not repository:
+        return Start("ImageNet weights of timm", {})
+    repository, _, revision = repository.partition("@")
+    files = (known.get("hf_hub_filename"), "model.safetensors", "pytorch_model.bin")
+    cached = (try_to_load_from_cache(repository, name, revision=revision or None) for name in files if name)
+    commit = next((f"@{Path(found).parent.name}" for found in cached if isinstance(found, str)), "")
+    terms = f"{repository}: {known.get('license') or 'not stated'}, trained on ImageNet"
+    return Start(f"hf-hub:{repository}{commit}", {"starting weights": terms})
 
 
 def timm_network(name: str, imagenet: bool, tag: str | None = TAG) -> nn.Module:

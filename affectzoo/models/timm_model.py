@@ -21,6 +21,7 @@ from affectzoo.models.imagenet import (
     BackboneWeights,
     starts_from_imagenet,
     timm_network,
+    timm_start,
 )
 from affectzoo.models.layers import fully_connected, init_msra
 
@@ -50,8 +51,8 @@ class TimmTrunk(nn.Module):
         """
         super().__init__()
         self.landmarks = landmarks
-        self.starts_trained = imagenet
         self.body = timm_network(name, imagenet, tag)
+        self.start = timm_start(self.body) if imagenet else None
         # some networks have a layer after pooling
         pooled = getattr(self.body, "head_hidden_size", self.body.num_features)
         joined = cast(int, pooled) + 2 * landmarks

@@ -20,8 +20,10 @@ from affectzoo.models.imagenet import (
     BackboneWeights,
     starts_from_imagenet,
     timm_network,
+    timm_start,
 )
 from affectzoo.models.layers import fully_connected, init_msra, init_small
+from affectzoo.weights import Start
 
 Blocks = tuple[tuple[int, ...], ...]
 
@@ -73,7 +75,7 @@ class VGGTrunk(nn.Module):
         """
         super().__init__()
         self.landmarks = landmarks
-        self.starts_trained = imagenet is not None
+        self.start: Start | None = None
         joined = blocks[-1][-1] * GRID**2 + 2 * landmarks
         self.feature_dim = units[-1] if units else joined
         self.features = conv_blocks(blocks, batch_norm)
@@ -82,7 +84,9 @@ class VGGTrunk(nn.Module):
         init_msra(self.features)
         init_small(self.fc, gain=0.125)
         if imagenet is not None:
-            self._start_from(timm_network(imagenet, True))
+            network = timm_network(imagenet, True)
+            self._start_from(network)
+            self.start = timm_start(network)
 
     @torch.no_grad()
     def _start_from(self, network: Any) -> None:

@@ -58,7 +58,8 @@ def lightning_module(model: AffectModel, **training: Any) -> AffectModule:
             **training,
         )
     made.trunk, made.heads = model.trunk, model.heads
-    made.meta, made.starts_trained = model.meta, model.starts_trained
+    made.meta, made.start, made.source = model.meta, model.start, model.source
+    made.starts_trained = model.starts_trained
     freeze(made.trunk, made.frozen)
     return made.train()
 

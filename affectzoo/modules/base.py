@@ -6,6 +6,7 @@ is written twice.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import lightning.pytorch as pl
@@ -82,6 +83,15 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         freeze(self.trunk, frozen)
         self.predicted: dict[str, Predicted] = {}
         self._predictions: dict[str, Predictions] = {}
+
+    @classmethod
+    def from_pretrained(
+        cls, name: str | Path, *, revision: str | None = None, **options: Any
+    ) -> AffectModule:
+        """Load a trained model as a LightningModule, in training mode; see ``AffectModel``."""
+        from affectzoo.modules import lightning_module
+
+        return lightning_module(super().from_pretrained(name, revision=revision, **options))
 
     @property
     def tasks(self) -> list[Task]:

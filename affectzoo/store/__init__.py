@@ -6,10 +6,10 @@ published folder or repository says so itself, in ``config.json``. ``verify`` ho
 
 from __future__ import annotations
 
-from affectzoo.store.config import CONFIG_LIMIT, CONFIG_NAME, FORMAT, Claim
+from affectzoo.store.config import CONFIG_LIMIT, CONFIG_NAME, FORMAT, LIBRARY, Claim, config_of
 from affectzoo.store.entry import ASSETS, WeightsEntry, entries
-from affectzoo.store.hub import HUB
-from affectzoo.store.location import Location, locate, verify
+from affectzoo.store.hub import HUB, pretrained_name
+from affectzoo.store.location import Location, locate, public_name, verify
 
 __all__ = [
     "ASSETS",
@@ -17,10 +17,14 @@ __all__ = [
     "CONFIG_NAME",
     "FORMAT",
     "HUB",
+    "LIBRARY",
     "Claim",
     "Location",
     "WeightsEntry",
+    "config_of",
     "entries",
     "locate",
+    "pretrained_name",
+    "public_name",
     "verify",
 ]

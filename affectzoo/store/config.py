@@ -6,14 +6,17 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from affectzoo.errors import UnknownNameError, WeightsError
+from affectzoo.files.fetch import sha256
 from affectzoo.registry import ARCHITECTURES
 from affectzoo.weights.meta import WeightsMeta
 from affectzoo.weights.tensors import FILE_NAME
 from affectzoo.weights.untrusted import LIMIT, read_json
 
 CONFIG_NAME = "config.json"
+LIBRARY = "affectzoo"
 FORMAT = 1
 """The format of ``config.json``; a higher one is not understood here."""
 
@@ -56,7 +59,7 @@ def read_config(path: Path, where: str) -> Claim:
         WeightsError: It was not written by affectzoo, or says something impossible.
     """
     values = read_json(path, CONFIG_LIMIT, where)
-    if values.get("library") != "affectzoo":
+    if values.get("library") != LIBRARY:
         seems = next((name for key, name in _OTHERS.items() if key in values), "another library")
         raise WeightsError(
             f"{where} is not of affectzoo but, it seems, of {seems}; "
@@ -74,6 +77,18 @@ def read_config(path: Path, where: str) -> Claim:
     if described.arch not in ARCHITECTURES:
         raise WeightsError(f"{where}: {UnknownNameError('architecture', described.arch, ARCHITECTURES)}")
     return Claim(where, described, sums[FILE_NAME])
+
+
+def config_of(meta: WeightsMeta, file: Path, **more: Any) -> dict[str, Any]:
+    """Say what a weights file is, as ``read_config`` reads it.
+
+    Args:
+        meta: Its metadata.
+        file: Where it is.
+        **more: What else to say.
+    """
+    sums = {file.name: sha256(file)}
+    return {"format": FORMAT, "library": LIBRARY, "meta": meta.to_dict(), "sha256": sums, **more}
 
 
 def contradiction(claim: Claim, meta: WeightsMeta) -> str | None:

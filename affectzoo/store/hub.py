@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 
-from affectzoo.errors import WeightsError
+from affectzoo.errors import OptionError, WeightsError
 from affectzoo.files.fetch import HubFile, fetch, forget, newest
+from affectzoo.files.folders import user_path
 from affectzoo.files.guard import UnreachableError
 from affectzoo.store.config import CONFIG_LIMIT, CONFIG_NAME, Claim, read_config
 from affectzoo.weights.tensors import FILE_NAME
@@ -15,6 +17,26 @@ HUB = "hf-hub:"
 """Begins the names of models on the Hub: ``hf-hub:OWNER/NAME[@REVISION]``."""
 
 _HUB_NAME = re.compile(rf"{HUB}([\w.-]+/[\w.-]+)(?:@(\w[\w./+-]*))?", re.ASCII)
+
+
+def pretrained_name(name: str | Path, revision: str | None = None) -> str:
+    """Read a name by the Hub's conventions: ``OWNER/NAME`` is a repository, unless it is a path here.
+
+    Args:
+        name: What ``affectzoo.load`` takes, or a repository.
+        revision: The repository's branch, tag or commit.
+
+    Raises:
+        OptionError: There is a revision, and the name is of no repository, or has one already.
+    """
+    text = str(name)
+    if re.fullmatch(r"[\w.-]+/[\w.-]+", text, re.ASCII) and not os.path.lexists(user_path(text)):
+        text = f"{HUB}{text}"
+    if revision is None:
+        return text
+    if not text.startswith(HUB) or "@" in text:
+        raise OptionError(f"{name}: revision {revision} is for a repository OWNER/NAME on the Hub")
+    return f"{text}@{revision}"
 
 
 def from_hub(name: str) -> tuple[Path, Claim]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,6 +65,22 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
     raise UnknownNameError(
         "model", str(name), known, f"(or {HUB}OWNER/NAME, or a folder or file that exists)"
     )
+
+
+def public_name(name: str | Path, arch: str | None = None) -> str:
+    """Say what weights are called elsewhere: a path goes by its last part, a run's file by its folder.
+
+    Args:
+        name: As for ``locate``.
+        arch: The architecture, where it is known already.
+    """
+    if f"{arch}.{name}" in entries():
+        return f"{arch}.{name}"
+    path = user_path(name)
+    if str(name).startswith(HUB) or not os.path.lexists(path):
+        return str(name)
+    path = path.absolute()
+    return path.parent.name if path.name == FILE_NAME else path.name
 
 
 def _local(path: Path) -> Location:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +20,6 @@ from affectzoo.datasets.ids import ids, sketch, split_hash, told_apart
 from affectzoo.errors import DataError
 from affectzoo.evaluation.measurement import Context
 from affectzoo.files.fetch import sha256
-from affectzoo.files.folders import user_path
 from affectzoo.files.writing import write_text
 from affectzoo.models.base import AffectModel
 from affectzoo.weights import Training, WeightsMeta
@@ -70,8 +68,8 @@ def trained_meta(trainer: pl.Trainer, model: AffectModel) -> WeightsMeta:
         eval_stride=data.eval_stride if known else 0,
         fresh=(),
         metrics=(),
-        license=license_terms(trainer, model),
-        training=_training(trainer),
+        license={} if model.start is None else model.start.license,
+        training=_training(trainer, model),
     )
 
 
@@ -83,35 +81,6 @@ def data_notes(trainer: pl.Trainer) -> dict[str, Any]:
     notes = {"left_out": dict(data.index.left_out), "unreadable": list(data.unreadable)}
     rule = getattr(data, "rule", None)
     return notes if rule is None else notes | {"training_label_rule": rule}
-
-
-def license_terms(trainer: pl.Trainer, model: AffectModel) -> dict[str, str]:
-    """Pass on the terms of the weights that a training started from, and of those that these started from."""
-    name = _given(trainer).get("weights")
-    if name is not None:
-        meta = weights.read_meta(store.locate(name, model.arch).path)
-    elif model.meta is not None:
-        meta = model.meta
-    else:
-        return {}
-    terms = [meta.license[subject] for subject in ("weights", "starting weights") if subject in meta.license]
-    return {"starting weights": "; ".join(dict.fromkeys(terms))} if terms else {}
-
-
-def _given(trainer: pl.Trainer) -> Mapping[str, Any]:
-    """The model's arguments in the configuration of a training; none where there is no configuration."""
-    saved = next((c for c in trainer.callbacks if isinstance(c, SaveRecipe)), None)  # type: ignore[attr-defined]
-    if saved is None:
-        return {}
-    config = yaml.safe_load(saved.parser.dump(saved.config, skip_none=False))
-    given: Mapping[str, Any] = config["model"].get("init_args", {})
-    return given
-
-
-def _public(name: str) -> str:
-    """What weights are called elsewhere: a path goes by its last part."""
-    path = user_path(name)
-    return path.name if os.path.lexists(path) else name
 
 
 def origin(trainer: pl.Trainer, model: AffectModel) -> Context:
@@ -138,20 +107,16 @@ def _file_origin(spec: str, path: Path) -> Context:
     return Context(spec=spec, meta=weights.read_meta(path), file_sum=sha256(path))
 
 
-def _training(trainer: pl.Trainer) -> Training:
+def _training(trainer: pl.Trainer, model: AffectModel) -> Training:
     """Collect what tells a run from others: recipe, seed, faces it was trained and chosen on."""
     data = trainer.datamodule  # type: ignore[attr-defined]
     facts: dict[str, Any] = {"data": type(data).__name__}
+    facts["started_from"] = None if model.start is None else model.start.name
     saved = next((c for c in trainer.callbacks if isinstance(c, SaveRecipe)), None)  # type: ignore[attr-defined]
     if saved is not None:
         facts["seed"] = saved.config.get("seed_everything")
         config = yaml.safe_load(saved.parser.dump(saved.config, skip_none=False))
         facts["recipe_hash"] = recipe_hash(config, trainer.world_size)
-        given = config["model"].get("init_args", {})
-        if given.get("weights") is not None:
-            facts["started_from"] = _public(given["weights"])
-        elif given.get("backbone_weights"):
-            facts["started_from"] = "ImageNet weights of timm"
     if isinstance(data, FaceDataModule):
         facts["data"] = data.index.dataset
         facts |= {name: getattr(data, name) for name in ("fold", "folds") if hasattr(data, name)}

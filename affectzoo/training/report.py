@@ -21,7 +21,7 @@ from affectzoo.training.checkpoints import BestCheckpoint, RunCheckpoint, networ
 from affectzoo.training.provenance import data_notes, origin, trained_meta
 from affectzoo.weights import WeightsMeta
 from affectzoo.zoo.checkpoints import TRAINING
-from affectzoo.zoo.loading import described, seal
+from affectzoo.zoo.loading import described, write_sealed
 from affectzoo.zoo.work import check_work
 
 WORDS = {"min": "lowest", "max": "highest"}
@@ -86,10 +86,7 @@ class RunReport(Callback):
         training = replace(meta.training, epochs=trainer.current_epoch, epoch=epoch, epoch_rule=rule)
         meta = replace(meta, training=replace(training, notes=data_notes(trainer)))
         path = Path(trainer.default_root_dir) / weights.FILE_NAME
-        unsealed = path.with_name("unsealed.safetensors")  # a run's weights are complete or not there
-        weights.write(unsealed, tensors, meta)
-        seal(unsealed)
-        unsealed.replace(path)
+        write_sealed(path, tensors, meta)
         for saved in path.parent.glob("hpc_ckpt_*.ckpt"):  # of a requeued job, which has ended well
             saved.unlink()
         rank_zero_info(f"weights: {path} ({rule})")

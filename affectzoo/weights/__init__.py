@@ -10,7 +10,7 @@ Users take all names from this package, ``store.locate(...)``: it is their one p
 
 from __future__ import annotations
 
-from affectzoo.weights.meta import SUBJECTS, Training, WeightsMeta, license_terms
+from affectzoo.weights.meta import SUBJECTS, Start, Training, WeightsMeta, license_terms
 from affectzoo.weights.tensors import (
     FILE_NAME,
     GOLDEN,
@@ -26,6 +26,7 @@ __all__ = [
     "FILE_NAME",
     "GOLDEN",
     "SUBJECTS",
+    "Start",
     "Training",
     "WeightsMeta",
     "fingerprint",

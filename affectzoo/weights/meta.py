@@ -60,6 +60,19 @@ class Training:
 
 
 @dataclass(frozen=True)
+class Start:
+    """The weights that a model's values came from, as those that are trained from it tell of them.
+
+    Attributes:
+        name: What they are called elsewhere.
+        license: Their terms, under ``starting weights``; none where none are known.
+    """
+
+    name: str
+    license: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class WeightsMeta:
     """What a set of weights means.
 
@@ -102,6 +115,13 @@ class WeightsMeta:
     def landmarks(self) -> bool:
         """Whether it takes landmarks with each face."""
         return bool(self.arguments.get("landmarks"))
+
+    def as_start(self, name: str) -> Start:
+        """Say what others start from, with all terms: of the weights, their own start and their data."""
+        told = [self.license.get(subject) for subject in ("weights", "starting weights")]
+        told += [f"{s}: {self.license[s]}" for s in ("images", "labels") if self.license.get(s)]
+        terms = "; ".join(dict.fromkeys(text for text in told if text))
+        return Start(name, {"starting weights": terms} if terms else {})
 
     def untrained(self) -> WeightsMeta:
         """The same model without what is known of its training, results and terms."""

@@ -110,13 +110,15 @@ def prefetch(rows: list[dict[str, Any]]) -> None:
 def license_kind(terms: Mapping[str, str]) -> str:
     """What the terms of a set of weights allow: permissive, non-commercial, or unknown.
 
-    Those of weights, images and labels count. Permissive: each is a license of ``PERMISSIVE`` and nothing
+    Those of weights, images and labels count, and of starting weights where there were some. Permissive: each
+    is a license of ``PERMISSIVE`` and nothing
     else, such as ``MIT`` or ``FER+: MIT``. Non-commercial: at least one says so. Anything else is to be read.
 
     Args:
         terms: By subject.
     """
-    told = [re.sub(r"[\s_]+", "-", terms.get(subject, "").strip().lower()) for subject in SUBJECTS]
+    subjects = [*SUBJECTS, *({"starting weights"} & set(terms))]
+    told = [re.sub(r"[\s_]+", "-", terms.get(subject, "").strip().lower()) for subject in subjects]
     if any(map(_NON_COMMERCIAL.search, told)):
         return "non-commercial"
     return "permissive" if {text.rpartition(":-")[2] for text in told} <= PERMISSIVE else "unknown"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -18,6 +18,8 @@ from affectzoo.zoo import golden
 from affectzoo.zoo.work import check_work
 
 if TYPE_CHECKING:
+    import torch
+
     from affectzoo.models.base import AffectModel
     from affectzoo.tasks.heads import TaskName
 
@@ -117,7 +119,8 @@ def load(
         raise WeightsError(f"{location.path}: weights of {meta.arch}, not of {name}")
     model = described(meta, str(location.path), labels, **arguments)
     check_work(model, str(location.path), max(meta.window, meta.eval_window), [location.path])
-    model.load_weights(location.path, new_head=labels is not None)
+    called = store.public_name(name) if weights is None else store.public_name(weights, meta.arch)
+    model.load_weights(location.path, new_head=labels is not None, name=called)
     if labels is not None:
         init_msra(model.heads.to_empty(device="cpu"))
     model.to("cpu").eval()  # Lightning would go on thinking that it is on the device of its birth
@@ -135,6 +138,29 @@ def seal(path: Path) -> None:
     assert model.meta is not None
     half = files.is_half(path)
     files.write(path, model.network_state(), model.meta, half=half, golden=golden.make(model))
+
+
+def write_sealed(
+    path: Path, tensors: Mapping[str, torch.Tensor], meta: files.WeightsMeta, *, half: bool = True
+) -> None:
+    """Write a weights file with a golden face; it is there once it is complete, an older one until then.
+
+    Args:
+        path: Where to.
+        tensors: The network's state.
+        meta: What it means.
+        half: Store floating tensors as float16.
+
+    Raises:
+        WeightsError: The values cannot be stored so, or not be loaded again.
+    """
+    unsealed = path.with_name("unsealed.safetensors")
+    try:
+        files.write(unsealed, tensors, meta, half=half)
+        seal(unsealed)
+        unsealed.replace(path)
+    finally:
+        unsealed.unlink(missing_ok=True)
 
 
 def described(

@@ -45,8 +45,9 @@ def test_publish_says_how_to_measure_and_then_publishes(
     assert main([*PUBLISH, *TERMS]) == 0, capsys.readouterr().err
     meta = affectzoo.load("mine").meta
     assert meta is not None
-    bundled = store.entries()["dlp_cnn_s.ferplus"].meta.license["weights"]
-    assert meta.license["starting weights"] == bundled
+    bundled = store.entries()["dlp_cnn_s.ferplus"].meta.license
+    assert all(bundled[subject] in meta.license["starting weights"] for subject in ("weights", "images"))
+    assert meta.training.started_from == "dlp_cnn_s.ferplus"
     card = ModelCard.load(home / "mine" / "README.md")
     (result,) = {one.dataset_config for one in card.data.eval_results}
     record = json.loads((home / "mine" / "records" / f"{result}.json").read_text())

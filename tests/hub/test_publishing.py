@@ -470,6 +470,21 @@ def test_bundling_tests_its_source_too(run: Path, tmp_path: Path, monkeypatch: p
     assert not list((tmp_path / "assets").rglob("*.safetensors"))
 
 
+def test_bundling_carries_the_terms_of_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("store", "store.entry"):
+        monkeypatch.setattr(f"affectzoo.{module}.ASSETS", tmp_path / "assets")
+    start = {"starting weights": "for research; images: on request"}
+    run = write_run(tmp_path / "run", started_from="vggface", license=start)
+    terms = {"weights": "MIT", "images": "MIT", "labels": "MIT"}
+    try:
+        store.entries.cache_clear()
+        entry = bundle(run, "dlp_cnn_s.tuned", [own_record(run)], "recipes/x.yaml", terms)
+        assert entry.meta.license == {**start, **terms}
+        assert weights.read_meta(entry.path) == entry.meta
+    finally:
+        store.entries.cache_clear()
+
+
 def test_private_texts_are_refused_wherever_they_are(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run", note="by gracehopper on atlas")
     with pytest.raises(AffectZooError, match="1 of 9 checks failed:\n  nothing private: ") as error:

@@ -18,6 +18,7 @@ from affectzoo import weights
 from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models import (
+    CNNGRU,
     CNNM,
     VGG11BN,
     VGG16,
@@ -33,6 +34,7 @@ from affectzoo.models.timm_model import Timm as TimmModel
 from affectzoo.models.timm_model import TimmTrunk
 from affectzoo.models.vgg import VGGTrunk
 from affectzoo.modules.freezing import freeze, frozen_batch_norm_to_eval
+from affectzoo.weights import Start
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 SYMMETRIC = {"mean": (0.5,), "std": (0.5,)}
@@ -385,6 +387,22 @@ def test_imagenet_weights_are_timms(fake_timm: Timm, model_class: type[AffectMod
     torch.testing.assert_close(model.trunk(image), expected, rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.parametrize("cached", [True, False])
+def test_imagenet_weights_say_their_commit_and_terms(
+    fake_timm: Timm, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, cached: bool
+) -> None:
+    def find(repository: str, name: str, revision: str | None = None) -> str | None:
+        return str(tmp_path / ("c" * 40) / name) if cached and name == "model.safetensors" else None
+
+    monkeypatch.setattr("huggingface_hub.try_to_load_from_cache", find)
+    frames = CNNGRU(task="va", backbone="resnet18", landmarks=False, backbone_weights="imagenet")
+    for model in (ResNet18(task="va", backbone_weights="imagenet"), frames):
+        told = model.describe()
+        commit = f"@{'c' * 40}" if cached else ""
+        assert told.training.started_from == f"hf-hub:timm/resnet18.tv_in1k{commit}"
+        assert told.license["starting weights"] == "timm/resnet18.tv_in1k: bsd-3-clause, trained on ImageNet"
+
+
 def test_imagenet_weights_are_not_fetched_for_other_weights(fake_timm: Timm, tmp_path: Path) -> None:
     model = ResNet18(labels="rafdb7", backbone_weights="imagenet")
     assert fake_timm.asked == ["resnet18.tv_in1k"]
@@ -403,9 +421,11 @@ def test_fully_connected_layers_start_from_imagenet_where_they_fit(
     source = SimpleNamespace(
         features=vgg.conv_blocks(layout, batch_norm=False),
         pre_logits=SimpleNamespace(fc1=nn.Conv2d(8, 16, 7), fc2=nn.Conv2d(16, 16, 1)),
+        pretrained_cfg={"hf_hub_id": "lab/some", "license": "mit"},
     )
     monkeypatch.setattr(vgg, "timm_network", lambda name, imagenet: source)
     trunk = VGGTrunk(layout, units, landmarks=68, imagenet="some")
+    assert trunk.start == Start("hf-hub:lab/some", {"starting weights": "lab/some: mit, trained on ImageNet"})
     own_layers = [layer for layer in trunk.fc if isinstance(layer, nn.Linear)]
     assert len(own_layers) == len(units)
     first_fits, second_fits = units[0] == 16, units == (16, 16)

@@ -433,7 +433,7 @@ def test_weights_say_their_seed_recipe_start_and_faces(trained: tuple[Path, Path
     assert [facts.seed for facts in told] == [0, 1, 0, 0, 0]
     recipes = [facts.recipe_hash for facts in told]
     assert recipes[0] == recipes[1] and recipes[3] == recipes[4] and len(set(recipes)) == 3
-    assert [facts.started_from for facts in told] == [None, None, None, "ferplus", first.name]
+    assert [facts.started_from for facts in told] == [None, None, None, "dlp_cnn_s.ferplus", first.name]
     parts = faces(find_protocol("ferplus_valid"), {"ferplus": root})  # the recipe's own rule and parts
     assert told[0].train_hash == split_hash(ids(parts["train"]))
     assert told[0].valid_hash == split_hash(ids(parts["test"]))

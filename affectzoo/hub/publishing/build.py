@@ -14,7 +14,6 @@ import yaml
 from affectzoo import __version__, store, weights
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.record import Identity
-from affectzoo.files import fetch
 from affectzoo.files.folders import user_path
 from affectzoo.files.text import parse_yaml, read_text
 from affectzoo.hub.cards import card
@@ -27,7 +26,6 @@ from affectzoo.hub.public_records import published_records, record_path
 from affectzoo.hub.publishing.face import show_golden
 from affectzoo.hub.publishing.files import (
     CARD_NAME,
-    LIBRARY,
     RECIPE_NAME,
     new_folder,
     own_files,
@@ -264,26 +262,23 @@ class _Draft:
 
     def _card(self) -> str:
         path = self.place / weights.FILE_NAME
-        sums = {path.name: fetch.sha256(path)}
         parameters = sum(parameter.numel() for parameter in self.model.parameters())
-        versions = {LIBRARY: __version__, "torch": str(torch.__version__)}
+        versions = {store.LIBRARY: __version__, "torch": str(torch.__version__)}
         recipe = RECIPE_NAME if (self.place / RECIPE_NAME).is_file() else None
-        config = {
-            "format": store.FORMAT,
-            "library": LIBRARY,
-            "meta": self.meta.to_dict(),
-            "sha256": sums,
-            "tensors_sha256": self.identity.tensors,
-            "parameters": parameters,
-            "versions": versions,
-            "recipe": recipe,
-            "records": sorted(map(record_path, self.records)),
-        }
+        config = store.config_of(
+            self.meta,
+            path,
+            tensors_sha256=self.identity.tensors,
+            parameters=parameters,
+            versions=versions,
+            recipe=recipe,
+            records=sorted(map(record_path, self.records)),
+        )
         write_json(self.place / store.CONFIG_NAME, config)
         facts = CardFacts(
             name=self.name,
             repo=self.repo,
-            sha256=sums,
+            sha256=config["sha256"],
             parameters=parameters,
             size=path.stat().st_size,
             records=self.records,

@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from affectzoo.errors import AffectZooError
-from affectzoo.store import CONFIG_NAME
+from affectzoo.store import CONFIG_NAME, LIBRARY
 
 CARD_NAME = "README.md"
 RECIPE_NAME = "recipe.yaml"
-LIBRARY = "affectzoo"
 
 OURS = re.compile(
     r"README\.md|config\.json|recipe\.yaml|golden\.(png|json)|records/[^/]+\.json"

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from affectzoo import __version__, store
 from affectzoo.errors import AffectZooError
 from affectzoo.files import fetch
-from affectzoo.hub.publishing.files import CARD_NAME, LIBRARY, OURS, is_ours, own_files
+from affectzoo.hub.publishing.files import CARD_NAME, OURS, is_ours, own_files
 
 if TYPE_CHECKING:
     from huggingface_hub import HfApi
@@ -89,7 +89,7 @@ def publish(
     if sent or deleted:
         additions = [CommitOperationAdd(path, files[path]) for path in sent]
         deletions = [CommitOperationDelete(path) for path in deleted]
-        title = message or f"Published with {LIBRARY} {__version__}"
+        title = message or f"Published with {store.LIBRARY} {__version__}"
         with _explained(repo):
             try:
                 made = api.create_commit(
