@@ -39,6 +39,8 @@ def class_folders(root: Path) -> list[ClassFolder]:
     places = [(None, look(root)), *((part, look(root / name)) for name, part in _parts(root).items())]
     for part, place in places[1:] or places:
         count("image outside of class folders", len(images_of(place)))
+        if part is not None and not place.folders:
+            count(f"folder of a part without classes: {place.path.name}", 1)
         for listing in (look(place.path / name) for name in place.folders):
             images = images_of(listing)
             shown = listing.path.relative_to(root).as_posix()

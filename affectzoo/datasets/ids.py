@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -71,14 +72,14 @@ def split_hash(names: Iterable[str]) -> str:
 
 
 def told_apart(index: FaceIndex) -> list[str]:
-    """Ids for ``sketch`` and ``shared``; of one's own data with the size of each file, as names say little.
+    """Ids for ``sketch`` and ``shared``; of one's own data with a sum of each file, as names say little.
 
     Raises:
         DataError: Two faces have the same id.
     """
     pairs = zip(ids(index), index.table["path"], strict=True)
-    size = cache(lambda path: _size(index.root / path))
-    return [f"{name}, {size(path)} bytes" if name.partition("/")[0] in OWN else name for name, path in pairs]
+    content = cache(lambda path: _content(index.root / path))
+    return [f"{name} ({content(path)})" if name.partition("/")[0] in OWN else name for name, path in pairs]
 
 
 def data_sets(told: str | None) -> list[str]:
@@ -86,11 +87,15 @@ def data_sets(told: str | None) -> list[str]:
     return (told or "").split("+")
 
 
-def _size(path: Path) -> int | None:
+def _content(path: Path) -> str:
+    """A sum of a file's size and beginning: enough to tell images apart, and quick for many."""
     try:
-        return path.stat().st_size
+        with path.open("rb") as file:
+            beginning = file.read(4096)
+            size = file.seek(0, os.SEEK_END)
     except OSError:
-        return None
+        return "no file"
+    return hashlib.sha256(f"{size} ".encode() + beginning).hexdigest()[:8]
 
 
 def sketch(names: Iterable[str], most: int = 2048) -> str:

@@ -251,7 +251,7 @@ def claimed_table(group: Group, ranked: Sequence[Entry]) -> Table | None:
             for claim in record.get("claimed") or ():
                 if claim.get("data") != protocol["data"]["test"]:
                     continue
-                same = claim.get("split") == group.split and protocol["folds"] == 1
+                same = claim.get("split") == group.split and protocol.get("folds", 1) == 1
                 rows += [
                     _claim(label, record, claim, name, same) for name in claim if name in record["metrics"]
                 ]

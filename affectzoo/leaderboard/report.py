@@ -146,7 +146,8 @@ class _Figures:
         if not rows:
             return
         protocol = self.group.protocol
-        as_published = all(told["equal"] for told in protocol["deviations"]) and not protocol["note"]
+        deviations = protocol.get("deviations") or []
+        as_published = all(told["equal"] for told in deviations) and not protocol.get("note")
         for row in published(protocol["name"]) if protocol["name"] and as_published else ():
             if main in row.metrics and row.comparable:
                 rows.append((f"{row.system}, {row.source}", row.metrics[main], None, None, "published"))

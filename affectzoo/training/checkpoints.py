@@ -166,6 +166,8 @@ class BestCheckpoint(RunCheckpoint):
         Raises:
             UnknownNameError: It will not: another task's, or that of clips where there are none.
         """
+        if not trainer.callback_metrics:  # nothing in these few batches could be read
+            return
         known = [*trainer.callback_metrics, "train/loss"]
         if self.monitor is not None and self.monitor.startswith("valid/") and self.monitor not in known:
             raise UnknownNameError("metric to monitor", self.monitor, known)

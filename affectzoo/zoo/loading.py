@@ -118,7 +118,7 @@ def load(
     if weights is not None and meta.arch != name:
         raise WeightsError(f"{location.path}: weights of {meta.arch}, not of {name}")
     model = described(meta, str(location.path), labels, **arguments)
-    check_work(model, str(location.path), max(meta.window, meta.eval_window), [location.path])
+    check_work(model, str(location.path), max(meta.window, meta.eval_window), location.path)
     called = store.public_name(name) if weights is None else store.public_name(weights, meta.arch)
     model.load_weights(location.path, new_head=labels is not None, name=called)
     if labels is not None:

@@ -7,7 +7,6 @@ and arguments are all in the count, whatever the architecture.
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +30,7 @@ BYTES = 2**32
 """Bound on any one tensor on the way of a face, or of a window of frames, to its predictions."""
 
 
-def check_work(model: AffectModel, where: str, window: int = 0, files: Sequence[Path] = ()) -> None:
+def check_work(model: AffectModel, where: str, window: int = 0, path: Path | None = None) -> None:
     """Refuse a model whose predictions take more time or memory than any face is worth.
 
     Counting takes torch some seconds at first, so small networks are let through by a rough bound, each value
@@ -41,7 +40,7 @@ def check_work(model: AffectModel, where: str, window: int = 0, files: Sequence[
         model: On the device ``meta``, in any mode.
         where: Whose it is, for the error.
         window: Frames per window, for a model that reads clips.
-        files: The files of the weights, where there are any.
+        path: The file of the weights, where there is one.
 
     Raises:
         WeightsError: One face takes too many multiplications, a face or window too large a tensor, or the
@@ -52,8 +51,8 @@ def check_work(model: AffectModel, where: str, window: int = 0, files: Sequence[
     if not model.sequence and values * size**2 <= MULTIPLICATIONS:
         return
     told = [model.arch, dict(model.arguments), size, window, str(torch.__version__), __version__]
-    passed = mark(f"work, {told}", *files)
-    if files and os.path.isfile(passed):  # noqa: PTH113, as Path raises where the folder may not be entered
+    passed = None if path is None else mark(f"work, {told}", path)
+    if passed is not None and os.path.isfile(passed):  # noqa: PTH113, as Path raises where the folder may not be entered
         return
     frames = f", in windows of {window:,} frames," if window > 1 else ""
     face = f"a face of {size} x {size} pixels, {model.preprocess.color}{frames}"
@@ -68,7 +67,7 @@ def check_work(model: AffectModel, where: str, window: int = 0, files: Sequence[
     except Exception as error:  # whatever a network finds wrong with the shapes
         told_of = str(error).partition("\n")[0][:200] or type(error).__name__
         raise WeightsError(f"{where}: {model.arch} does not take {face}: {told_of}") from None
-    if files:
+    if passed is not None:
         leave(passed)
 
 

@@ -40,7 +40,7 @@ def test_own_faces_of_the_same_name_are_told_apart(tmp_path: Path) -> None:
     assert ids(indices[0]) == ids(indices[2])
     told = sketch(told_apart(indices[0]))
     found = [len(shared(told, told_apart(index))) for index in indices]
-    assert found[:2] == [12, 12] and found[2] < 6
+    assert found == [12, 12, 0]
 
 
 @pytest.mark.parametrize("told", ["", "no base64 $", "é", "AAAA"])

@@ -63,6 +63,7 @@ def test_what_a_folder_holds_besides_is_told(tmp_path: Path) -> None:
         *("train/loose.jpg", "train/fear/more/1.jpg", "train/fear/more/2.jpg"),
     )
     (tmp_path / "train" / "sadness").mkdir()
+    (tmp_path / "val").mkdir()
     (tmp_path / "train" / "fear" / "notes.txt").touch()
     (tmp_path / "readme.md").touch()
     index = read_folder(tmp_path)
@@ -73,6 +74,7 @@ def test_what_a_folder_holds_besides_is_told(tmp_path: Path) -> None:
         "file beside the data: .jpg": 1,
         "file beside the data: .md": 1,
         "file that is no image: .txt": 1,
+        "folder of a part without classes: val": 1,
         "folder that is not read: extra": 1,
         "image outside of class folders": 1,
         "images in a folder inside train/fear": 2,

@@ -394,6 +394,11 @@ def test_unreadable_picture_stops_or_is_left_out(
     message = capsys.readouterr().err
     assert "fer0000030.png" in message and "label.csv, line" in message and "on_unreadable skip" in message
     assert fit(FERPLUS, ferplus, *options, "--data.on_unreadable", "skip") == 0
+    for other in (ferplus / "FER2013Valid").glob("*.png"):
+        other.write_bytes(b"")
+    again = ("--trainer.max_epochs", "1", "--run_dir", str(tmp_path / "again"))
+    assert fit(FERPLUS, ferplus, *again, "--data.on_unreadable", "skip") == 1
+    assert "can be read" in capsys.readouterr().err
     meta = affectzoo.load(tmp_path / "run").describe()
     assert len(meta.training.notes["unreadable"]) == 1
     assert "fer0000030.png" in meta.training.notes["unreadable"][0]
@@ -487,6 +492,9 @@ def test_results_are_of_the_weights_that_were_measured(
     record = json.loads(published.read_text())
     assert record["model"]["tensors_sha256"] == Identity.read(tmp_path / "p" / "model.safetensors").tensors
     assert f"{record['metrics']['accuracy']['value']:.4f}" in (tmp_path / "p" / "README.md").read_text()
+    capsys.readouterr()
+    assert main(["leaderboard", "run"]) == 0  # a run's folder is one of records, too
+    assert "passed over" in capsys.readouterr().err
 
 
 def test_a_part_of_the_batches_makes_no_record(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
