@@ -22,7 +22,7 @@ class UnknownNameError(AffectZooError, KeyError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         names = sorted(known)
-        near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
         options = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} '{name}': {options}" + (f" {hint}" if hint else ""))
 

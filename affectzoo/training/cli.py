@@ -22,6 +22,7 @@ from affectzoo.files.folders import user_path
 from affectzoo.files.writing import try_writing
 from affectzoo.store import entries
 from affectzoo.training.checkpoints import FOLDER, LAST, BestCheckpoint, DurableCheckpointIO, LastCheckpoint
+from affectzoo.training.faults import readable_fault, usage_fault
 from affectzoo.training.finite import FiniteTraining
 from affectzoo.training.monitor import check_monitors
 from affectzoo.training.recipes import check_recipe, recipe_path
@@ -93,7 +94,7 @@ class ZooCLI(LightningCLI):
         super().parse_arguments(parser, args)
         config = self.config[self.config.subcommand]
         seed = config.seed_everything
-        if not isinstance(seed, bool) and not 0 <= seed < 2**32:
+        if not isinstance(seed, bool) and (seed is None or not 0 <= seed < 2**32):
             raise OptionError(f"seed_everything is {seed}, expected 0 to {2**32 - 1}")
         for name in ("max_epochs", "max_steps", "limit_train_batches"):
             if self.config.subcommand == "fit" and config.trainer.get(name) == 0:
@@ -132,6 +133,20 @@ class ZooCLI(LightningCLI):
         if self.subcommand != "fit":
             config.verbose = False  # RunReport shows the results
             _settle_evaluation(config)
+
+    def instantiate_classes(self) -> None:
+        """Make data, model and trainer.
+
+        Raises:
+            AffectZooError: A setting is refused where it is used, such as a word that it does not know.
+        """
+        try:
+            super().instantiate_classes()
+        except (ValueError, TypeError, OverflowError, RuntimeError) as error:
+            fault = readable_fault(error)
+            if isinstance(fault, AffectZooError):
+                raise fault from None
+            raise OptionError(usage_fault(str(error)).splitlines()[0]) from error
 
     def instantiate_trainer(self, **kwargs: Any) -> pl.Trainer:
         """Make the trainer, once model and data are made and the run's folder is claimed.

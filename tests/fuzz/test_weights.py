@@ -20,7 +20,7 @@ from affectzoo import weights
 from affectzoo.errors import AffectZooError
 from affectzoo.files.fetch import sha256
 from affectzoo.models import DLPCNNSmall
-from affectzoo.store import CONFIG_NAME
+from affectzoo.store import CONFIG_NAME, FORMAT
 from affectzoo.training.checkpoints import read_training
 from affectzoo.zoo.checkpoints import read_checkpoint
 from affectzoo.zoo.importing import conversion
@@ -46,7 +46,7 @@ def write_published(root: Path) -> list[Path]:
     """Weights beside the ``config.json`` of a published folder."""
     [path] = write_file(root)
     meta = weights.read_meta(path).to_dict()
-    config = {"format": 1, "library": "affectzoo", "meta": meta, "sha256": {path.name: sha256(path)}}
+    config = {"format": FORMAT, "library": "affectzoo", "meta": meta, "sha256": {path.name: sha256(path)}}
     (root / CONFIG_NAME).write_text(json.dumps(config))
     return [root / CONFIG_NAME]
 
@@ -67,7 +67,7 @@ def write_checkpoints(root: Path) -> list[Path]:
     state = {name: tensor.half() for name, tensor in model.network_state().items()}
     state |= {"heads.expression.weight": torch.zeros(2, 1)}  # small files find more
     content = {"affectzoo": meta, "state_dict": state, "epoch": 3, "global_step": 7}
-    content["affectzoo_training"] = {"training": {"data": "some"}, "licence": {"weights": "MIT"}}
+    content["affectzoo_training"] = {"training": {"data": "some"}, "license": {"weights": "MIT"}}
     torch.save(content, root / "last.ckpt")
     torch.save({"state_dict": {"conv.weight": torch.zeros(3, 3)}}, root / "old.pt")
     torch.save({"conv.weight": torch.zeros(3, 3)}, root / "older.pth", _use_new_zipfile_serialization=False)
