@@ -30,7 +30,9 @@ def join(root: Path, parts: Mapping[str, FaceIndex]) -> FaceIndex:
     if not parts:
         raise OptionError("data.parts names no data set, expected such as {ferplus: {}, rafdb: {}}")
     labels = next((index.labels for index in parts.values() if index.labels is not None), None)
-    tables, left_out, unused = [], {}, {}
+    tables: list[pd.DataFrame] = []
+    left_out: dict[str, int] = {}
+    unused: dict[str, int] = {}
     for name, index in parts.items():
         if not index.root.is_relative_to(root):
             raise OptionError(f"data.parts: {name} lies in {index.root}, outside {root}")

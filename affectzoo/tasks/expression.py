@@ -90,7 +90,8 @@ class ExpressionTask(nn.Module):
         else:
             weights = self.class_weights if self.training else None
             mean = soft_cross_entropy(logits, batch["target"], weights)
-        return mean * (count / share)
+        loss: torch.Tensor = mean * (count / share)
+        return loss
 
     def score(self, predicted: Predicted) -> dict[str, torch.Tensor]:
         """The metrics of an evaluation; faces without a single label do not count."""

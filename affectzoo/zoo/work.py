@@ -87,11 +87,11 @@ class _TooMuchError(Exception):
     """A bound is reached."""
 
 
-class _Count(TorchDispatchMode):
+class _Count(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts multiplications and compares the sizes of tensors while a network runs."""
 
     def __init__(self, multiplications: int, size: int) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.left = self.bound = multiplications
         self.size = size
 
