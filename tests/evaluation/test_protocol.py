@@ -263,7 +263,7 @@ def test_files_that_are_no_ids_or_were_altered_are_refused(tmp_path: Path, copie
     path = tmp_path / "ids.json"
     for text in ("no JSON", "[]", '{"protocol": "ferplus"}'):
         path.write_text(text)
-        with pytest.raises(DataError, match="no file of a protocol's ids"):
+        with pytest.raises(DataError, match=r"ids\.json"):
             read_ids(path)
     path.write_text('{"protocol": "ferpluss"}')
     with pytest.raises(UnknownNameError, match="did you mean ferplus"):
@@ -368,7 +368,7 @@ def test_command_freezes_and_compares(
         (["afewva_to_semaine", "--root", "semain=x"], "unknown data set 'semain': did you mean semaine"),
         (["afewva_5fold", "--root", "x", "--root", "y"], "there is already one for afewva, x"),
         (["ferplus", "--root", "afewva=x"], "ferplus is on ferplus, not on afewva"),
-        (["ferplus", "--root", "x", "--compare", "nowhere.json"], "nowhere.json: No such file"),
+        (["ferplus", "--root", "x", "--compare", "nowhere.json"], "nowhere.json"),
     ],
 )
 def test_command_says_what_is_wrong(
