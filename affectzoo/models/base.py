@@ -251,6 +251,11 @@ class AffectModel(nn.Module):
 
         return affectzoo.push_to_hub(self, repo_id, **options)
 
+    @property
+    def network(self) -> AffectModel:
+        """The network: this model, as of wrappers that hold one."""
+        return self
+
     # Weights
 
     def network_state(self) -> dict[str, torch.Tensor]:

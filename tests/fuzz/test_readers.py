@@ -2,7 +2,7 @@
 
 The default suite tries a few mutants of each data set, always the same. More, other ones each time, with::
 
-    AFFECTZOO_FUZZ=50000 pytest tests/fuzz
+    AFFECTZOO_FUZZ=50000 python -m pytest tests/fuzz
 """
 
 from __future__ import annotations
