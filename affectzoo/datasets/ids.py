@@ -133,9 +133,12 @@ def _sum(name: str) -> bytes:
 
 
 def truth_hash(index: FaceIndex) -> str:
-    """SHA-256 of the faces with their classes and values: equal hashes mean equal ground truth."""
+    """SHA-256 of the faces with their classes and values: equal hashes mean equal ground truth.
+
+    Faces of one's own data are known by content as well, as in ``told_apart``.
+    """
     truth = index.table[["label", "valence", "arousal"]].itertuples(index=False, name=None)
-    return split_hash(f"{face} {told}" for face, told in zip(ids(index), truth, strict=True))
+    return split_hash(f"{face} {told}" for face, told in zip(told_apart(index), truth, strict=True))
 
 
 def _id(dataset: str, path: str, clip: str | None, frame: int | None, box: Any) -> str:

@@ -228,12 +228,12 @@ def test_weights_that_saw_the_faces_are_refused(task: Task, tmp_path: Path) -> N
         benchmark([task], [ZooSystem("x", str(seen))], tmp_path / "out")
 
 
-@pytest.mark.parametrize("data", ["ferplus", "affectnet+ferplus"])
-def test_weights_that_saw_some_of_the_faces_are_refused(task: Task, tmp_path: Path, data: str) -> None:
+@pytest.mark.parametrize("learned", ["ferplus", "affectnet+ferplus"])
+def test_weights_that_saw_some_of_the_faces_are_refused(task: Task, tmp_path: Path, learned: str) -> None:
     (fold,) = task.folds
     apart, names = ids(fold.parts["train"]), ids(fold.test)
     for number, told in enumerate((apart, [*apart, names[3]])):
-        training = {"data": data, "train_hash": split_hash(told), "train_sketch": sketch(told)}
+        training = {"data": learned, "train_hash": split_hash(told), "train_sketch": sketch(told)}
         path = str(export(tmp_path / str(number), "dlp_cnn_s", "ferplus8", training))
         if told == apart:
             (record,) = benchmark([task], [ZooSystem("x", path)], tmp_path / "out")
