@@ -47,8 +47,9 @@ def bundle(
     terms = {**meta.license, **weights.license_terms(license)}
     if name.partition(".")[0] != meta.arch or not name.partition(".")[2]:
         raise WeightsError(f"'{name}' is no name for weights of {meta.arch}: expected {meta.arch}.TAG")
-    if not records or not {"weights", "images", "labels"} <= set(terms):
-        raise WeightsError("bundled weights need records and licenses of weights, images and labels")
+    needed = ["weights", "images", "labels", *(["starting weights"] if meta.training.started_from else [])]
+    if not records or not set(needed) <= set(terms):
+        raise WeightsError(f"{name}: bundled weights need records, and licenses of {', '.join(needed)}")
     identity = Identity.read(location.path)
     for record in records:
         if (reason := misfit(record, identity)) is not None:

@@ -478,6 +478,9 @@ def test_bundling_carries_the_terms_of_the_start(tmp_path: Path, monkeypatch: py
     terms = {"weights": "MIT", "images": "MIT", "labels": "MIT"}
     try:
         store.entries.cache_clear()
+        other = write_run(tmp_path / "other", started_from="vggface")
+        with pytest.raises(WeightsError, match="starting weights"):
+            bundle(other, "dlp_cnn_s.tuned", [own_record(other)], "recipes/x.yaml", terms)
         entry = bundle(run, "dlp_cnn_s.tuned", [own_record(run)], "recipes/x.yaml", terms)
         assert entry.meta.license == {**start, **terms}
         assert weights.read_meta(entry.path) == entry.meta
