@@ -176,8 +176,9 @@ def _read(path: Path) -> _File:
             raise DataError(f"{path}: predictions are read from .csv, .json, .jsonl or .parquet")
     except DataError:
         raise
-    except (ValueError, AttributeError, TypeError, RecursionError, OSError) as error:
-        raise DataError(f"{path}: no table of predictions ({error})") from None
+    except Exception as error:  # the libraries have errors of their own for damage
+        told = " ".join(str(error).split())[:200] or type(error).__name__
+        raise DataError(f"{path}: no table of predictions ({told})") from None
     cells = cells.rename(columns=str).astype(object).where(cells.notna(), None)
     return _File(path, cells, [f"row {number}" for number in range(1, len(cells) + 1)])
 

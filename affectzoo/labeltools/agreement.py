@@ -14,7 +14,7 @@ import torch
 
 from affectzoo.errors import DataError
 from affectzoo.labels import LabelSpace
-from affectzoo.labeltools.answers import class_indices
+from affectzoo.labeltools.answers import class_indices, numbers
 from affectzoo.metrics.va import VAMetrics
 
 DIMENSIONS = ("valence", "arousal")
@@ -136,7 +136,8 @@ def _column(table: pd.DataFrame, name: str) -> pd.Series[str]:
 
 
 def _values(table: pd.DataFrame, annotator: str) -> np.ndarray:
-    values = np.stack([_column(table, name).to_numpy(np.float64, na_value=np.nan) for name in DIMENSIONS], 1)
+    columns = pd.DataFrame({name: _column(table, name) for name in DIMENSIONS})
+    values = numbers(columns, f"agreement, {annotator} annotator")
     faulty = np.argwhere(~(np.abs(values) <= 1))
     if len(faulty):
         row, column = faulty[0]

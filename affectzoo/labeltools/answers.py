@@ -1,4 +1,4 @@
-"""Annotators' answers as class indices."""
+"""Annotators' answers as class indices or numbers."""
 
 from __future__ import annotations
 
@@ -40,3 +40,19 @@ def class_indices(answers: pd.DataFrame, labels: LabelSpace) -> npt.NDArray[np.i
             where = f"answers: image {answers.index[row]}, annotator {answers.columns[column]}"
             raise LabelError(f"{where}: {error}") from None
     return index[codes].reshape(answers.shape)
+
+
+def numbers(table: pd.DataFrame, what: str) -> npt.NDArray[np.float64]:
+    """Take a table's values as numbers, NaN where there are none.
+
+    Raises:
+        DataError: One is no number; its row and column are named.
+    """
+    found = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    wrong = np.argwhere(np.isnan(found) & table.notna().to_numpy(bool))
+    if len(wrong):
+        row, column = wrong[0]
+        cell = str(table.iloc[row, column])[:40]
+        where = f"row {table.index[row]}, column {table.columns[column]}"
+        raise DataError(f"{what}: {where}: {cell!r} is no number")
+    return found

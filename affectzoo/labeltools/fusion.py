@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from affectzoo.errors import DataError
+from affectzoo.labeltools.answers import numbers
 
 FEWEST, MOST = 2, 4
 """How many annotators the paper keeps."""
@@ -92,7 +93,7 @@ def _check(traces: pd.DataFrame) -> None:
         raise DataError(f"fusion: {frames} frames, {annotators} annotators; expected two or more of each")
     if not traces.columns.is_unique:
         raise DataError(f"fusion: annotator {traces.columns[traces.columns.duplicated()][0]} is there twice")
-    missing = np.argwhere(~np.isfinite(traces.to_numpy(np.float64, na_value=np.nan)))
+    missing = np.argwhere(~np.isfinite(numbers(traces, "fusion")))
     if len(missing):
         row, column = missing[0]
         raise DataError(

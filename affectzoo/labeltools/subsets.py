@@ -15,7 +15,7 @@ import pandas as pd
 
 from affectzoo.errors import DataError
 from affectzoo.labels import SPACES, LabelSpace, canonical
-from affectzoo.labeltools.answers import class_indices
+from affectzoo.labeltools.answers import class_indices, numbers
 
 _ADVERBS = {
     "happily": "happiness",
@@ -74,7 +74,7 @@ def valid_labels(votes: pd.DataFrame) -> pd.DataFrame:
     Raises:
         DataError: An image has no votes, or one that is NaN or negative.
     """
-    values = votes.to_numpy(np.float64)
+    values = numbers(votes, "votes")
     for faulty, fault in (
         (~np.isfinite(values).all(axis=1), "has votes that are NaN or infinite"),
         ((values < 0).any(axis=1), "has negative votes"),
