@@ -88,10 +88,10 @@ def _read(path: Path) -> dict[str, Any]:
     return content | {name: named_as_now(content[name]) for name in states}
 
 
-def readable(folder: Path) -> list[Path]:
-    """List a folder's undamaged checkpoints, that of the most steps first."""
+def readable(*folders: Path) -> list[Path]:
+    """List the undamaged checkpoints of folders, that of the most steps first."""
     found: list[tuple[int, bool, Path]] = []
-    for path in folder.glob("[!.]*.ckpt"):  # hidden ones were never finished
+    for path in (path for folder in folders for path in folder.glob("[!.]*.ckpt")):  # hidden: never finished
         try:
             found.append((_read(path)["global_step"], path.name == LAST, path))
         except WeightsError:

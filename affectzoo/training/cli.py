@@ -21,7 +21,14 @@ from affectzoo.errors import AffectZooError, OptionError
 from affectzoo.files.folders import user_path
 from affectzoo.files.writing import try_writing
 from affectzoo.store import entries
-from affectzoo.training.checkpoints import FOLDER, LAST, BestCheckpoint, DurableCheckpointIO, LastCheckpoint
+from affectzoo.training.checkpoints import (
+    FOLDER,
+    LAST,
+    BestCheckpoint,
+    DurableCheckpointIO,
+    LastCheckpoint,
+    readable,
+)
 from affectzoo.training.faults import readable_fault, usage_fault
 from affectzoo.training.finite import FiniteTraining
 from affectzoo.training.monitor import check_monitors
@@ -217,9 +224,9 @@ class ZooCLI(LightningCLI):
 
     def fit(self, **arguments: Any) -> None:
         """Train; a stopped training says how to go on."""
-        last = self.run.last
-        if not self.run.claimed and arguments.get("ckpt_path") is None and last.is_file():
-            arguments["ckpt_path"] = str(last)  # requeued by its cluster
+        if not self.run.claimed and arguments.get("ckpt_path") is None:  # perhaps requeued by its cluster
+            saved = readable(self.run.folder / FOLDER, self.run.folder)  # Lightning saves the latter then
+            arguments["ckpt_path"] = str(saved[0]) if saved else None
         self._guarded(self.trainer.fit, arguments)
 
     def validate(self, **arguments: Any) -> None:

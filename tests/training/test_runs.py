@@ -144,6 +144,8 @@ def test_what_a_killed_process_could_not_finish_is_no_checkpoint(tmp_path: Path)
     save(folder / ".last.0a1b2c3d.ckpt", global_step=9)
     (folder / ".best.0a1b2c3d.ckpt").touch()
     assert readable(folder) == [path]
+    requeued = save(tmp_path / "hpc_ckpt_1.ckpt", global_step=2)
+    assert readable(folder, tmp_path) == [requeued, path]
     trainer = pl.Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path)
     LastCheckpoint().setup(trainer, pl.LightningModule(), "test")
     assert len(list(folder.iterdir())) == 3

@@ -17,7 +17,7 @@ from fakes import write_afewva, write_ferplus
 from fakes.commands import Command, fork_commands
 
 import affectzoo
-from affectzoo.training.checkpoints import FOLDER, LAST, read_training
+from affectzoo.training.checkpoints import FOLDER, LAST, read_training, readable
 
 RECIPE = Path(__file__).parents[2] / "recipes" / "dlp_cnn_s" / "ferplus.yaml"
 LONG = ("--trainer.max_epochs=4000", "--model.schedule.name=constant", "--data.num_workers=0")
@@ -104,12 +104,13 @@ def test_slurm_requeues_a_training_that_goes_on_in_its_folder(fit: list[str], tm
     running.wait_for((tmp_path / "asked.txt").is_file)
     running.send(signal.SIGTERM)
     assert running.end() == 143 and (tmp_path / "asked.txt").read_text() == "requeue 7\n"
-    (saved,) = (tmp_path / RUN).glob("hpc_ckpt_*.ckpt")
-    before = read_training(saved)["global_step"]
+    newest, *others = readable(tmp_path / RUN, tmp_path / RUN / FOLDER)
+    assert (tmp_path / RUN / "hpc_ckpt_1.ckpt") in (newest, *others)
+    before = read_training(newest)["global_step"]
     again = Command(tmp_path, *fit, **job)
     again.wait_for(lambda: read_training(tmp_path / RUN / FOLDER / LAST)["global_step"] > before)
     again.send(signal.SIGTERM)
-    assert again.end() == 143 and str(saved) in again.shown()
+    assert again.end() == 143 and f"the checkpoint at {newest}" in again.shown()
     assert [path.name for path in (tmp_path / "runs").iterdir()] == [RUN.name]
 
 

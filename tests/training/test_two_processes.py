@@ -35,14 +35,14 @@ def write_uneven_ferplus(root: Path) -> Path:
 
 
 def write_partly_labeled(root: Path) -> Path:
-    """A table of faces with a class, valence and arousal, one of them, or some."""
+    """A table of faces with a class, with valence and arousal, or with all of them."""
     random = np.random.default_rng(0)
     lines = ["path,label,valence,arousal,split"]
     for i in range(37):
         write_picture(root / f"{i}.png", picture(random, 32, 32, 3))
-        label = ("calm", "tense", "", "tense")[i % 4]
-        valence, arousal = ("", "0.5") if i % 5 < 2 else ("-0.25", "") if i % 5 == 2 else ("0.75", "-0.5")
-        lines.append(f"{i}.png,{label},{valence},{arousal},{'train' if i < 33 else 'valid'}")
+        values = ",", "-0.25,0.5", "0.75,-0.5"
+        label = "" if i % 4 == 2 and i % 3 else "calm" if i % 4 else "tense"
+        lines.append(f"{i}.png,{label},{values[i % 3]},{'train' if i < 33 else 'valid'}")
     (root / "faces.csv").write_text("\n".join(lines) + "\n")
     return root
 
