@@ -118,6 +118,7 @@ def _start(
     arguments: list[str], folder: Path, variables: Mapping[str, str], first: Callable[[], None] | None
 ) -> None:
     os.setsid()
+    multiprocessing.set_start_method(None, force=True)  # processes of its own are started as ever
     os.environ.clear()
     os.environ.update(variables)
     os.chdir(folder)
