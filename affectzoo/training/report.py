@@ -17,7 +17,13 @@ from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.evaluation.evaluate import evaluation_table, write_evaluation
 from affectzoo.evaluation.measurement import labeled, measurement
 from affectzoo.modules import AffectModule
-from affectzoo.training.checkpoints import BestCheckpoint, RunCheckpoint, network_tensors, state_to_export
+from affectzoo.training.checkpoints import (
+    BestCheckpoint,
+    LastCheckpoint,
+    RunCheckpoint,
+    network_tensors,
+    state_to_export,
+)
 from affectzoo.training.provenance import data_notes, origin, trained_meta
 from affectzoo.weights import WeightsMeta
 from affectzoo.zoo.checkpoints import TRAINING
@@ -73,12 +79,14 @@ class RunReport(Callback):
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
         kept = {type(c): c for c in trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)}
-        best = kept.get(BestCheckpoint)
+        best, last = kept.get(BestCheckpoint), kept.get(LastCheckpoint)
         if self.export == "best" and best is not None and best.best_model_path:
             tensors, epoch = state_to_export(Path(best.best_model_path))
             rule = f"{WORDS[best.mode]} {best.monitor} of {trainer.current_epoch} epochs"
         else:
             tensors, epoch = network_tensors(pl_module.state_dict()), trainer.current_epoch
+            if last is not None and last.best_model_path:  # where nothing was left to train, not averaged yet
+                tensors, _ = state_to_export(Path(last.best_model_path))
             rule = "last epoch of the schedule, none chosen by results"
             if self.export == "best":
                 rank_zero_info("no validation chose an epoch: the last weights are exported")

@@ -180,6 +180,17 @@ def test_run_folder_holds_all_of_a_run(trained: tuple[Path, Path]) -> None:
     assert saved["model"]["init_args"]["optimizer"]["lr"] == 0.1
 
 
+def test_a_run_that_was_killed_before_its_weights_were_written_has_them_in_the_end(
+    trained: tuple[Path, Path], tmp_path: Path
+) -> None:
+    whole, _ = trained
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    (run / weights.FILE_NAME).unlink()
+    assert main(["fit", "--config", str(run / "config.yaml"), "--ckpt_path", str(run)]) == 0
+    one, other = (affectzoo.load(folder).state_dict() for folder in (run, whole))
+    assert all(torch.equal(tensor, other[name]) for name, tensor in one.items())
+
+
 def test_run_loads_as_a_model(trained: tuple[Path, Path]) -> None:
     run, _ = trained
     model = affectzoo.load(run)
