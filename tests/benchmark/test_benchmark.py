@@ -579,7 +579,9 @@ TRANSFER = {
 }
 
 
-@pytest.mark.parametrize("name", TRANSFER)
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[pytest.mark.slow] if n == "jaffe_loso" else []) for n in TRANSFER]
+)
 def test_features_carry_over_without_fine_tuning(tmp_path: Path, name: str) -> None:
     """As Li and Deng, Tables VI and IX: features of one data set, a classifier fitted on another."""
     dataset, write = TRANSFER[name]
@@ -591,6 +593,7 @@ def test_features_carry_over_without_fine_tuning(tmp_path: Path, name: str) -> N
     assert record["model"]["training"]["data"] == "ferplus"
 
 
+@pytest.mark.slow
 def test_models_are_measured_without_the_baselines_libraries(data: Path, tmp_path: Path) -> None:
     code = f"""
 import sys

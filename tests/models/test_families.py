@@ -242,6 +242,7 @@ class TestResNet50(ResNetTester):
         assert kinds == "LRDLRD"
 
 
+@pytest.mark.slow  # the code of ResNet-50, which is tested each time
 class TestResNet152(ResNetTester):
     model_class = ResNet152
     trunk_parameters = 60_192_808 - 1000 * 2049  # 58,143,808, "over 230 MB"
@@ -375,7 +376,11 @@ def fake_timm(monkeypatch: pytest.MonkeyPatch) -> Timm:
 
 
 @torch.no_grad()
-@pytest.mark.parametrize("model_class", [VGG16, VGG11BN, ResNet18, ResNet50, ResNet152], ids=lambda c: c.arch)
+@pytest.mark.parametrize(
+    "model_class",
+    [VGG16, VGG11BN, ResNet18, ResNet50, pytest.param(ResNet152, marks=pytest.mark.slow)],
+    ids=lambda c: c.arch,
+)
 def test_imagenet_weights_are_timms(fake_timm: Timm, model_class: type[AffectModel]) -> None:
     empty = {"head_units": ()} if model_class is ResNet50 else {}
     model = model_class(labels="rafdb7", backbone_weights="imagenet", **empty).eval()  # type: ignore[call-arg]

@@ -201,6 +201,7 @@ def test_folds_of_other_options_are_not_mixed(
         cross_validate(recipe, [], 1, tmp_path / "one")
 
 
+@pytest.mark.slow
 def test_command_line_over_real_folds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

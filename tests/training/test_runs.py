@@ -182,6 +182,7 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_a_kill_while_writing_loses_nothing(tmp_path: Path) -> None:
     path = tmp_path / "last.ckpt"
     process = subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE, text=True)

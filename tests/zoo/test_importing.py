@@ -400,7 +400,7 @@ def test_resnet18_of_a_library(library: str, form: str, tmp_path: Path, resnet: 
     ("library", "arch"),
     [
         ("torchvision", "resnet50"),
-        ("torchvision", "resnet152"),
+        pytest.param("torchvision", "resnet152", marks=pytest.mark.slow),
         ("torchvision", "vgg16"),
         ("torchvision", "vgg11_bn"),
         ("timm", "vgg11_bn"),
