@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import torch
 from fakes import Picture, picture, write_ferplus, write_picture, write_rafdb
+from fakes.commands import Command
 
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.table import read_table
@@ -19,6 +20,13 @@ from affectzoo.labels import SPACES
 @pytest.fixture(autouse=True)
 def seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_runs_on() -> Iterator[None]:
+    """What a failed test started ends with it."""
+    yield
+    Command.kill_all()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import ClassVar
 
 _IMPORTED = (
     *("affectzoo.training.command", "affectzoo.training.crossvalidation", "affectzoo.modules"),
@@ -25,7 +26,9 @@ LOG = "log.txt"
 
 
 class Command:
-    """A command that runs."""
+    """A command that runs; ``kill_all`` ends what a failed test leaves running."""
+
+    _started: ClassVar[list[Command]] = []
 
     def __init__(
         self, folder: Path, *arguments: object, first: Callable[[], None] | None = None, **variables: str
@@ -45,6 +48,15 @@ class Command:
         given = ([str(argument) for argument in arguments], folder, {**os.environ, **variables}, first)
         self.process: BaseProcess = context.Process(target=_start, args=given)
         self.process.start()
+        self._started.append(self)
+
+    @classmethod
+    def kill_all(cls) -> None:
+        """Kill all that still run, with their processes."""
+        while cls._started:
+            command = cls._started.pop()
+            if command.running:
+                command.kill()
 
     @property
     def running(self) -> bool:

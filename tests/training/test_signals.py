@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shlex
 import signal
@@ -66,17 +67,21 @@ def test_two_processes_stop_together(fit: list[str], tmp_path: Path) -> None:
     log = tmp_path / "log.txt"
     with log.open("wb") as file:
         process = subprocess.Popen(command, cwd=tmp_path, stdout=file, stderr=file, start_new_session=True)
-    for _ in range(6000):
-        with pytest.raises(subprocess.TimeoutExpired):
-            process.wait(0.05)
-        if (tmp_path / RUN / FOLDER / LAST).is_file():
-            break
-    process.send_signal(signal.SIGTERM)  # the first process alone, as whoever started it knows no other
-    assert process.wait(120) == 143, log.read_text()
-    with pytest.raises(ProcessLookupError):  # once the other one is gone, too
-        for _ in range(600):
-            os.killpg(process.pid, 0)
-            time.sleep(0.1)
+    try:
+        for _ in range(6000):
+            with pytest.raises(subprocess.TimeoutExpired):
+                process.wait(0.05)
+            if (tmp_path / RUN / FOLDER / LAST).is_file():
+                break
+        process.send_signal(signal.SIGTERM)  # the first process alone, as whoever started it knows no other
+        assert process.wait(120) == 143, log.read_text()
+        with pytest.raises(ProcessLookupError):  # once the other one is gone, too
+            for _ in range(600):
+                os.killpg(process.pid, 0)
+                time.sleep(0.1)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
     shown = log.read_text()
     assert "Traceback" not in shown and shown.count("to resume") == 1
     before = read_training(tmp_path / RUN / FOLDER / LAST)["epoch"]
