@@ -148,8 +148,7 @@ class RunReport(Callback):
 
 def _limited(trainer: pl.Trainer, stage: str) -> bool:
     """Tell whether an evaluation went through less than all batches, such as by ``limit_test_batches``."""
-    if stage == "valid":
-        counts, loader = trainer.num_val_batches, trainer.val_dataloaders
-    else:
-        counts, loader = trainer.num_test_batches, trainer.test_dataloaders
-    return sum(counts) < len(loader)  # type: ignore[arg-type]
+    valid = stage == "valid"
+    loader: Any = trainer.val_dataloaders if valid else trainer.test_dataloaders
+    counts = trainer.num_val_batches if valid else trainer.num_test_batches
+    return bool(sum(counts) < len(loader))
