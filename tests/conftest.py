@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many processes as cores run already
+
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any

@@ -467,7 +467,7 @@ def test_what_was_measured_before_a_failure_is_shown(
     wrong.write_text("id,label\nno/face.png,anger\n", encoding="utf-8")
     out = tmp_path / "board"
     assert run(*on(data), "--models", BUNDLED, "--predictions", f"x={wrong}", "--out", out) == 1
-    assert not out.exists(), "files of predictions are read first"
+    assert not (out / "records").exists(), "files of predictions are read first"
     assert run(*on(data), "--models", BUNDLED, "--out", out) == 0
     (out / "leaderboard.html").unlink()
     assert run(*on(data), "--models", BUNDLED, "--predictions", f"x={wrong}", "--out", out) == 1
