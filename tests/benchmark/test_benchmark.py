@@ -284,6 +284,7 @@ def test_record_says_whether_the_test_part_chose_the_epoch(
     assert ZooSystem("x", str(run)).facts(fold)["epoch"]["on_test"] is on_test
 
 
+@pytest.mark.slow
 def test_models_of_folds(tmp_path: Path) -> None:
     root = write_afewva(tmp_path / "afewva", PEOPLE)
     task = Task(find_protocol("afewva_5fold"), {"afewva": root}, note="made up")
@@ -322,7 +323,10 @@ def test_models_of_folds(tmp_path: Path) -> None:
         benchmark([task], [ZooSystem("one", str(tmp_path / "fold_2"))], tmp_path / "out")
 
 
-@pytest.mark.parametrize("spec", ["hog+svm", "lbp+lda", f"{BUNDLED}+svm", f"{BUNDLED}+lda"])
+@pytest.mark.parametrize(
+    "spec",
+    ["hog+svm", pytest.param("lbp+lda", marks=pytest.mark.slow), f"{BUNDLED}+svm", f"{BUNDLED}+lda"],
+)
 def test_features_with_a_classifier(task: Task, tmp_path: Path, spec: str) -> None:
     (record,) = benchmark([task], [ClassifierSystem(spec, spec)], tmp_path)
     assert record["kind"] == ("features" if BUNDLED in spec else "classical")
@@ -485,6 +489,7 @@ def test_boxes_and_landmarks_make_another_record(task: Task) -> None:
     assert runner._key(other, ZooSystem(BUNDLED, BUNDLED)) != before
 
 
+@pytest.mark.slow
 def test_unreadable_pictures_have_no_answer(tmp_path: Path) -> None:
     root = write_ferplus(tmp_path / "ferplus")
     task = Task(find_protocol("ferplus_valid"), {"ferplus": root})

@@ -274,6 +274,7 @@ def test_automatic_landmarks_train_without_mirroring(compound: Path, augment: st
     assert landmarks.shape == (4, 37, 2) and bool(torch.isfinite(landmarks).all())
 
 
+@pytest.mark.slow
 def test_recipe_trains_a_head_on_the_basic_parts_network(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -399,6 +399,7 @@ tool.prepare("table", Path(sys.argv[1]), Path(sys.argv[2]), form=sys.argv[3], ch
 
 
 @pytest.mark.parametrize("form", ["loose", "shards"])
+@pytest.mark.slow
 def test_killed_and_started_again_ends_the_same(tmp_path: Path, form: Any) -> None:
     root = write_table(tmp_path / "own", faces=60)
     prepare("table", root, tmp_path / "undisturbed", form=form, chunk=3)
@@ -558,7 +559,11 @@ def test_faults_of_shards_name_the_shard(tmp_path: Path) -> None:
 @pytest.mark.parametrize("form", ["loose", "shards"])
 @pytest.mark.parametrize(
     ("name", "recipe"),
-    [("ferplus", "dlp_cnn_s/ferplus"), ("afewva", "resnet18/afewva"), ("afewva", "cnn_gru/afewva")],
+    [
+        ("ferplus", "dlp_cnn_s/ferplus"),
+        pytest.param("afewva", "resnet18/afewva", marks=pytest.mark.slow),
+        pytest.param("afewva", "cnn_gru/afewva", marks=pytest.mark.slow),
+    ],
 )
 def test_recipes_take_prepared_data(
     tmp_path: Path, name: str, recipe: str, form: str, monkeypatch: pytest.MonkeyPatch

@@ -601,7 +601,7 @@ def test_what_a_killed_build_left_is_put_back(run: Path, tmp_path: Path) -> None
     out.rename(tmp_path / ".out.old")  # killed before the new one took its place
     (tmp_path / ".out.new").mkdir()
     (tmp_path / ".out.new" / "README.md").touch()
-    with pytest.raises(WeightsError):
+    with pytest.raises(AffectZooError):
         built(tmp_path / "no-such-run", out)
     built(run, out)
     assert contents(tmp_path) == was

@@ -241,6 +241,7 @@ def test_evaluation_is_the_same_in_two_processes(trained: tuple[Path, Path], tmp
     assert both["confusion"] == one["confusion"]
 
 
+@pytest.mark.slow
 def test_resumed_training_goes_on_in_its_folder(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     root = write_ferplus(tmp_path / "data")
     assert fit(FERPLUS, root, "--trainer.max_epochs", "1") == 0
@@ -260,6 +261,7 @@ def test_resumed_training_goes_on_in_its_folder(tmp_path: Path, capsys: pytest.C
     assert [p.name for p in (tmp_path / "runs").iterdir()] == [run.name]
 
 
+@pytest.mark.slow
 def test_last_checkpoint_is_of_the_last_epoch_though_nothing_improved(tmp_path: Path) -> None:
     root = write_ferplus(tmp_path / "data")
     still = ("--model.schedule.name", "constant", "--model.optimizer.lr", "1e-12")
@@ -343,6 +345,7 @@ def test_wrong_settings_say_so_first(
     assert not list(Path("runs").glob("*"))  # nothing was trained, nothing is left
 
 
+@pytest.mark.slow
 def test_bar_checkpoints_and_logs_can_be_switched_off(ferplus: Path) -> None:
     off = [f"--trainer.{name}=false" for name in ("enable_progress_bar", "enable_checkpointing", "logger")]
     for options in (off, ["--trainer.barebones=true"]):
@@ -394,6 +397,7 @@ def test_checkpoint_of_another_label_space_is_refused(
         assert said in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_unreadable_picture_stops_or_is_left_out(
     ferplus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -437,6 +441,7 @@ def test_data_in_other_classes_than_the_models_are_refused_without_the_command_l
         trainer.validate(model, data)
 
 
+@pytest.mark.slow
 def test_weights_say_their_seed_recipe_start_and_faces(trained: tuple[Path, Path], tmp_path: Path) -> None:
     first, root = trained
     one = ("--trainer.max_epochs", "1", "--trainer.log_every_n_steps", "1", "--run_dir")

@@ -636,7 +636,7 @@ def test_command_with_a_mapping(tmp_path: Path, old: OldNet, capsys: pytest.Capt
     assert json.loads(capsys.readouterr().out)["left_out"] == ["aux.weight"]
     for option, told in (
         (["--set", "dropout"], "--set dropout: expected the form --set KEY=VALUE"),
-        (["--preprocess", "mean=[1"], "the value is no YAML"),
+        (["--preprocess", "mean=[1"], "--preprocess mean=[1: no YAML"),
         (["--preprocess", "sise=3"], "fields are color, margin"),
         (["--preprocess", "size=big"], "preprocess: size big and resize None must be whole numbers"),
     ):
