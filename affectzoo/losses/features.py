@@ -250,11 +250,12 @@ class LocalityPreservingLoss(nn.Module):
         return loss
 
     def _remember(self, batch: Gathered) -> None:
-        """Write each place once: of faces that share one, the last stays, with its own label."""
-        places = batch.rows % len(self.features)
+        """Write each place once: of faces that share one, the last row stays, whichever process had it."""
+        by_row = batch.rows.argsort(stable=True)
+        places = batch.rows[by_row] % len(self.features)
         used, of = places.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         order = torch.arange(len(places), device=places.device)
-        last = torch.zeros_like(used).scatter_reduce_(0, of, order, "amax", include_self=False)
+        last = by_row[torch.zeros_like(used).scatter_reduce_(0, of, order, "amax", include_self=False)]
         features = batch.features[last]
         finite = features.isfinite().all(dim=1)
         self.features[used] = features.to(self.features.dtype)

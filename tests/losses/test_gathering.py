@@ -62,3 +62,15 @@ def test_two_processes_equal_one(tmp_path: Path) -> None:
     one = run(0, 1)
     for rank in range(2):
         torch.testing.assert_close(torch.load(tmp_path / f"{rank}.pt", weights_only=True), one)
+
+
+def test_memory_is_the_same_whatever_the_order_of_a_batch() -> None:
+    features, labels = torch.randn(6, 3), torch.tensor([0, 1, 2, 0, 1, 2])
+    rows = torch.tensor([7, 2, 12, 3, 1, 17])  # 7, 2, 12 and 17 share a place
+    kept = []
+    for order in (torch.arange(6), torch.tensor([5, 0, 4, 2, 3, 1])):
+        loss = LocalityPreservingLoss(1, 5, 3)
+        loss(features[order], labels[order], rows[order])
+        kept.append((loss.features, loss.labels, loss.rows))
+    torch.testing.assert_close(kept[1], kept[0], rtol=0, atol=0)
+    assert kept[0][2].tolist() == [-1, 1, 17, 3, -1]
