@@ -48,7 +48,9 @@ def numbers(table: pd.DataFrame, what: str) -> npt.NDArray[np.float64]:
     Raises:
         DataError: One is no number; its row and column are named.
     """
-    found = table.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64, na_value=np.nan)
+    found: npt.NDArray[np.float64] = table.apply(pd.to_numeric, errors="coerce").to_numpy(
+        np.float64, na_value=np.nan
+    )
     wrong = np.argwhere(np.isnan(found) & table.notna().to_numpy(bool))
     if len(wrong):
         row, column = wrong[0]
