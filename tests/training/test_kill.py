@@ -263,7 +263,7 @@ def test_kills_lose_nothing(kind: type[Work], tmp_path: Path) -> None:
         assert start(folder).end() == 0
         (exact, close), (exactly, closely) = work.result(folder), work.result(whole)
         assert exact == exactly
-        torch.testing.assert_close(close, closely, rtol=1e-3, atol=1e-4, equal_nan=True)
+        torch.testing.assert_close(close, closely, rtol=1e-4, atol=1e-5, equal_nan=True)
         if kills == KILLS:
             return
     raise AssertionError(f"{kills} of {KILLS} kills found it running")
