@@ -59,10 +59,10 @@ def test_no_record_is_written_that_cannot_be_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("system", "called"),
     [
-        ("/work/ann lee/runs/mine", "mine"),
+        ("/home/ann lee/runs/mine", "mine"),
         ("runs/mine", "mine"),
-        ("/work/runs/mine/checkpoints/last.ckpt", "mine"),
-        ("/work/runs/mine/fold_{fold}+svm", "mine+svm"),
+        ("/data/runs/mine/checkpoints/last.ckpt", "mine"),
+        ("/data/runs/mine/fold_{fold}+svm", "mine+svm"),
         ("nets/own.safetensors", "own.safetensors"),
         ("hf-hub:OWNER/NAME@v1", "NAME-v1"),
         ("dlp_cnn_s.ferplus", "dlp_cnn_s.ferplus"),
