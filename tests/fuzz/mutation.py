@@ -10,10 +10,12 @@ import shutil
 import signal
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 
@@ -24,6 +26,8 @@ SECONDS = 20
 """A reader that computes longer hangs; one that waits, after ten times as long."""
 
 Draw = Callable[..., Any]
+Written = Callable[[str], tuple[Path, list[Path]]]
+"""From a target's name to the folder of its sound files, and to those that may be damaged."""
 MEDIA = re.compile(r"\.(jpe?g|png|tiff?|avi|mp4)$", re.IGNORECASE)
 ODD_NUMBERS = (
     *("nan", "inf", "-inf", "1e308", "-1e308", "1e999", "1e-400", "-0.0", "0", "-1", "-2", "-5", "7", "11"),
@@ -258,3 +262,20 @@ def emptied(path: Path, draw: Draw) -> None:
 
 
 ENTRIES = (deleted, other_kind, pipe, link, renamed, emptied)
+
+
+def written_once(temporary: pytest.TempPathFactory, write: Callable[[str, Path], list[Path]]) -> Written:
+    """Write each target's sound files when they are first asked for.
+
+    Args:
+        temporary: Where.
+        write: Writes the files of a target into a new folder, and says which may be damaged.
+    """
+
+    @cache
+    def get(name: str) -> tuple[Path, list[Path]]:
+        root = temporary.mktemp(name) / "files"
+        root.mkdir()
+        return root, write(name, root)
+
+    return get

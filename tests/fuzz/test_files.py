@@ -35,7 +35,7 @@ from affectzoo.labels import LabelSpace
 from affectzoo.training import crossvalidation
 from affectzoo.training.runs import claim
 from affectzoo.zoo.importing.placing import parse_mapping
-from fuzz.mutation import fuzzed, mutate, no_hang, restored
+from fuzz.mutation import Written, fuzzed, mutate, no_hang, restored, written_once
 
 FEW = 12
 """Mutants of each kind of file in the default suite."""
@@ -303,26 +303,14 @@ TARGETS: dict[str, Target] = {
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, list[Path]]]:
-    """Each kind's sound files, written once."""
-    made: dict[str, tuple[Path, list[Path]]] = {}
-
-    def get(name: str) -> tuple[Path, list[Path]]:
-        if name not in made:
-            root = tmp_path_factory.mktemp(name) / "files"
-            root.mkdir()
-            made[name] = root, TARGETS[name].write(root)
-        return made[name]
-
-    return get
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return written_once(tmp_path_factory, lambda name, root: TARGETS[name].write(root))
 
 
 @pytest.mark.parametrize("name", TARGETS)
 @fuzzed(FEW, 1 / 10)
 @given(data=st.data())
-def test_damaged_files_are_told_or_used(
-    name: str, data: st.DataObject, written: Callable[[str], tuple[Path, list[Path]]]
-) -> None:
+def test_damaged_files_are_told_or_used(name: str, data: st.DataObject, written: Written) -> None:
     root, paths = written(name)
     path = data.draw(st.sampled_from(paths))
     with restored(root, root), no_hang(), warnings.catch_warnings():

@@ -58,7 +58,7 @@ from affectzoo.datasets.table import read_table
 from affectzoo.datatools.prepare import prepare
 from affectzoo.errors import AffectZooError
 from affectzoo.files.faults import all_faults
-from fuzz.mutation import MEDIA, fuzzed, mutate, no_hang, restored
+from fuzz.mutation import MEDIA, Written, fuzzed, mutate, no_hang, restored, written_once
 
 FEW = 8
 """Mutants of each data set in the default suite."""
@@ -119,26 +119,19 @@ TARGETS: dict[str, Target] = {
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, list[Path]]]:
-    """Each data set, written once: its folder, and its files and folders, those that are no media first."""
-    made: dict[str, tuple[Path, list[Path]]] = {}
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    def write(name: str, root: Path) -> list[Path]:
+        root.rmdir()  # writers make it
+        TARGETS[name][0](root)
+        return sorted(root.rglob("*"))
 
-    def get(name: str) -> tuple[Path, list[Path]]:
-        if name not in made:
-            root = tmp_path_factory.mktemp(name) / "data"
-            TARGETS[name][0](root)
-            made[name] = root, sorted(root.rglob("*"))
-        return made[name]
-
-    return get
+    return written_once(tmp_path_factory, write)
 
 
 @pytest.mark.parametrize("name", TARGETS)
 @fuzzed(FEW, 1 / len(TARGETS))
 @given(data=st.data())
-def test_damaged_files_are_told_or_read(
-    name: str, data: st.DataObject, written: Callable[[str], tuple[Path, list[Path]]]
-) -> None:
+def test_damaged_files_are_told_or_read(name: str, data: st.DataObject, written: Written) -> None:
     root, paths = written(name)
     media = [path for path in paths if MEDIA.search(path.name) or path.is_dir()]
     told = [path for path in paths if path not in set(media)]

@@ -26,7 +26,7 @@ from affectzoo.zoo.checkpoints import read_checkpoint
 from affectzoo.zoo.importing import conversion
 from affectzoo.zoo.importing.checkpoint import import_checkpoint
 from affectzoo.zoo.loading import seal
-from fuzz.mutation import Draw, damaged, fuzzed, mutate, no_hang, restored
+from fuzz.mutation import Draw, Written, damaged, fuzzed, mutate, no_hang, restored, written_once
 
 FEW = 12
 """Mutants of each kind of file in the default suite."""
@@ -114,26 +114,14 @@ def mutate_header(path: Path, draw: Draw) -> None:
 
 
 @pytest.fixture(scope="module")
-def written(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, list[Path]]]:
-    """Each kind's sound files, written once."""
-    made: dict[str, tuple[Path, list[Path]]] = {}
-
-    def get(name: str) -> tuple[Path, list[Path]]:
-        if name not in made:
-            root = tmp_path_factory.mktemp(name) / "files"
-            root.mkdir()
-            made[name] = root, TARGETS[name][0](root)
-        return made[name]
-
-    return get
+def written(tmp_path_factory: pytest.TempPathFactory) -> Written:
+    return written_once(tmp_path_factory, lambda name, root: TARGETS[name][0](root))
 
 
 @pytest.mark.parametrize("name", TARGETS)
 @fuzzed(FEW, 1 / 50)
 @given(data=st.data())
-def test_damaged_weights_are_refused_or_sound(
-    name: str, data: st.DataObject, written: Callable[[str], tuple[Path, list[Path]]]
-) -> None:
+def test_damaged_weights_are_refused_or_sound(name: str, data: st.DataObject, written: Written) -> None:
     root, paths = written(name)
     path = data.draw(st.sampled_from(paths))
     with restored(root, root), no_hang(), warnings.catch_warnings():
