@@ -105,7 +105,7 @@ assert main(["predict", {str(PACKAGE / "assets" / "demo" / "astronaut.jpg")!r}])
 
 HEAVY = set(
     "lightning torchmetrics matplotlib albumentations timm huggingface_hub scipy pandas pydantic "
-    "jsonargparse yaml sklearn torchvision sympy torch._dynamo".split()
+    "jsonargparse yaml sklearn torchvision sympy torch._dynamo av".split()
 )
 """What none of them may load."""
 

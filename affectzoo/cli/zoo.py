@@ -1,4 +1,4 @@
-"""``affectzoo models``, ``predict`` and ``demo``: what is in the zoo, and what it says of images."""
+"""``affectzoo models``, ``predict`` and ``demo``: what is in the zoo, and what it says of faces."""
 
 from __future__ import annotations
 
@@ -56,12 +56,14 @@ def add_predict(commands: Commands) -> None:
     """Add ``affectzoo predict``."""
     predict = commands.add_parser(
         "predict",
-        help="predict for every face of images",
-        description="Find the faces of images and predict each one's expression. Every image gets a row, an\n"
-        "unreadable one too; then the exit status is 1. With --out, rows are kept in FILE.part as they\n"
-        "come, and FILE is written at once at the end: a run that was stopped goes on with --resume.",
+        help="predict for every face of images and videos",
+        description="Find the faces of images and videos and predict each one's expression. Every image and\n"
+        "every frame gets a row, an unreadable image too, and so does what of a video could not be read;\n"
+        "then the exit status is 1. In videos, faces are followed: the column track says who is who.\n"
+        "With --out, rows are kept in FILE.part as they come, and FILE is written at once at the end: a run\n"
+        "that was stopped goes on with --resume.",
     )
-    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="image, folder or glob pattern")
+    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="image, video, folder or glob pattern")
     predict.add_argument(
         "--model",
         help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file (default: dlp_cnn_s.ferplus)",
@@ -73,6 +75,14 @@ def add_predict(commands: Commands) -> None:
     )
     predict.add_argument(
         "--min-score", type=float, metavar="S", help="least score of a face: YuNet's is 0..1, Haar's open"
+    )
+    taken = predict.add_mutually_exclusive_group()
+    taken.add_argument("--every", **COUNT, default=1, metavar="N", help="take one in N frames of videos")
+    taken.add_argument("--fps", type=float, metavar="F", help="take F frames a second of videos")
+    predict.add_argument(
+        "--smooth",
+        action="store_true",
+        help="smooth each person's predictions over a video (one-euro filter)",
     )
     predict.add_argument("--device", metavar="D", help="where the model runs, such as cuda (default: cpu)")
     predict.add_argument("--batch-size", **COUNT, default=64, help="(default: %(default)s)")

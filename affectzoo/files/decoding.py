@@ -38,7 +38,7 @@ _BEGINNINGS: tuple[tuple[int, bytes, str], ...] = (
     (4, rb"ftypcrx ", "camera raw"),
     (0, rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
     (4, rb"ftyp|moov|mdat", "video"),
-    (0, rb"\x1aE\xdf\xa3|RIFF....AVI |\0\0\x01[\xb3\xba]|OggS|FLV\x01", "video"),
+    (0, rb"\x1aE\xdf\xa3|RIFF....AVI |\0\0\x01[\xb3\xba]|OggS|FLV\x01|0&\xb2u\x8ef\xcf\x11", "video"),
     (0, rb"%PDF", "PDF"),
     (0, rb"8BPS", "Photoshop"),
     (0, rb"PK\x03\x04", "zip archive"),

@@ -12,7 +12,24 @@ from affectzoo.files.images import read_image
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image
 
-SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+SUFFIXES = frozenset(
+    {
+        ".3gp",
+        ".avi",
+        ".flv",
+        ".m2ts",
+        ".m4v",
+        ".mkv",
+        ".mov",
+        ".mp4",
+        ".mpeg",
+        ".mpg",
+        ".mts",
+        ".ogv",
+        ".webm",
+    }
+    | {".wmv"}
+)
 """File name endings taken for videos, lower case."""
 
 

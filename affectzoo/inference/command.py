@@ -1,22 +1,26 @@
-"""``affectzoo predict``: find the images, predict, keep rows as they come, tell what was done."""
+"""``affectzoo predict``: find the inputs, predict, keep rows as they come, tell what was done."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
+from pathlib import Path
 
-from affectzoo.console import stderr, stdout, visible
+from affectzoo.console import stdout, visible
 from affectzoo.errors import UnreadableImageError
-from affectzoo.faces.detect import make_detector
+from affectzoo.faces.detect import Detection, make_detector
 from affectzoo.files.writing import try_writing
+from affectzoo.inference.frames import Frame
 from affectzoo.inference.inputs import Source, Sources, find, told_unused
 from affectzoo.inference.prediction import DEFAULT_MODEL, Predictor
+from affectzoo.inference.progress import with_progress
 from affectzoo.inference.render import draw, drawing_paths, results_table
-from affectzoo.inference.results import UNREADABLE, FaceResult, Row, columns, json_list
+from affectzoo.inference.results import FaceResult, Row, columns, json_list
+from affectzoo.inference.tally import Tally, Tracks
 from affectzoo.inference.unfinished import UnfinishedRun
+from affectzoo.metrics.columns import BOX
 from affectzoo.weights.tensors import fingerprint
 from affectzoo.zoo.loading import load
 
@@ -30,47 +34,47 @@ def command(args: argparse.Namespace) -> None:
     if args.out is not None:
         try_writing(args.out)
     found = find(args.inputs)
-    images = _once(found)
-    drawings = {} if args.render is None else drawing_paths([source.name for source in images], args.render)
+    sources = _once(found)
+    drawings = {} if args.render is None else drawing_paths([source.name for source in sources], args.render)
     for path in list(drawings.values())[:1]:
         try_writing(path)
     predictor = _predictor(args)
     with ExitStack() as stack:
         kept = None
         if args.out is not None:
-            kept = stack.enter_context(UnfinishedRun(args.out, _facts(predictor), args.resume))
-        results: list[FaceResult] = []
-        for source, faces in _predictions(predictor, images, kept):
-            if source.name in drawings:
-                draw(source, faces, drawings[source.name])
+            kept = stack.enter_context(_kept(args, predictor))
+        tally = Tally(() if kept is None else kept.rows())
+        shown = _Shown(args.json)
+        for frame, faces in _predictions(predictor, sources, kept, images=bool(drawings)):
+            if frame.image is not None and frame.source.name in drawings:
+                draw(frame.image, faces, drawings[frame.source.name])
+            rows = [face.to_row() for face in faces]
+            tally.add(rows)
             if kept is None:
-                results += faces
+                shown.add(faces, rows, frame.source.video)
             else:
-                kept.add(source.name, [face.to_row() for face in faces])
+                kept.add(frame.source.name, rows, ends=frame.ends)
         if kept is not None:
             kept.finish(columns(predictor.model.labels))
         if args.json:
-            rows = (result.to_row() for result in results) if kept is None else kept.rows()
-            sys.stdout.writelines(json_list(rows, ascii_only=True))
+            sys.stdout.writelines(json_list(shown.rows if kept is None else kept.rows(), ascii_only=True))
         elif kept is None:
-            stdout().print(results_table(results))
-        tally = _Tally(result.to_row() for result in results) if kept is None else _Tally(kept.rows())
-    written = ", ".join(str(path) for path in (args.out, args.render) if path is not None)
-    told = [f"{tally.faces:,} faces in {len(images):,} images, {tally.unreadable:,} unreadable"]
-    told += [text for text in (told_unused(found.unused), written and f"written: {written}") if text]
-    print(visible("; ".join(told)), file=sys.stderr)
+            shown.print()
+    videos = sum(source.video for source in sources)
+    told = [tally.told(len(sources) - videos, videos), told_unused(found.unused), _written(args)]
+    print(visible("; ".join(text for text in told if text)), file=sys.stderr)
     if tally.unreadable:
         more = f"; {tally.unreadable - 1:,} more in the column error" if tally.unreadable > 1 else ""
         raise UnreadableImageError(f"{tally.first}{more}")
 
 
 def _once(found: Sources) -> list[Source]:
-    """Take each image once, however often it was named."""
-    images: dict[str, Source] = {}
-    for source in found.images:
-        found.unused["named twice"] += source.name in images
-        images.setdefault(source.name, source)
-    return list(images.values())
+    """Take each input once, however often it was named."""
+    sources: dict[str, Source] = {}
+    for source in found.found:
+        found.unused["named twice"] += source.name in sources
+        sources.setdefault(source.name, source)
+    return list(sources.values())
 
 
 def _predictor(args: argparse.Namespace) -> Predictor:
@@ -83,51 +87,84 @@ def _predictor(args: argparse.Namespace) -> Predictor:
         device=args.device,
         batch_size=args.batch_size,
         min_score=args.min_score,
+        every=args.every,
+        fps=args.fps,
+        smooth=args.smooth,
     )
 
 
-def _facts(predictor: Predictor) -> dict[str, Any]:
-    """What rows depend on: a run with other facts is not gone on with."""
-    return {
+def _kept(args: argparse.Namespace, predictor: Predictor) -> UnfinishedRun:
+    """Begin to keep rows, or go on; in a video only where nothing but the faces goes from frame to frame."""
+    facts = {
         "model": predictor.model.arch,
         "weights": fingerprint(predictor.model.state_dict()),
         "detector": predictor.detector.name,
         "min_score": predictor.min_score,
+        "every": predictor.sampling.every,
+        "fps": predictor.sampling.fps,
+        "smooth": predictor.smooth,
     }
+    alone = not (predictor.model.sequence or predictor.smooth or args.render)
+    return UnfinishedRun(args.out, facts, args.resume, within_videos=alone)
 
 
 def _predictions(
-    predictor: Predictor, images: list[Source], kept: UnfinishedRun | None
-) -> Iterator[tuple[Source, list[FaceResult]]]:
-    """Predict on the images that have no rows yet; an interrupted run says how to go on."""
-    waiting = [source for source in images if kept is None or source.name not in kept.done]
-    shown = _with_progress(waiting, f"{predictor.model.arch}, {predictor.detector.name}")
+    predictor: Predictor, sources: list[Source], kept: UnfinishedRun | None, images: bool
+) -> Iterator[tuple[Frame, list[FaceResult]]]:
+    """Predict on what has no rows yet; an interrupted run says how to go on."""
+    waiting = sources
+    known: Iterator[list[Detection]] = iter(())
+    if kept is not None:
+        waiting = [source for source in sources if source.name not in kept.done]
+        begun = kept.begun
+        if begun is not None and any(source.name == begun for source in waiting):
+            waiting.sort(key=lambda source: source.name != begun)
+            known = map(_faces, kept.begun_rows())
+    results = predictor.run(waiting, images=images, known=known)
     try:
-        yield from zip(waiting, predictor.stream(shown), strict=True)
+        yield from with_progress(results, len(waiting), f"{predictor.model.arch}, {predictor.detector.name}")
     except (KeyboardInterrupt, SystemExit):
-        if kept is not None and kept.done:
+        if kept is not None and kept.holds_rows:
             print(visible(f"affectzoo: {kept.kept()}"), file=sys.stderr)
         raise
 
 
-def _with_progress(images: list[Source], description: str) -> Iterable[Source]:
-    """Yield the images, with a bar on screen that says how far one is."""
-    if not sys.stderr.isatty():
-        return images
-    from rich.progress import track
+def _faces(rows: list[Row]) -> list[Detection]:
+    """Read a frame's faces back from its rows."""
+    faces = []
+    for row in rows:
+        if row["track"] is not None:
+            x0, y0, x1, y1 = (row[edge] for edge in BOX)
+            faces.append(Detection(None if x0 is None else (x0, y0, x1, y1), row["score"]))
+    return faces
 
-    return track(images, description=visible(description), console=stderr(), transient=True)
+
+def _written(args: argparse.Namespace) -> str:
+    paths: list[Path] = [path for path in (args.out, args.render) if path is not None]
+    return f"written: {', '.join(map(str, paths))}" if paths else ""
 
 
-class _Tally:
-    """Count faces and unreadable images, and remember the first of these."""
+class _Shown:
+    """Keeps what is shown at the end, where no file keeps it: rows, or images' faces and videos' tracks."""
 
-    def __init__(self, rows: Iterable[Row]) -> None:
-        self.faces = self.unreadable = 0
-        self.first = ""
-        for row in rows:
-            error = row["error"]
-            self.faces += error is None
-            if error is not None and error.startswith(UNREADABLE):
-                self.unreadable += 1
-                self.first = self.first or error.removeprefix(UNREADABLE)
+    def __init__(self, all_rows: bool) -> None:
+        self.rows: list[Row] = []
+        self._all_rows = all_rows
+        self._stills: list[FaceResult] = []
+        self._tracks = Tracks()
+
+    def add(self, faces: list[FaceResult], rows: list[Row], video: bool) -> None:
+        """Add what one image or frame gave."""
+        if self._all_rows:
+            self.rows += rows
+        elif video:
+            self._tracks.add(faces)
+        else:
+            self._stills += faces
+
+    def print(self) -> None:
+        """Print the tables."""
+        if self._stills or not self._tracks:
+            stdout().print(results_table(self._stills))
+        if self._tracks:
+            stdout().print(self._tracks.table())

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from affectzoo.datasets.folder import read_folder
 from affectzoo.evaluation.evaluate import evaluation_table, measure, write_evaluation
 from affectzoo.faces.detect import make_detector
-from affectzoo.inference.inputs import Source
+from affectzoo.files.images import read_image
 from affectzoo.inference.prediction import DEFAULT_MODEL, predict
 from affectzoo.inference.render import draw, results_table
 from affectzoo.inference.results import columns, write_rows
@@ -37,7 +37,7 @@ def demo(folder: Path, console: Console) -> None:
     for name in ("predictions.csv", "predictions.json"):
         write_rows((result.to_row() for result in results), columns(model.labels), folder / name)
     drawn = folder / f"{PHOTOGRAPH.stem}.png"
-    draw(Source(PHOTOGRAPH.name, PHOTOGRAPH), results, drawn)
+    draw(read_image(PHOTOGRAPH), results, drawn)
     console.print(
         "1. A photograph (E. Collins, NASA, public domain), detector " + detector.name, style="bold"
     )

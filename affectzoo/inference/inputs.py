@@ -1,4 +1,4 @@
-"""Find the images behind what people name or hand over: files, folders, patterns, arrays, Pillow images."""
+"""Find the images and videos behind what people name or hand over: files, folders, patterns, arrays."""
 
 from __future__ import annotations
 
@@ -22,22 +22,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """One image to predict on.
+    """One image or video to predict on.
 
     Attributes:
         name: The file as it was given; else ``array 0``, ``image 1`` and so on, by its place.
         value: A path, or what ``files.images.as_image`` takes.
         problem: Why there is no image, where that is known before it is read.
         named: Whether it was given, not found in a folder.
+        video: Whether it is a video's path.
     """
 
     name: str
     value: Any = None
     problem: str | None = None
     named: bool = True
+    video: bool = False
 
     def read(self) -> Image:
-        """Decode it.
+        """Decode an image.
 
         Returns:
             Shape (H, W, 3), RGB, 0..255.
@@ -55,11 +57,11 @@ class Sources:
     """What was found.
 
     Attributes:
-        images: In the order of the inputs.
+        found: In the order of the inputs.
         unused: What was seen in folders and not taken, by kind.
     """
 
-    images: list[Source] = field(default_factory=list)
+    found: list[Source] = field(default_factory=list)
     unused: Counter[str] = field(default_factory=Counter)
 
 
@@ -75,11 +77,11 @@ def listed(inputs: Any) -> list[Any]:
 
 
 def find(inputs: Iterable[Any]) -> Sources:
-    """Find the images behind the inputs; nothing is decoded.
+    """Find the images and videos behind the inputs; nothing is decoded.
 
-    Files are taken as they are named. Of folders, everything below is looked at: files with an image's ending
-    or beginning are taken, hidden ones and the litter of systems are not. What is no regular file, or not
-    there, has a ``problem``.
+    Files are taken as they are named. Of folders, everything below is looked at: files with an image's or a
+    video's ending or beginning are taken, hidden ones and the litter of systems are not. What is no regular
+    file, or not there, has a ``problem``.
 
     Args:
         inputs: Paths, folders, glob patterns, and what ``files.images.as_image`` takes.
@@ -90,11 +92,11 @@ def find(inputs: Iterable[Any]) -> Sources:
     found = Sources()
     for place, item in enumerate(inputs):
         if isinstance(item, str | os.PathLike):
-            found.images += _named(os.fspath(item), place, found.unused)
+            found.found += _named(os.fspath(item), place, found.unused)
             continue
         name = f"{kind_of(item) or 'input'} {place}"
         check_image(item, name)
-        found.images.append(Source(name, item))
+        found.found.append(Source(name, item))
     return found
 
 
@@ -105,20 +107,25 @@ def _named(given: str | bytes, place: int, unused: Counter[str]) -> Iterator[Sou
     path = user_path(text)
     problem = obstacle(path)
     if problem is None:
-        yield from _inside(path, unused) if path.is_dir() else [Source(str(path), path)]
+        yield from _inside(path, unused) if path.is_dir() else [_file(path, named=True)]
         return
     matches = [] if os.path.lexists(path) else sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
     files = [Path(match) for match in matches if not Path(match).is_dir()]
     if files:
         for match in files:
-            yield Source(str(match), match, obstacle(match), named=False)
+            found = obstacle(match)
+            yield _file(match) if found is None else Source(str(match), match, found, named=False)
     else:
         none = problem if os.path.lexists(path) else "no such file, folder or match of a pattern"
         yield Source(str(path), path, none)
 
 
+def _file(path: Path, named: bool = False) -> Source:
+    return Source(str(path), path, named=named, video=_kind(path) == "video")
+
+
 def _inside(folder: Path, unused: Counter[str]) -> Iterator[Source]:
-    """List the images below a folder; what must not be opened has a problem, the rest is counted."""
+    """List what is to be read below a folder; what must not be opened has a problem, the rest is counted."""
     own: Counter[str] = Counter()
     empty = True
     for listing in walk(folder):
@@ -126,9 +133,9 @@ def _inside(folder: Path, unused: Counter[str]) -> Iterator[Source]:
         for name in listing.files:
             path = listing.path / name
             kind = _kind(path)
-            if kind is None:
+            if kind in ("image", "video"):
                 empty = False
-                yield Source(str(path), path, named=False)
+                yield Source(str(path), path, named=False, video=kind == "video")
             else:
                 own[kind] += 1
         for path, reason in listing.special:
@@ -136,28 +143,28 @@ def _inside(folder: Path, unused: Counter[str]) -> Iterator[Source]:
             yield Source(str(path), path, f"no regular file ({reason})", named=False)
     if empty:
         told = f" ({told_unused(own)})" if any(own.values()) else ""
-        yield Source(str(folder), folder, f"the folder holds no images{told}")
+        yield Source(str(folder), folder, f"the folder holds no images or videos{told}")
     unused.update(own)
 
 
-def _kind(path: Path) -> str | None:
-    """Say what a file in a folder is, if it is no image to be read."""
+def _kind(path: Path) -> str:
+    """Say what a file is: ``image`` and ``video`` by ending, else by content; or something not to be read."""
     suffix = path.suffix.lower()
     if suffix in SUFFIXES:
-        return None
+        return "image"
+    if suffix in videos.SUFFIXES:
+        return "video"
     try:
         kind = peek(path)
     except OSError:
         kind = None
     if kind in READ:
-        return None
-    if suffix in videos.SUFFIXES:
-        return "video"
+        return "image"
     return f"{kind} file" if kind is not None and kind != "video" else kind or "other file"
 
 
 def told_unused(unused: Counter[str]) -> str:
-    """Tell what was not read, such as ``not read: 2 HEIC files, 1 video``."""
-    plural = {kind: f"{kind}s" for kind in unused if kind.endswith(("file", "video"))}
+    """Tell what was not read, such as ``not read: 2 HEIC files``."""
+    plural = {kind: f"{kind}s" for kind in unused if kind.endswith("file")}
     parts = [f"{n:,} {plural.get(kind, kind) if n > 1 else kind}" for kind, n in sorted(unused.items()) if n]
     return f"not read: {', '.join(parts)}" if parts else ""

@@ -1,4 +1,4 @@
-"""Predict for every face of images: faces of several images share batches, the order is kept."""
+"""Predict for every face of images and videos: faces of several share batches, the order is kept."""
 
 from __future__ import annotations
 
@@ -6,39 +6,55 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
-import numpy as np
 import torch
 
-from affectzoo.errors import AffectZooError, ImageNotFoundError, OptionError, UnreadableImageError
+from affectzoo.errors import AffectZooError, ImageNotFoundError, OptionError
 from affectzoo.faces.detect import Detection, Detector, DetectorName, make_detector
+from affectzoo.files.video_frames import Sampling
+from affectzoo.inference.boxes import fault_of, visible_in, with_boxes
+from affectzoo.inference.following import Following, Track
+from affectzoo.inference.frames import Frame, frames_of, live_frames
 from affectzoo.inference.inputs import Source, find, listed
-from affectzoo.inference.results import NO_FACE, UNREADABLE, FaceResult
+from affectzoo.inference.results import NO_FACE, FaceResult
 from affectzoo.models.inference import inference
 from affectzoo.sample import AffectOutput
 
 if TYPE_CHECKING:
-    from affectzoo.faces.preprocess import Image
     from affectzoo.models.base import AffectModel
 
 DEFAULT_MODEL = "dlp_cnn_s.ferplus"
 
-LARGEST_BOX = 4
-"""How many times larger than its image's longer edge a given box may be."""
+HELD = 2**27
+"""Bytes of pixels that may wait for a batch, where images are handed on with their results."""
 
-Entry = tuple[FaceResult, torch.Tensor | None]
+
+class Entry(NamedTuple):
+    """A face that waits for its batch.
+
+    Attributes:
+        result: What is known of it already.
+        face: Shape (channels, size, size); ``None`` where there is nothing to predict on.
+        track: Whose face it is; ``None`` in a still.
+    """
+
+    result: FaceResult
+    face: torch.Tensor | None = None
+    track: Track | None = None
 
 
 class Predictor:
-    """A model, a face detector and their options, ready for images.
+    """A model, a face detector and their options, ready for images, videos and live sources.
 
     Attributes:
         model: The loaded model, in whatever mode it is, which it keeps.
         detector: What finds the faces.
         batch_size: Faces per forward pass.
         min_score: Faces that the detector is less sure of do not count.
+        sampling: Which frames of videos are taken.
+        smooth: Whether the predictions of each track are smoothed over time.
     """
 
     def __init__(
@@ -49,6 +65,9 @@ class Predictor:
         device: str | torch.device | None = None,
         batch_size: int = 64,
         min_score: float | None = None,
+        every: int = 1,
+        fps: float | None = None,
+        smooth: bool = False,
     ) -> None:
         """Load what is needed.
 
@@ -59,15 +78,19 @@ class Predictor:
             device: Where the model runs, such as ``cuda``; it is moved there.
             batch_size: Faces per forward pass, from 1.
             min_score: The least detector score of a face: YuNet's is in 0..1, Haar's an open scale.
+            every: Of videos, one in so many frames is taken.
+            fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
+            smooth: Whether to smooth the predictions of each track of a video (one-euro filter).
 
         Raises:
-            AffectZooError: An unknown model, detector or device, a wrong option, or a model that does not
-                predict on single images.
+            AffectZooError: An unknown model, detector or device, a wrong option, or a model that is to be
+                trained first.
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise OptionError(f"batch_size is {batch_size!r}; expected a whole number from 1")
         if min_score is not None and not math.isfinite(min_score):
             raise OptionError(f"min_score is {min_score!r}; expected a number")
+        self.sampling = Sampling(every, fps)
         if isinstance(model, str | Path):
             from affectzoo.zoo.loading import load
 
@@ -77,102 +100,182 @@ class Predictor:
         self.detector = make_detector(detector)
         self.batch_size = batch_size
         self.min_score = min_score
+        self.smooth = smooth
         if device is not None:
             _move(model, device)
 
     def __call__(self, inputs: Any, boxes: Any = None) -> list[FaceResult]:
-        """Predict for every face of one or many images; see ``affectzoo.predict``."""
+        """Predict for every face of one or many images and videos; see ``affectzoo.predict``."""
+        return [result for _, faces in self.iterate(inputs, boxes) for result in faces]
+
+    def iterate(
+        self, inputs: Any, boxes: Any = None, *, images: bool = False
+    ) -> Iterator[tuple[Frame, list[FaceResult]]]:
+        """Predict image by image and frame by frame; however long a video is, little of it is held.
+
+        Args:
+            inputs: See ``affectzoo.predict``.
+            boxes: See ``affectzoo.predict``.
+            images: Whether the frames keep their pixels, as for drawing.
+
+        Yields:
+            Each image, or frame of a video, with its results. A video ends with a frame without image, whose
+            results tell what of it could not be read, if anything.
+
+        Raises:
+            AffectZooError: As ``affectzoo.predict``.
+        """
         several = listed(inputs)
         if boxes is not None and len(several) == 1 and several[0] is inputs:
             boxes = [boxes]
-        sources = find(several).images
+        sources = find(several).found
         for source in sources:
             if source.problem is not None and source.named:
                 raise ImageNotFoundError(f"{source.name}: {source.problem}")
-        return [result for image in self.stream(sources, boxes) for result in image]
+        return self.run(sources, boxes, images=images)
 
     def stream(
-        self, sources: Iterable[Source], boxes: Iterable[Any] | None = None
+        self, frames: Iterable[Any], *, name: str = "stream", fps: float | None = None
     ) -> Iterator[list[FaceResult]]:
-        """Predict image by image, faces gathered into batches; order is kept.
+        """Predict for the frames of a live source, such as a camera, each as soon as it comes.
 
         Args:
-            sources: The images.
-            boxes: For each image its face boxes, see ``affectzoo.predict``.
+            frames: Arrays of shape (H, W, 3), RGB uint8, or whatever else ``affectzoo.predict`` takes for an
+                image, in the order of time.
+            name: What the results have as ``file``.
+            fps: Frames per second, from which their times follow; by default the clock says when each came.
 
         Yields:
-            Each image's results; one with ``error`` set for an image without a face, or an unreadable one.
+            Each frame's results.
 
         Raises:
-            OptionError: Boxes that are none, or not as many as images.
+            AffectZooError: A frame that is no image, with its number, or a wrong option.
         """
-        waiting: list[list[Entry]] = []
-        faces = 0
-        for source, given in _paired(sources, boxes):
-            waiting.append(self._faces(source, given))
-            faces += sum(tensor is not None for _, tensor in waiting[-1])
-            if faces >= self.batch_size or len(waiting) >= self.batch_size:
-                yield from self._classify(waiting)
-                waiting, faces = [], 0
-        yield from self._classify(waiting)
+        if fps is not None and not 0 < fps < math.inf:
+            raise OptionError(f"fps is {fps!r}; expected frames per second, above 0")
+        waiting = ((frame, None) for frame in live_frames(frames, name, fps))
+        return (results for _, results in self._through(waiting, 1, images=False))
 
-    def _faces(self, source: Source, boxes: list[Detection] | None) -> list[Entry]:
-        """Read an image and cut its faces out."""
-        try:
-            image = source.read()
-        except UnreadableImageError as error:
-            return [(FaceResult(source.name, error=f"{UNREADABLE}{error}"), None)]
-        if boxes is not None:
-            return [self._given(source.name, image, face) for face in boxes] or [_without_face(source)]
-        try:
-            found = self.detector(image)
-        except cv2.error as error:
-            return [(FaceResult(source.name, error=f"{self.detector.name} failed: {error.err}"), None)]
-        least = -math.inf if self.min_score is None else self.min_score
-        seen = [f for f in found if _visible(f, image) and (f.score is None or f.score >= least)]
-        return [
-            (FaceResult(source.name, face.box, face.score), self.model.preprocess(image, face.box))
-            for face in seen
-        ] or [_without_face(source)]
+    def run(
+        self,
+        sources: Iterable[Source],
+        boxes: Iterable[Any] | None = None,
+        *,
+        images: bool = False,
+        known: Iterator[list[Detection]] = iter(()),
+    ) -> Iterator[tuple[Frame, list[FaceResult]]]:
+        """Predict for images and videos that were found, as ``iterate`` does.
 
-    def _given(self, name: str, image: Image, face: Detection) -> Entry:
-        x0, y0, x1, y1 = face.box or (0, 0, 0, 0)
-        result = FaceResult(name, face.box)
-        if not _visible(face, image):
-            return replace(result, error="the box has no area inside the image"), None
-        if max(x1 - x0, y1 - y0) > LARGEST_BOX * max(image.shape[:2]):
-            return replace(result, error="the box is many times larger than the image"), None
-        return result, self.model.preprocess(image, face.box)
+        Args:
+            sources: The images and videos.
+            boxes: For each its face boxes, see ``affectzoo.predict``.
+            images: Whether the frames keep their pixels.
+            known: The faces of the first frames of the first source, which were predicted on before: they
+                are followed and not yielded again.
 
-    def _classify(self, waiting: list[list[Entry]]) -> Iterator[list[FaceResult]]:
-        tensors = [tensor for entries in waiting for _, tensor in entries if tensor is not None]
+        Yields:
+            Each image, or frame of a video, with its results.
+
+        Raises:
+            AffectZooError: Boxes that are none, or not as many as images; an image for a model that reads
+                clips.
+        """
+        pairs = with_boxes(list(sources), boxes)
+        for source, _ in pairs:
+            if self.model.sequence and source.problem is None and not source.video:
+                raise AffectZooError(
+                    f"{source.name}: this {self.model.arch} reads videos, not single images; give it a video "
+                    "file, the frames of a clip (Predictor.stream), or take a model of single images"
+                )
+        frames = ((frame, given) for source, given in pairs for frame in frames_of(source, self.sampling))
+        return self._through(frames, self.batch_size, images=images, known=known)
+
+    def _through(
+        self,
+        frames: Iterable[tuple[Frame, list[Detection] | None]],
+        batch_size: int,
+        *,
+        images: bool,
+        known: Iterator[list[Detection]] = iter(()),
+    ) -> Iterator[tuple[Frame, list[FaceResult]]]:
+        """Find, follow and cut out faces, gather batches, predict."""
+        following = Following(self.smooth)
+        waiting: list[tuple[Frame, list[Entry]]] = []
+        faces = held = 0
+        for frame, given in frames:
+            if frame.number is not None and (before := next(known, None)) is not None:
+                following(frame, before)
+                continue
+            entries = self._entries(frame, given, following)
+            waiting.append((frame if images else frame.without_image(), entries))
+            faces += sum(entry.face is not None for entry in entries)
+            held += frame.image.nbytes if images and frame.image is not None else 0
+            if faces >= batch_size or len(waiting) >= batch_size or held >= HELD:
+                yield from self._classify(waiting, following)
+                waiting, faces, held = [], 0, 0
+        yield from self._classify(waiting, following)
+
+    def _entries(self, frame: Frame, given: list[Detection] | None, following: Following) -> list[Entry]:
+        """Find a frame's faces, follow them, cut them out."""
+        image = frame.image
+        if image is None:
+            return [] if frame.error is None else [Entry(frame.result(error=frame.error))]
+        faces = given
+        if faces is None:
+            try:
+                found = self.detector(image)
+            except cv2.error as error:
+                return [Entry(frame.result(error=f"{self.detector.name} failed: {error.err}"))]
+            least = -math.inf if self.min_score is None else self.min_score
+            faces = [f for f in found if visible_in(f, image) and (f.score is None or f.score >= least)]
+        tracks = following(frame, faces)
+        if not faces:
+            return [Entry(frame.result(error=NO_FACE))]
+        entries = []
+        for face, track in zip(faces, tracks, strict=True):
+            fault = None if given is None else fault_of(face, image)
+            number = None if track is None else track[1]
+            result = frame.result(box=face.box, score=face.score, track=number, error=fault)
+            cut = None if fault is not None else self.model.preprocess(image, face.box)
+            entries.append(Entry(result, cut, track))
+        return entries
+
+    def _classify(
+        self, waiting: list[tuple[Frame, list[Entry]]], following: Following
+    ) -> Iterator[tuple[Frame, list[FaceResult]]]:
+        faces = [entry for _, entries in waiting for entry in entries if entry.face is not None]
         first = next(p for p in self.model.parameters() if p.is_floating_point())
         predictions: list[dict[str, Any]] = []
         with inference(self.model):
-            for start in range(0, len(tensors), self.batch_size):
-                batch = torch.stack(tensors[start : start + self.batch_size])
-                predictions += _predictions(self.model, self.model(batch.to(first.device, first.dtype)))
-        following = iter(predictions)
-        for entries in waiting:
-            yield [r if tensor is None else replace(r, **next(following)) for r, tensor in entries]
+            for start in range(0, len(faces), self.batch_size):
+                some = faces[start : start + self.batch_size]
+                batch = torch.stack([entry.face for entry in some if entry.face is not None])
+                tracks = [entry.track for entry in some]
+                output = self.model.go_on(batch.to(first.device, first.dtype), tracks, following.states)
+                predictions += _predictions(self.model, output)
+        if following.smoother is not None:
+            smooth = following.smoother
+            predictions = [
+                smooth(face.track, face.result.time, fields)
+                for face, fields in zip(faces, predictions, strict=True)
+            ]
+        following.forget()
+        rest = iter(predictions)
+        for frame, entries in waiting:
+            yield frame, [e.result if e.face is None else replace(e.result, **next(rest)) for e in entries]
 
 
 def check_usable(model: AffectModel) -> None:
-    """Refuse a model that does not predict on single images.
+    """Refuse a model that does not predict on images or videos.
 
     Raises:
-        AffectZooError: It is to be trained first, or takes clips or landmarks.
+        AffectZooError: It is to be trained first, or takes landmarks.
     """
     fresh = () if model.meta is None else model.meta.fresh
     if fresh:
         raise AffectZooError(
             f"these weights are to start a training from: {', '.join(fresh)} are random. Train them first: "
             "affectzoo fit --config ... --model.weights FILE --model.new_head true"
-        )
-    if model.sequence:
-        raise AffectZooError(
-            f"this {model.arch} needs clips (windows of {model.window or 'several'} frames), not single "
-            "images; evaluate it on clips (affectzoo test), or take a model of single images"
         )
     if model.landmarks:
         raise AffectZooError(
@@ -187,47 +290,6 @@ def _move(model: AffectModel, device: str | torch.device) -> None:
     except Exception as error:  # torch raises several kinds for devices that are not there
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise OptionError(f"device {str(device)!r} cannot be used: {first}") from None
-
-
-def _paired(
-    sources: Iterable[Source], boxes: Iterable[Any] | None
-) -> Iterator[tuple[Source, list[Detection] | None]]:
-    if boxes is None:
-        yield from ((source, None) for source in sources)
-        return
-    images, given = list(sources), list(boxes)
-    if len(images) != len(given):
-        raise OptionError(
-            f"boxes are given for {len(given)} images, but there are {len(images)}; give one entry per image "
-            "(a box, several, or None for the detector), and no folders or patterns"
-        )
-    pairs = [(s, None if b is None else _boxes(b, s.name)) for s, b in zip(images, given, strict=True)]
-    yield from pairs
-
-
-def _boxes(given: Any, name: str) -> list[Detection]:
-    """Check an image's boxes: one, or several, each x0, y0, x1, y1 in pixels."""
-    try:
-        array = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
-        array = np.empty(3)
-    array = array.reshape(-1, 4) if array.shape == (4,) or array.size == 0 else array
-    if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():
-        raise OptionError(
-            f"boxes of {name}: {given!r}; expected x0, y0, x1, y1 in pixels, or a list of these"
-        )
-    return [Detection((x0, y0, x1, y1)) for x0, y0, x1, y1 in array.tolist()]
-
-
-def _without_face(source: Source) -> Entry:
-    return FaceResult(source.name, error=NO_FACE), None
-
-
-def _visible(face: Detection, image: Image) -> bool:
-    if face.box is None:
-        return True
-    x0, y0, x1, y1 = face.box
-    return x0 < x1 and y0 < y1 and x1 > 0 and y1 > 0 and x0 < image.shape[1] and y0 < image.shape[0]
 
 
 def _predictions(model: AffectModel, output: AffectOutput) -> list[dict[str, Any]]:
@@ -256,31 +318,46 @@ def predict(
     boxes: Sequence[Any] | None = None,
     min_score: float | None = None,
     device: str | torch.device | None = None,
+    every: int = 1,
+    fps: float | None = None,
+    smooth: bool = False,
 ) -> list[FaceResult]:
-    """Predict for every face of one or many images.
+    """Predict for every face of one or many images and videos.
 
     Args:
-        inputs: Files, folders, glob patterns; arrays of shape (H, W, 3) or tensors of shape (3, H, W) or
-            (H, W, 3), RGB uint8; Pillow images; contents of files as bytes; open binary files. One, or a
-            list of these, mixed as you like.
+        inputs: Files of images and videos, folders, glob patterns; arrays of shape (H, W, 3) or tensors of
+            shape (3, H, W) or (H, W, 3), RGB uint8; Pillow images; contents of images' files as bytes; open
+            binary files of images. One, or a list of these, mixed as you like.
         model: A loaded model, or a name that ``affectzoo.load`` takes. It keeps its mode, and no tensor of it
             changes.
         detector: ``auto``, ``yunet``, ``haar``, a detector of your own, or ``none`` when each image is a
             ready crop: then there is one result per image, in order.
         batch_size: Faces per forward pass.
         boxes: Faces that are known: for each image a box (x0, y0, x1, y1 in pixels), a list of boxes, or
-            ``None`` for the detector. Such an image has one result per box, in order.
+            ``None`` for the detector. Such an image has one result per box, in order; in a video, each frame.
         min_score: The least detector score of a face; see ``Predictor``.
         device: Where the model runs, such as ``cuda``; it is moved there.
+        every: Of videos, one in so many frames is taken.
+        fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
+        smooth: Whether to smooth the predictions of each track of a video; see ``Predictor``.
 
     Returns:
-        One result per face, images in the order given, faces the largest first. An image without a face
-        and one that cannot be read have one result with ``error`` set.
+        One result per face, images in the order given, frames by time, faces the largest first. An image or
+        frame without a face and one that cannot be read have one result with ``error`` set; so has what of
+        a video could not be read, behind its frames. ``Predictor.iterate`` gives them as they come.
 
     Raises:
         AffectZooError: An input that does not exist, holds no images or is no image, with its place; an
             unknown model; a wrong option.
     """
-    return Predictor(model, detector, device=device, batch_size=batch_size, min_score=min_score)(
-        inputs, boxes
+    predictor = Predictor(
+        model,
+        detector,
+        device=device,
+        batch_size=batch_size,
+        min_score=min_score,
+        every=every,
+        fps=fps,
+        smooth=smooth,
     )
+    return predictor(inputs, boxes)

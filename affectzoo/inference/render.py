@@ -13,7 +13,6 @@ import numpy as np
 from affectzoo.console import visible
 from affectzoo.errors import OptionError
 from affectzoo.files.writing import write_bytes
-from affectzoo.inference.inputs import Source
 from affectzoo.inference.results import FaceResult
 
 if TYPE_CHECKING:
@@ -88,20 +87,18 @@ def drawing_paths(names: Sequence[str], folder: Path) -> dict[str, Path]:
     return paths
 
 
-def draw(source: Source, results: Sequence[FaceResult], path: Path) -> None:
-    """Write an image with its predictions drawn in; nothing for one that cannot be read.
+def draw(image: Image, results: Sequence[FaceResult], path: Path) -> None:
+    """Write an image with its predictions drawn in.
 
     Args:
-        source: The image.
+        image: Shape (H, W, 3), RGB, 0..255.
         results: Its results.
         path: A ``.png`` file.
 
     Raises:
         OutputError: It cannot be written.
     """
-    if results[0].unreadable:
-        return
-    drawn = cv2.cvtColor(annotate(source.read(), results), cv2.COLOR_RGB2BGR)
+    drawn = cv2.cvtColor(annotate(image, results), cv2.COLOR_RGB2BGR)
     write_bytes(path, cv2.imencode(".png", drawn)[1].tobytes())
 
 

@@ -25,23 +25,30 @@ UNREADABLE = "unreadable: "
 
 ENDINGS = (".csv", ".json", ".jsonl", ".parquet")
 
+PLACE = ("frame", "time", "track")
+"""Columns that say where in a video a face is; empty for stills."""
+
 Row = dict[str, Any]
 """A result as the files have it: columns by name, text that can be shown, numbers, ``None``."""
 
 
 @dataclass(frozen=True)
 class FaceResult:
-    """What a model says of one face; also the row for an image without one.
+    """What a model says of one face; also the row for an image or frame without one.
 
     Attributes:
-        file: The image, as it was given; for others ``array 0``, ``image 1`` and so on.
+        file: The image or video, as it was given; for others ``array 0``, ``image 1`` and so on.
         box: x0, y0, x1, y1 in pixels; ``None`` for a ready crop or without a face.
         score: The detector's confidence.
         label: The likeliest class.
         probabilities: Of each class by name, summing to 1.
         valence: In [-1, 1], for models that predict it.
         arousal: In [-1, 1], for models that predict it.
-        error: Why there is no prediction: no face found, or the image is unreadable.
+        error: Why there is no prediction: no face found, or the image is unreadable; or what of a video
+            could not be read.
+        frame: Its place in a video, from 0; ``None`` in a still.
+        time: Seconds from the video's first frame.
+        track: Number of the person's track in the video, from 1.
     """
 
     file: str
@@ -52,6 +59,9 @@ class FaceResult:
     valence: float | None = None
     arousal: float | None = None
     error: str | None = None
+    frame: int | None = None
+    time: float | None = None
+    track: int | None = None
 
     @property
     def unreadable(self) -> bool:
@@ -64,6 +74,9 @@ class FaceResult:
         shares = {f"{PROBABILITY}{visible(name)}": share for name, share in self.probabilities.items()}
         return {
             "file": visible(self.file),
+            "frame": self.frame,
+            "time": self.time,
+            "track": self.track,
             **box,
             "score": self.score,
             "label": None if self.label is None else visible(self.label),
@@ -75,10 +88,13 @@ class FaceResult:
 
 
 def columns(labels: LabelSpace | None) -> list[str]:
-    """Name the columns of results: ``file``, box, ``score``, ``label``, ``p_<class>``, values, ``error``."""
+    """Name the columns of results.
+
+    ``file``, ``frame``, ``time``, ``track``, box, ``score``, ``label``, ``p_<class>``, values, ``error``.
+    """
     names = () if labels is None else labels.names
     shares = [f"{PROBABILITY}{visible(name)}" for name in names]
-    return ["file", *BOX, "score", LABEL, *shares, *DIMENSIONS, "error"]
+    return ["file", *PLACE, *BOX, "score", LABEL, *shares, *DIMENSIONS, "error"]
 
 
 def check_ending(path: Path) -> str:
@@ -137,8 +153,11 @@ def _write_parquet(rows: Iterator[Row], names: Sequence[str], path: Path) -> Non
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    texts = ("file", "label", "error")
-    schema = pa.schema([(name, pa.string() if name in texts else pa.float64()) for name in names])
+    kinds = dict.fromkeys(("file", "label", "error"), pa.string()) | {
+        "frame": pa.int64(),
+        "track": pa.int64(),
+    }
+    schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in names])
     with pq.ParquetWriter(path, schema) as file:
         while some := list(islice(rows, 4096)):
             file.write_table(pa.Table.from_pylist(some, schema))

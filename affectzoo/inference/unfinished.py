@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -18,17 +19,27 @@ from affectzoo.inference.results import Row, write_rows
 class UnfinishedRun:
     """Rows kept in a file beside the target until the run is complete.
 
-    ``faces.csv.part`` holds JSON Lines: what the rows depend on, then one line per image, each with a sum of
-    its content. A line that was cut off by a kill is dropped when the run goes on.
+    ``faces.csv.part`` holds JSON Lines: what the rows depend on, then one line per image or frame, each with
+    a sum of its content. A line that was cut off by a kill is dropped when the run goes on.
+
+    Attributes:
+        target: The file of results that the run is for.
+        path: The file that keeps the rows.
+        done: The inputs that have all their rows.
+        begun: The video that has rows of its first frames.
+        frames: How many frames these are.
     """
 
-    def __init__(self, target: Path, facts: Mapping[str, Any], resume: bool) -> None:
+    def __init__(
+        self, target: Path, facts: Mapping[str, Any], resume: bool, within_videos: bool = True
+    ) -> None:
         """Begin a run, or go on with one.
 
         Args:
             target: The file of results that the run is for.
             facts: What the rows depend on, such as the model and the options; JSON-ready.
             resume: Whether to go on with what an earlier run left.
+            within_videos: Whether that can be in the middle of a video; else its frames are dropped.
 
         Raises:
             OptionError: An earlier run left rows and is not to be resumed, or had other ``facts``.
@@ -37,17 +48,20 @@ class UnfinishedRun:
         self.target = target
         self.path = target.with_name(f"{target.name}.part")
         self.done: set[str] = set()
+        self.begun: str | None = None
+        self.frames = 0
+        self._begun_at = 0
         self._complete = False
         try:
             self._file = self.path.open("a+b")
             _lock(self._file)
-            self._go_on(dict(facts), resume)
+            self._go_on(dict(facts), resume, within_videos)
         except BlockingIOError:
             raise OutputError(f"{self.path}: another run is writing it") from None
         except OSError as error:
             raise self._failure(error) from None
 
-    def _go_on(self, facts: dict[str, Any], resume: bool) -> None:
+    def _go_on(self, facts: dict[str, Any], resume: bool, within_videos: bool) -> None:
         """Read what is there; cut off what is not whole."""
         self._file.seek(0)
         before: dict[str, Any] = {}
@@ -60,24 +74,45 @@ class UnfinishedRun:
                 if number == 1:
                     before = dict(entry)
                 else:
-                    self.done.add(entry["input"])
+                    self._begun_at = self._begun_at if entry["input"] == self.begun else end
+                    self._count(entry["input"], entry.get("ends", True))
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise OptionError(
                     f"{self.path}, line {number}: damaged; delete the file to start over"
                 ) from None
             end += len(line)
-        if self.done:
+        if self.holds_rows:
             self._compare(before, json.loads(json_text(facts, None)))
-        if self.done and not resume:
-            raise OptionError(
-                f"{self.path} holds {len(self.done):,} images of a run that did not finish: "
-                "add --resume to go on with it, or delete the file to start over"
-            )
-        if not self.done:
-            end = 0
+            if not resume:
+                raise OptionError(
+                    f"{self.path} holds {self._held()} of a run that did not finish: "
+                    "add --resume to go on with it, or delete the file to start over"
+                )
+        if self.begun is not None and not within_videos:
+            end, self.begun, self.frames = self._begun_at, None, 0
+        end = end if self.holds_rows else 0
         self._file.truncate(end)
         if end == 0:
             self._append(facts)
+
+    @property
+    def holds_rows(self) -> bool:
+        """Whether rows are kept already."""
+        return bool(self.done) or self.begun is not None
+
+    def _count(self, name: str, ends: bool) -> None:
+        """Note that rows are kept."""
+        if ends:
+            self.done.add(name)
+            self.begun, self.frames = None, 0
+        else:
+            self.frames = self.frames + 1 if name == self.begun else 1
+            self.begun = name
+
+    def _held(self) -> str:
+        frames = "" if self.begun is None else f"{self.frames:,} frames of {self.begun}"
+        inputs = f"{len(self.done):,} inputs" if self.done or not frames else ""
+        return " and ".join(part for part in (inputs, frames) if part)
 
     def _compare(self, before: dict[str, Any], facts: dict[str, Any]) -> None:
         other = sorted(name for name in {*before, *facts} if before.get(name) != facts.get(name))
@@ -87,17 +122,22 @@ class UnfinishedRun:
                 f"{self.path} is of a run with other options: {was}; use these again, or delete the file"
             )
 
-    def add(self, name: str, rows: Sequence[Row]) -> None:
-        """Keep an image's rows.
+    def add(self, name: str, rows: Sequence[Row], ends: bool = True) -> None:
+        """Keep rows.
+
+        Args:
+            name: The image or video that they are of.
+            rows: Of the image, or of a frame.
+            ends: Whether they are its last.
 
         Raises:
             OutputError: They cannot be written, such as on a full disk; what was kept before stays.
         """
         try:
-            self._append({"input": name, "rows": rows})
+            self._append({"input": name, "rows": rows} | ({} if ends else {"ends": False}))
         except OSError as error:
             raise self._failure(error) from None
-        self.done.add(name)
+        self._count(name, ends)
 
     def _append(self, value: Any) -> None:
         content = json_text(value, None)
@@ -110,6 +150,17 @@ class UnfinishedRun:
             next(file, None)
             for line in file:
                 yield from _checked(line)["rows"]
+
+    def begun_rows(self) -> Iterator[list[Row]]:
+        """Read the rows of ``begun``, frame by frame, as far as the run has come."""
+
+        def read(frames: int) -> Iterator[list[Row]]:
+            with self.path.open("rb") as file:
+                file.seek(self._begun_at)
+                for line in islice(file, frames):
+                    yield _checked(line)["rows"]
+
+        return read(self.frames)
 
     def finish(self, names: Sequence[str]) -> None:
         """Write the target at once; the rows can be read until the run is closed.
@@ -128,13 +179,13 @@ class UnfinishedRun:
 
     def kept(self) -> str:
         """Say where the rows are, and how to go on."""
-        return f"{len(self.done):,} images are kept in {self.path}: the same command with --resume goes on"
+        return f"{self._held()} are kept in {self.path}: the same command with --resume goes on"
 
     def close(self) -> None:
-        """Release the file; remove it where the run is complete, or has no image yet."""
+        """Release the file; remove it where the run is complete, or has no rows yet."""
         with contextlib.suppress(OSError):  # what could not be written is written no better now
             self._file.close()
-        if self._complete or not self.done:
+        if self._complete or not self.holds_rows:
             self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> UnfinishedRun:
@@ -146,7 +197,7 @@ class UnfinishedRun:
         self.close()
 
     def _failure(self, error: OSError) -> OutputError:
-        kept = f". {self.kept()}" if self.done else ""
+        kept = f". {self.kept()}" if self.holds_rows else ""
         return OutputError(f"{self.target}: cannot be written: {error.strerror or error}{kept}")
 
 

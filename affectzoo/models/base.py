@@ -6,7 +6,7 @@ An architecture's class names its trunk and its defaults; ``affectzoo.modules`` 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol, cast
@@ -169,6 +169,10 @@ class AffectModel(nn.Module):
         Raises:
             OptionError: The landmarks are missing, or the faces are no floating numbers or of another shape.
         """
+        return self._output(self.trunk(*self._inputs(image, landmarks)))
+
+    def _inputs(self, image: torch.Tensor, landmarks: torch.Tensor | None) -> tuple[torch.Tensor, ...]:
+        """Check faces and landmarks, and bring them to what the trunk takes."""
         if self.landmarks and landmarks is None:
             raise OptionError(f"{self.arch} with landmarks needs {self.landmarks} points for each face")
         if not image.is_floating_point():
@@ -179,13 +183,42 @@ class AffectModel(nn.Module):
         image = image.to(self.dtype)
         if image.ndim == 4:
             image = image.contiguous(memory_format=torch.channels_last)
-        if self.landmarks and landmarks is not None:
-            edges = landmarks.new_tensor((image.shape[-1], image.shape[-2]))
-            # Whole numbers are pixel centers.
-            features = self.trunk(image, ((landmarks * 2 + 1) / edges - 1).to(self.dtype))
-        else:
-            features = self.trunk(image)
+        if not self.landmarks or landmarks is None:
+            return (image,)
+        edges = landmarks.new_tensor((image.shape[-1], image.shape[-2]))
+        # Whole numbers are pixel centers.
+        return image, ((landmarks * 2 + 1) / edges - 1).to(self.dtype)
+
+    def _output(self, features: torch.Tensor) -> AffectOutput:
         return AffectOutput(features, **{name: head(features) for name, head in self.heads.items()})
+
+    def go_on(
+        self,
+        image: torch.Tensor,
+        tracks: Sequence[Hashable],
+        states: dict[Hashable, Any],
+        landmarks: torch.Tensor | None = None,
+    ) -> AffectOutput:
+        """Predict for frames as they come: a recurrent model goes on for each track where it was.
+
+        However a clip is cut into calls, the outputs are those of the whole clip at once.
+
+        Args:
+            image: Shape (B, C, size, size): faces in the order of time.
+            tracks: Whose face each is, B of them.
+            states: What the model keeps of each track, which is brought up to date; empty at first.
+            landmarks: Shape (B, N, 2), pixels of ``image``; for models that take landmarks.
+
+        Returns:
+            Of each face, with one leading dimension.
+
+        Raises:
+            OptionError: As ``forward``.
+        """
+        if not self.sequence:
+            return cast(AffectOutput, self(image, landmarks))
+        inputs = self._inputs(image, landmarks)
+        return self._output(cast(Any, self.trunk).go_on(tracks, states, *inputs))
 
     def logits(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
         """All heads' outputs as one tensor, for tools that want one.

@@ -7,6 +7,7 @@ takes the landmarks, two recurrent layers, a linear output.
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
 from typing import Any, Literal, cast
 
 import torch
@@ -116,6 +117,32 @@ class RecurrentTrunk(nn.Module):
         frames = image.flatten(0, 1).contiguous(memory_format=torch.channels_last)
         features = self.frames(frames, points).unflatten(0, image.shape[:2])
         output: torch.Tensor = self.rnn(features)[0]
+        return output
+
+    def go_on(
+        self,
+        tracks: Sequence[Hashable],
+        states: dict[Hashable, Any],
+        image: torch.Tensor,
+        landmarks: torch.Tensor | None = None,
+    ) -> torch.Tensor:
+        """Features of frames of several tracks, each going on where it was.
+
+        Args:
+            tracks: Whose face each is, B of them, in the order of time.
+            states: The recurrent layers' state of each track, which is brought up to date.
+            image: Shape (B, C, H, W).
+            landmarks: Shape (B, landmarks, 2).
+
+        Returns:
+            Shape (B, units).
+        """
+        features: torch.Tensor = self.frames(image, landmarks)
+        output = features.new_empty(len(features), self.feature_dim)
+        for track in dict.fromkeys(tracks):
+            rows = [row for row, other in enumerate(tracks) if other == track]
+            found, states[track] = self.rnn(features[rows][None], states.get(track))
+            output[rows] = found[0]
         return output
 
 

@@ -29,7 +29,7 @@ from affectzoo.faces.detect import Detection, Haar, ReadyCrop, YuNet, make_detec
 from affectzoo.files.fetch import COMMIT, HubFile
 from affectzoo.files.images import read_image
 from affectzoo.inference.demo import PHOTOGRAPH, RENDERED
-from affectzoo.inference.inputs import Source, find
+from affectzoo.inference.inputs import Source
 from affectzoo.inference.prediction import predict
 from affectzoo.inference.render import annotate, drawing_paths
 from affectzoo.inference.results import NO_FACE, FaceResult, columns, write_rows
@@ -411,8 +411,7 @@ def test_demo_reports_a_folder_that_cannot_be_made(
 
 def test_weights_for_clips_do_not_predict_on_pictures() -> None:
     model = affectzoo.create_model("cnn_gru", task="va", backbone="resnet18", units=4)
-    model.trained_window = 40
-    with pytest.raises(AffectZooError, match=r"windows of 40 frames.*affectzoo test"):
+    with pytest.raises(AffectZooError, match=r"array 0: .* reads videos.*Predictor\.stream"):
         affectzoo.predict([picture(np.random.default_rng(0), 48, 48, 3)], model=model, detector="none")
 
 
@@ -512,7 +511,7 @@ def test_faces_of_a_low_score_do_not_count(model: AffectModel) -> None:
 def test_a_predictor_is_ready_for_more(model: AffectModel) -> None:
     predictor = affectzoo.Predictor(model, "none", batch_size=2)
     assert predictor([ASTRONAUT] * 3) == predictor([ASTRONAUT] * 3)
-    assert [len(faces) for faces in predictor.stream(find([ASTRONAUT, b"x", ASTRONAUT]).images)] == [1, 1, 1]
+    assert [len(faces) for _, faces in predictor.iterate([ASTRONAUT, b"x", ASTRONAUT])] == [1, 1, 1]
 
 
 def test_results_come_while_images_are_read(model: AffectModel) -> None:
@@ -525,5 +524,5 @@ def test_results_come_while_images_are_read(model: AffectModel) -> None:
             return np.zeros((8, 8, 3), np.uint8)
 
     predictor = affectzoo.Predictor(model, "haar", batch_size=4)
-    stream = predictor.stream(Blank(f"{n}") for n in range(100))
-    assert len(next(stream)) == 1 and len(read) == 4
+    found = predictor.run(Blank(f"{n}") for n in range(100))
+    assert len(next(found)[1]) == 1 and len(read) == 4

@@ -1,0 +1,94 @@
+"""Count what a run found, and sum up each person's track."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from affectzoo.inference.results import UNREADABLE, FaceResult, Row
+from affectzoo.metrics.names import DIMENSIONS
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+
+class Tally:
+    """Count faces, frames and what could not be read, and remember the first of these."""
+
+    def __init__(self, rows: Iterable[Row] = ()) -> None:
+        """Count rows."""
+        self.faces = self.frames = self.unreadable = 0
+        self.first = ""
+        self._last: tuple[str, int | None] = ("", None)
+        self.add(rows)
+
+    def add(self, rows: Iterable[Row]) -> None:
+        """Count further rows, in order."""
+        for row in rows:
+            error = row["error"]
+            place = row["file"], row["frame"]
+            self.frames += row["frame"] is not None and place != self._last
+            self._last = place
+            self.faces += error is None
+            if error is not None and error.startswith(UNREADABLE):
+                self.unreadable += 1
+                self.first = self.first or error.removeprefix(UNREADABLE)
+
+    def told(self, images: int, videos: int) -> str:
+        """Say it, such as ``3 faces in 2 images, 0 unreadable``."""
+        places = [f"{images:,} images"] if images or not videos else []
+        if videos:
+            places.append(f"{self.frames:,} frames of {videos:,} video{'s' * (videos != 1)}")
+        return f"{self.faces:,} faces in {' and '.join(places)}, {self.unreadable:,} unreadable"
+
+
+@dataclass
+class _Sum:
+    """What a track's frames have in common."""
+
+    first: float
+    last: float = 0.0
+    frames: int = 0
+    probabilities: Counter[str] = field(default_factory=Counter)
+    values: Counter[str] = field(default_factory=Counter)
+
+
+class Tracks:
+    """Sums up videos by person, so that little is kept however long they are."""
+
+    def __init__(self) -> None:
+        self._sums: dict[tuple[str, int | None], _Sum] = {}
+        self._errors: dict[str, str] = {}
+
+    def add(self, faces: Sequence[FaceResult]) -> None:
+        """Add a frame's faces."""
+        for face in faces:
+            if face.time is None and face.error is not None:
+                self._errors[face.file] = face.error
+            if face.error is not None or face.time is None:
+                continue
+            track = self._sums.setdefault((face.file, face.track), _Sum(face.time))
+            track.last, track.frames = face.time, track.frames + 1
+            track.probabilities.update(face.probabilities)
+            track.values.update({n: v for n in DIMENSIONS if (v := getattr(face, n)) is not None})
+
+    def table(self) -> Table:
+        """One row for each track: when it was seen, and its mean predictions."""
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table("file", "track", "frames", "seconds", "mean prediction")
+        for (file, number), track in self._sums.items():
+            ranked = sorted(track.probabilities.items(), key=lambda item: -item[1])[:2]
+            means = [f"{name} {share / track.frames:.2f}" for name, share in ranked]
+            means += [f"{name} {value / track.frames:+.2f}" for name, value in track.values.items()]
+            span = f"{track.first:.1f} - {track.last:.1f}"
+            table.add_row(file, str(number), f"{track.frames:,}", span, ", ".join(means))
+        for file, error in self._errors.items():
+            table.add_row(file, "-", "-", "-", Text(error, style="red"))
+        return table
+
+    def __bool__(self) -> bool:
+        return bool(self._sums or self._errors)
