@@ -127,6 +127,8 @@ class FaceDataModule(pl.LightningDataModule):
         self.unreadable: dict[str, None] = {}
         """What could not be read so far, each once, in order of meeting."""
         self._index: FaceIndex | None = None
+        self._drawn: int | None = None
+        self._place = (0, 0)
         self._parts: dict[str, FaceDataset | ClipDataset] = {}
         self._check_options()
 
@@ -230,6 +232,8 @@ class FaceDataModule(pl.LightningDataModule):
             raise OptionError(_mixed(self.window, self.eval_window))
         if self._index is None:
             self._index = from_first_process(self._read_index)
+        if stage == "fit":
+            self._drawn = from_first_process(torch.initial_seed)
         for split in self._stage_splits(stage):
             self._part(split)
 
@@ -281,9 +285,30 @@ class FaceDataModule(pl.LightningDataModule):
         """
         dataset = self._part("train")
         rows, weights = self._epoch_rows(dataset)
-        seed = from_first_process(torch.initial_seed)
+        seed = from_first_process(torch.initial_seed) if self._drawn is None else self._drawn
         sampler = TrainingSampler(rows, seed, weights)
+        sampler.resume(*self._place)
         return self._loader(dataset, sampler, drop_last=len(sampler) > self.batch_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Say for a checkpoint which epoch comes next, and how many samples a process was served in it.
+
+        Lightning tells a sampler its epoch only after its loading processes have begun to read.
+        """
+        if self.trainer is None:
+            return {}
+        epoch, batches = (
+            self.trainer.fit_loop.epoch_progress.current,
+            self.trainer.fit_loop.epoch_loop.batch_progress,
+        )
+        within = epoch.started > epoch.processed
+        if within and not batches.is_last_batch:
+            return {"epoch": epoch.processed, "served": batches.current.processed * self.batch_size}
+        return {"epoch": epoch.processed + within, "served": 0}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Go on where a checkpoint's training was."""
+        self._place = (state_dict.get("epoch", 0), state_dict.get("served", 0))
 
     def _epoch_rows(self, dataset: FaceDataset | ClipDataset) -> tuple[np.ndarray, np.ndarray | None]:
         """The samples that an epoch goes through, and with which chances if they are drawn."""

@@ -46,14 +46,26 @@ class TrainingSampler(DistributedSampler[Draw]):
         super().__init__(range(np.size(rows)), world, rank, seed=seed)  # type: ignore[arg-type]
         self.rows = np.asarray(rows)
         self.weights = None if weights is None else np.asarray(weights)
+        self._served = (0, 0)
+
+    def resume(self, epoch: int, served: int) -> None:
+        """Go on in the middle of an epoch.
+
+        Args:
+            epoch: The epoch to come, from 0.
+            served: How many of its samples this process has been served; they do not come again in it.
+        """
+        self.set_epoch(epoch)
+        self._served = (epoch, served)
 
     def __len__(self) -> int:
-        """Samples of this process, at least one."""
+        """Samples of this process in a whole epoch, at least one."""
         return max(1, len(self.rows) // self.num_replicas)
 
     def __iter__(self) -> Iterator[Draw]:
         """This epoch's share; the next call is the next epoch's, unless ``set_epoch`` says otherwise."""
         random = np.random.default_rng((self.seed, self.epoch))
+        served = self._served[1] if self._served[0] == self.epoch else 0
         self.epoch += 1
         if self.weights is None:
             order = random.permutation(self.rows)
@@ -61,7 +73,7 @@ class TrainingSampler(DistributedSampler[Draw]):
             order = random.choice(self.rows, len(self.rows), p=self.weights)
         order = np.resize(order, len(self) * self.num_replicas)
         seeds = random.integers(2**63, size=len(order))
-        mine = slice(self.rank, None, self.num_replicas)
+        mine = slice(self.rank + served * self.num_replicas, None, self.num_replicas)
         return map(Draw, order[mine].tolist(), seeds[mine].tolist())
 
 

@@ -204,8 +204,7 @@ class LocalityPreservingLoss(nn.Module):
 
     A face's place in the memory is its row modulo the memory's size: a memory as large as the training
     set holds each face once, a smaller one a changing selection. Every process keeps the faces of all:
-    the memory is no buffer, which would be sent to all processes at each step, averaged and stored in
-    checkpoints. A resumed training fills it anew.
+    the memory is no buffer, which would be sent to all processes at each step and averaged.
     """
 
     def __init__(self, k: int, memory: int, dim: int) -> None:
@@ -221,6 +220,17 @@ class LocalityPreservingLoss(nn.Module):
         self.features = torch.zeros(memory, dim)
         self.labels = torch.full((memory,), -1)
         self.rows = torch.full((memory,), -1)
+
+    @property
+    def memory(self) -> dict[str, torch.Tensor]:
+        """What is remembered, for a checkpoint: features, shape (memory, dim), labels and rows, (memory,)."""
+        return {"features": self.features, "labels": self.labels, "rows": self.rows}
+
+    def recall(self, memory: dict[str, torch.Tensor]) -> None:
+        """Go on with the ``memory`` of a checkpoint; one of another size is filled anew."""
+        for name, kept in self.memory.items():
+            if name in memory and kept.shape == memory[name].shape:
+                kept.copy_(memory[name])
 
     def _apply(self, fn: Callable[[torch.Tensor], torch.Tensor], recurse: bool = True) -> Self:
         """Move the memory with the module, from device to device."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import lightning.pytorch as pl
+import numpy as np
 import torch
 from torch import nn
 
@@ -17,7 +18,7 @@ from affectzoo.datamodules.clips import ClipDataset
 from affectzoo.datamodules.dataset import FaceDataset, none_readable
 from affectzoo.datamodules.imbalance import BY_CLASS, Imbalance
 from affectzoo.errors import EmptySplitError, LabelError, OptionError, WeightsError
-from affectzoo.losses.features import FeatureLoss
+from affectzoo.losses.features import FeatureLoss, LocalityPreservingLoss
 from affectzoo.metrics.predictions import Predicted, Predictions
 from affectzoo.models.base import AffectModel, Trunk
 from affectzoo.modules import resuming
@@ -31,6 +32,10 @@ from affectzoo.weights import WeightsMeta
 
 if TYPE_CHECKING:
     from affectzoo.datasets.index import FaceIndex
+
+
+MEMORY = "memory"
+"""What checkpoints keep the memory of the locality-preserving loss under."""
 
 
 class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # one device and dtype
@@ -83,6 +88,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         freeze(self.trunk, frozen)
         self.predicted: dict[str, Predicted] = {}
         self._predictions: dict[str, Predictions] = {}
+        self._seed = 0
 
     @classmethod
     def from_pretrained(
@@ -112,6 +118,8 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         if self._trainer is not None and self.trainer.state.fn == "fit":
             total = self.trainer.estimated_stepping_batches
             checkpoint[resuming.KEY] = resuming.noted(self.schedule, total)
+        if isinstance(self.feature_term, LocalityPreservingLoss):
+            checkpoint[MEMORY] = self.feature_term.memory
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Refuse a checkpoint of another architecture or label space.
@@ -127,8 +135,14 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         self.check_meta(meta, "the checkpoint")
         self.drawn_head, self.starts_trained = False, True
         if self._trainer is not None and self.trainer.state.fn == "fit":
+            data: Any = getattr(self.trainer, "datamodule", None)
+            place = checkpoint.get(type(data).__qualname__)
+            if place:  # Lightning tells it later, but counting steps makes loading processes begin to read
+                data.load_state_dict(place)
             total = self.trainer.estimated_stepping_batches
             resuming.go_on(checkpoint, self.schedule, self.optimizer.build(self.trunk, self.heads), total)
+            if isinstance(self.feature_term, LocalityPreservingLoss) and MEMORY in checkpoint:
+                self.feature_term.recall(checkpoint[MEMORY])
 
     def setup(self, stage: str) -> None:
         """Check that data and model speak the same labels; take class counts from the training part.
@@ -187,6 +201,13 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
                 "backbone_weights imagenet, where there are some), or train all: --model.frozen none"
             )
 
+        self._seed = torch.initial_seed()
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        """Let what the step draws, such as dropout, depend on nothing but seed, epoch, place and process."""
+        place = (self._seed, self.current_epoch, batch_idx, self.global_rank)
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1, np.uint64)[0]))
+
     def on_validation_start(self) -> None:
         """Refuse to measure a head that was never trained, once a checkpoint would have been read.
 
@@ -204,8 +225,9 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         self.on_validation_start()
 
     def on_fit_end(self) -> None:
-        """Note that the network has been trained."""
+        """Note that the network has been trained; leave the seed as it was."""
         self.drawn_head, self.starts_trained = False, True
+        torch.manual_seed(self._seed)
 
     def loss_terms(self, output: AffectOutput, batch: Batch) -> dict[str, torch.Tensor]:
         """The losses of a batch by name, each with its factor; their sum is what training lowers."""
