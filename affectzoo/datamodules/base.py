@@ -297,10 +297,9 @@ class FaceDataModule(pl.LightningDataModule):
         """
         if self.trainer is None:
             return {}
-        epoch, batches = (
-            self.trainer.fit_loop.epoch_progress.current,
-            self.trainer.fit_loop.epoch_loop.batch_progress,
-        )
+        loop = self.trainer.fit_loop
+        batches: Any = loop.epoch_loop.batch_progress
+        epoch: Any = loop.epoch_progress.current
         within = epoch.started > epoch.processed
         if within and not batches.is_last_batch:
             return {"epoch": epoch.processed, "served": batches.current.processed * self.batch_size}
