@@ -84,6 +84,13 @@ def add_predict(commands: Commands) -> None:
         action="store_true",
         help="smooth each person's predictions over a video (one-euro filter)",
     )
+    predict.add_argument(
+        "--landmarks",
+        type=Path,
+        metavar="FILE",
+        help="68 landmarks of each face, for models that take some, instead of a detector: a CSV file (file, "
+        "frame, landmarks), OpenFace's, a .pts file, or a folder of such; see docs/videos.md",
+    )
     predict.add_argument("--device", metavar="D", help="where the model runs, such as cuda (default: cpu)")
     predict.add_argument("--batch-size", **COUNT, default=64, help="(default: %(default)s)")
     predict.add_argument(

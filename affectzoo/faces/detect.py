@@ -36,15 +36,20 @@ class Detection:
         box: x0, y0, x1, y1 in pixels of the image; ``None``: the image is the face.
         score: The detector's confidence: YuNet in 0..1, Haar an open scale; ``None`` without one.
         points: Eye centers, nose tip, mouth corners, the image's left first, shape (5, 2), or ``None``.
+        landmarks: 68 points in iBUG's order, shape (68, 2), pixels of the image, or ``None``.
     """
 
     box: Box | None
     score: float | None = None
     points: Points | None = None
+    landmarks: Points | None = None
 
 
 class Detector(Protocol):
-    """What finds faces."""
+    """What finds faces.
+
+    One that gives its faces ``landmarks``, as some models need, says how many in an attribute of that name.
+    """
 
     name: str
 

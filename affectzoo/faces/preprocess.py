@@ -253,6 +253,16 @@ class Preprocess:
         moved: Points = ((points - (x, y) + 0.5) * scale - 0.5).astype(points.dtype)
         return moved
 
+    def input_points(self, points: Points, image: Image, box: Box | None = None) -> Points:
+        """Move landmarks along with ``__call__``; as ``points``, less what the central cut takes.
+
+        Returns:
+            Shape (N, 2), in pixels of the network's input.
+        """
+        cut = (self.face_size - self.size) // 2
+        moved: Points = self.points(points, image, box) - points.dtype.type(cut)
+        return moved
+
     def tensor(self, face: Image) -> torch.Tensor:
         """The network's input from a face: central cut if it is larger, scaled and normalized.
 

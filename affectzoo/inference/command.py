@@ -90,6 +90,7 @@ def _predictor(args: argparse.Namespace) -> Predictor:
         every=args.every,
         fps=args.fps,
         smooth=args.smooth,
+        landmarks=args.landmarks,
     )
 
 
@@ -98,7 +99,7 @@ def _kept(args: argparse.Namespace, predictor: Predictor) -> UnfinishedRun:
     facts = {
         "model": predictor.model.arch,
         "weights": fingerprint(predictor.model.state_dict()),
-        "detector": predictor.detector.name,
+        "detector": predictor.detector.name if args.landmarks is None else str(args.landmarks),
         "min_score": predictor.min_score,
         "every": predictor.sampling.every,
         "fps": predictor.sampling.fps,

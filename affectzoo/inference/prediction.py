@@ -23,6 +23,7 @@ from affectzoo.models.inference import inference
 from affectzoo.sample import AffectOutput
 
 if TYPE_CHECKING:
+    from affectzoo.faces.preprocess import Image
     from affectzoo.models.base import AffectModel
 
 DEFAULT_MODEL = "dlp_cnn_s.ferplus"
@@ -37,11 +38,13 @@ class Entry(NamedTuple):
     Attributes:
         result: What is known of it already.
         face: Shape (channels, size, size); ``None`` where there is nothing to predict on.
+        points: Landmarks in pixels of ``face``, shape (N, 2), for models that take them.
         track: Whose face it is; ``None`` in a still.
     """
 
     result: FaceResult
     face: torch.Tensor | None = None
+    points: torch.Tensor | None = None
     track: Track | None = None
 
 
@@ -55,6 +58,7 @@ class Predictor:
         min_score: Faces that the detector is less sure of do not count.
         sampling: Which frames of videos are taken.
         smooth: Whether the predictions of each track are smoothed over time.
+        landmarks: Where the faces and their landmarks are, instead of a detector.
     """
 
     def __init__(
@@ -68,6 +72,7 @@ class Predictor:
         every: int = 1,
         fps: float | None = None,
         smooth: bool = False,
+        landmarks: str | Path | None = None,
     ) -> None:
         """Load what is needed.
 
@@ -81,10 +86,12 @@ class Predictor:
             every: Of videos, one in so many frames is taken.
             fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
             smooth: Whether to smooth the predictions of each track of a video (one-euro filter).
+            landmarks: A file or folder of 68 landmarks, which models that take some need, see
+                ``affectzoo.inference.landmarks``; these are the faces then, and no detector runs.
 
         Raises:
-            AffectZooError: An unknown model, detector or device, a wrong option, or a model that is to be
-                trained first.
+            AffectZooError: An unknown model, detector or device, a wrong option, a model that is to be
+                trained first, or one that takes landmarks where there are none.
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise OptionError(f"batch_size is {batch_size!r}; expected a whole number from 1")
@@ -101,8 +108,24 @@ class Predictor:
         self.batch_size = batch_size
         self.min_score = min_score
         self.smooth = smooth
+        self.landmarks = None
+        if landmarks is not None:
+            from affectzoo.inference.landmarks import Landmarks
+
+            self.landmarks = Landmarks(landmarks)
+        self._check_landmarks()
         if device is not None:
             _move(model, device)
+
+    def _check_landmarks(self) -> None:
+        needed, found = self.model.landmarks, getattr(self.landmarks or self.detector, "landmarks", 0)
+        if needed and found != needed:
+            raise AffectZooError(
+                f"this {self.model.arch} takes {needed} landmarks with each face, which the detector "
+                f"{self.detector.name} does not find. Give them in a file (--landmarks FILE: CSV, OpenFace's "
+                "or .pts; docs/videos.md), or, in Python, by a detector of your own (an attribute landmarks "
+                f"= {needed}, and Detection.landmarks of each face), or take a model without landmarks"
+            )
 
     def __call__(self, inputs: Any, boxes: Any = None) -> list[FaceResult]:
         """Predict for every face of one or many images and videos; see ``affectzoo.predict``."""
@@ -223,7 +246,7 @@ class Predictor:
         faces = given
         if faces is None:
             try:
-                found = self.detector(image)
+                found = self.detector(image) if self.landmarks is None else self.landmarks.faces(frame)
             except cv2.error as error:
                 return [Entry(frame.result(error=f"{self.detector.name} failed: {error.err}"))]
             least = -math.inf if self.min_score is None else self.min_score
@@ -234,11 +257,20 @@ class Predictor:
         entries = []
         for face, track in zip(faces, tracks, strict=True):
             fault = None if given is None else fault_of(face, image)
+            if fault is None and self.model.landmarks and face.landmarks is None:
+                fault = "the face has no landmarks, which the model takes"
             number = None if track is None else track[1]
             result = frame.result(box=face.box, score=face.score, track=number, error=fault)
-            cut = None if fault is not None else self.model.preprocess(image, face.box)
-            entries.append(Entry(result, cut, track))
+            entries.append(Entry(result) if fault is not None else self._cut(result, image, face, track))
         return entries
+
+    def _cut(self, result: FaceResult, image: Image, face: Detection, track: Track | None) -> Entry:
+        """Make the network's input of a face."""
+        preprocess = self.model.preprocess
+        points = None
+        if self.model.landmarks and face.landmarks is not None:
+            points = torch.from_numpy(preprocess.input_points(face.landmarks, image, face.box))
+        return Entry(result, preprocess(image, face.box), points, track)
 
     def _classify(
         self, waiting: list[tuple[Frame, list[Entry]]], following: Following
@@ -250,8 +282,11 @@ class Predictor:
             for start in range(0, len(faces), self.batch_size):
                 some = faces[start : start + self.batch_size]
                 batch = torch.stack([entry.face for entry in some if entry.face is not None])
+                marks = [entry.points for entry in some if entry.points is not None]
+                points = torch.stack(marks).to(first.device) if marks else None
                 tracks = [entry.track for entry in some]
-                output = self.model.go_on(batch.to(first.device, first.dtype), tracks, following.states)
+                faces_in = batch.to(first.device, first.dtype)
+                output = self.model.go_on(faces_in, tracks, following.states, points)
                 predictions += _predictions(self.model, output)
         if following.smoother is not None:
             smooth = following.smoother
@@ -269,18 +304,13 @@ def check_usable(model: AffectModel) -> None:
     """Refuse a model that does not predict on images or videos.
 
     Raises:
-        AffectZooError: It is to be trained first, or takes landmarks.
+        AffectZooError: It is to be trained first.
     """
     fresh = () if model.meta is None else model.meta.fresh
     if fresh:
         raise AffectZooError(
             f"these weights are to start a training from: {', '.join(fresh)} are random. Train them first: "
             "affectzoo fit --config ... --model.weights FILE --model.new_head true"
-        )
-    if model.landmarks:
-        raise AffectZooError(
-            f"this {model.arch} takes {model.landmarks} landmarks with each face, which no detector here "
-            "finds; evaluate it on data that have them, or take a model without landmarks"
         )
 
 
@@ -321,6 +351,7 @@ def predict(
     every: int = 1,
     fps: float | None = None,
     smooth: bool = False,
+    landmarks: str | Path | None = None,
 ) -> list[FaceResult]:
     """Predict for every face of one or many images and videos.
 
@@ -340,6 +371,7 @@ def predict(
         every: Of videos, one in so many frames is taken.
         fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
         smooth: Whether to smooth the predictions of each track of a video; see ``Predictor``.
+        landmarks: A file or folder of landmarks, for models that take some; see ``Predictor``.
 
     Returns:
         One result per face, images in the order given, frames by time, faces the largest first. An image or
@@ -359,5 +391,6 @@ def predict(
         every=every,
         fps=fps,
         smooth=smooth,
+        landmarks=landmarks,
     )
     return predictor(inputs, boxes)

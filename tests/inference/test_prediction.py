@@ -410,7 +410,7 @@ def test_demo_reports_a_folder_that_cannot_be_made(
 
 
 def test_weights_for_clips_do_not_predict_on_pictures() -> None:
-    model = affectzoo.create_model("cnn_gru", task="va", backbone="resnet18", units=4)
+    model = affectzoo.create_model("cnn_gru", task="va", backbone="resnet18", landmarks=False, units=4)
     with pytest.raises(AffectZooError, match=r"array 0: .* reads videos.*Predictor\.stream"):
         affectzoo.predict([picture(np.random.default_rng(0), 48, 48, 3)], model=model, detector="none")
 
