@@ -127,23 +127,30 @@ def test_public_names_exist() -> None:
         _ = affectzoo.no_such
 
 
-def test_every_data_set_has_a_recipe_and_a_row_in_the_readme() -> None:
-    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+def test_every_data_set_has_a_recipe_and_a_row_in_the_documentation() -> None:
+    page = (REPOSITORY / "docs" / "data.md").read_text(encoding="utf-8")
     recipes = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "recipes").rglob("*.yaml")]
     for entry in DATASETS.values():
         module = entry.target.replace(":", ".")
-        assert f"`{module}`" in readme, entry.name
+        assert f"`{module}`" in page, entry.name
         assert any(f"class_path: {module}\n" in text for text in recipes), entry.name
 
 
-def test_readme_lists_every_architecture_and_all_weights() -> None:
+def test_every_architecture_and_all_weights_are_listed() -> None:
     readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    models = (REPOSITORY / "docs" / "models.md").read_text(encoding="utf-8")
     for name in (*ARCHITECTURES, *entries()):
-        assert f"`{name}`" in readme
+        assert f"`{name}`" in models
     for name, entry in entries().items():
         for m in entry.meta.metrics:
             figures = " | ".join(f"{m[key]:.4f}" for key in ("accuracy", "mean_diagonal", "f1"))
             assert f"{m['faces']:,} faces | {figures} |" in readme, name
+
+
+def test_links_of_the_documentation_lead_somewhere() -> None:
+    for page in (REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")):
+        for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).exists(), f"{page.name}: {link}"
 
 
 def test_the_way_of_an_image_is_as_it_is_written_down() -> None:
