@@ -66,6 +66,10 @@ class NonFiniteError(AffectZooError, FloatingPointError):
     """A training whose loss or weights are infinite or no numbers any more."""
 
 
+class CameraError(AffectZooError, OSError):
+    """A camera that cannot be opened, or gives no frames."""
+
+
 class MissingPackageError(AffectZooError, ImportError):
     """A package that a part of affectzoo needs is not installed; says how to install it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from affectzoo.cli.options import COUNT, Commands, lazily
+from affectzoo.cli.options import COUNT, COUNT_OR_NONE, Commands, lazily
 from affectzoo.console import print_json, stdout
 from affectzoo.errors import AffectZooError
 
@@ -63,7 +63,14 @@ def add_predict(commands: Commands) -> None:
         "With --out, rows are kept in FILE.part as they come, and FILE is written at once at the end: a run\n"
         "that was stopped goes on with --resume.",
     )
-    predict.add_argument("inputs", nargs="+", metavar="INPUT", help="image, video, folder or glob pattern")
+    predict.add_argument("inputs", nargs="*", metavar="INPUT", help="image, video, folder or glob pattern")
+    predict.add_argument(
+        "--camera",
+        **COUNT_OR_NONE,
+        metavar="N",
+        help="film with camera N (the first is 0) instead, until Ctrl-C; rows are kept in FILE then",
+    )
+    predict.add_argument("--seconds", type=float, metavar="S", help="end the camera after S seconds")
     predict.add_argument(
         "--model",
         help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file (default: dlp_cnn_s.ferplus)",
@@ -107,6 +114,12 @@ def add_predict(commands: Commands) -> None:
 def _predict(args: argparse.Namespace) -> None:
     if args.resume and args.out is None:
         args.wrong("--resume needs the --out FILE of the run to go on with")
+    if bool(args.inputs) == (args.camera is not None):
+        args.wrong("give images and videos, or --camera N")
+    if args.camera is None and args.seconds is not None:
+        args.wrong("--seconds is how long the camera runs; videos are read to their ends")
+    if args.camera is not None and args.resume:
+        args.wrong("what a camera saw cannot be gone on with")
     lazily("affectzoo.inference.command")(args)
 
 

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from itertools import takewhile
 from pathlib import Path
+from typing import Any
 
 from affectzoo.console import stdout, visible
 from affectzoo.errors import UnreadableImageError
 from affectzoo.faces.detect import Detection, make_detector
 from affectzoo.files.writing import try_writing
+from affectzoo.inference.filming import camera_frames
 from affectzoo.inference.frames import Frame
 from affectzoo.inference.inputs import Source, Sources, find, told_unused
 from affectzoo.inference.prediction import DEFAULT_MODEL, Predictor
@@ -34,7 +38,7 @@ def command(args: argparse.Namespace) -> None:
     if args.out is not None:
         try_writing(args.out)
     found = find(args.inputs)
-    sources = _once(found)
+    sources = _once(found) if args.camera is None else [Source(f"camera {args.camera}", video=True)]
     drawings = {} if args.render is None else drawing_paths([source.name for source in sources], args.render)
     for path in list(drawings.values())[:1]:
         try_writing(path)
@@ -45,7 +49,14 @@ def command(args: argparse.Namespace) -> None:
             kept = stack.enter_context(_kept(args, predictor))
         tally = Tally(() if kept is None else kept.rows())
         shown = _Shown(args.json)
-        for frame, faces in _predictions(predictor, sources, kept, images=bool(drawings)):
+        if args.camera is None:
+            results = _predictions(predictor, sources, kept, images=bool(drawings))
+        else:
+            frames = stack.enter_context(camera_frames(args.camera))
+            results = _filmed(predictor, frames, sources[0].name, args.seconds, images=bool(drawings))
+        if kept is not None and args.camera is not None:
+            stack.enter_context(_finished_when_terminated(kept, predictor))
+        for frame, faces in results:
             if frame.image is not None and frame.source.name in drawings:
                 draw(frame.image, faces, drawings[frame.source.name])
             rows = [face.to_row() for face in faces]
@@ -127,6 +138,26 @@ def _predictions(
     except (KeyboardInterrupt, SystemExit):
         if kept is not None and kept.holds_rows:
             print(visible(f"affectzoo: {kept.kept()}"), file=sys.stderr)
+        raise
+
+
+def _filmed(
+    predictor: Predictor, frames: Iterable[Any], name: str, seconds: float | None, images: bool
+) -> Iterator[tuple[Frame, list[FaceResult]]]:
+    """Predict on a camera's frames until it is stopped, or the seconds are over."""
+    results = predictor.stream(frames, name=name, images=images)
+    longest = math.inf if seconds is None else seconds
+    shown = with_progress(results, 1, f"{name}, Ctrl-C ends", live=True)
+    return takewhile(lambda item: (item[0].time or 0.0) <= longest, shown)
+
+
+@contextmanager
+def _finished_when_terminated(kept: UnfinishedRun, predictor: Predictor) -> Iterator[None]:
+    """Write what a camera saw where the command is told to terminate: nothing can go on with it."""
+    try:
+        yield
+    except (KeyboardInterrupt, SystemExit):
+        kept.finish(columns(predictor.model.labels))
         raise
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from affectzoo.errors import UnreadableImageError
+from affectzoo.errors import CameraError, UnreadableImageError
 from affectzoo.files.images import as_image, check_image
 from affectzoo.inference.inputs import Source
 from affectzoo.inference.results import UNREADABLE, FaceResult
@@ -83,7 +83,7 @@ def _of_video(source: Source, video: VideoFrames) -> Iterator[Frame]:
 
 
 def live_frames(images: Iterable[Any], name: str, fps: float | None) -> Iterator[Frame]:
-    """Number the images of a live source.
+    """Number the images of a live source; that a camera failed is a last frame with ``error``.
 
     Args:
         images: What ``files.images.as_image`` takes.
@@ -94,11 +94,14 @@ def live_frames(images: Iterable[Any], name: str, fps: float | None) -> Iterator
         OptionError: One is no image; names its place.
         UnreadableImageError: One cannot be decoded.
     """
-    source = Source(name)
+    source = Source(name, video=True)
     start: float | None = None
-    for number, image in enumerate(images):
-        where = f"{name}, frame {number}"
-        check_image(image, where)
-        now = time.monotonic() if fps is None else number / fps
-        start = now if start is None else start
-        yield Frame(source, as_image(image, where), number, now - start, ends=False)
+    try:
+        for number, image in enumerate(images):
+            where = f"{name}, frame {number}"
+            check_image(image, where)
+            now = time.monotonic() if fps is None else number / fps
+            start = now if start is None else start
+            yield Frame(source, as_image(image, where), number, now - start, ends=False)
+    except CameraError as error:
+        yield Frame(source, error=f"{UNREADABLE}{error}")

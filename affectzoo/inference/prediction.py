@@ -158,8 +158,13 @@ class Predictor:
         return self.run(sources, boxes, images=images)
 
     def stream(
-        self, frames: Iterable[Any], *, name: str = "stream", fps: float | None = None
-    ) -> Iterator[list[FaceResult]]:
+        self,
+        frames: Iterable[Any],
+        *,
+        name: str = "stream",
+        fps: float | None = None,
+        images: bool = False,
+    ) -> Iterator[tuple[Frame, list[FaceResult]]]:
         """Predict for the frames of a live source, such as a camera, each as soon as it comes.
 
         Args:
@@ -167,9 +172,10 @@ class Predictor:
                 image, in the order of time.
             name: What the results have as ``file``.
             fps: Frames per second, from which their times follow; by default the clock says when each came.
+            images: Whether the frames keep their pixels, as for drawing.
 
         Yields:
-            Each frame's results.
+            Each frame with its results.
 
         Raises:
             AffectZooError: A frame that is no image, with its number, or a wrong option.
@@ -177,7 +183,7 @@ class Predictor:
         if fps is not None and not 0 < fps < math.inf:
             raise OptionError(f"fps is {fps!r}; expected frames per second, above 0")
         waiting = ((frame, None) for frame in live_frames(frames, name, fps))
-        return (results for _, results in self._through(waiting, 1, images=False))
+        return self._through(waiting, 1, images=images)
 
     def run(
         self,

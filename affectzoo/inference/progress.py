@@ -18,14 +18,15 @@ Results = Iterable[tuple[Frame, list[FaceResult]]]
 
 
 def with_progress(
-    results: Results, inputs: int, description: str
+    results: Results, inputs: int, description: str, live: bool = False
 ) -> Iterator[tuple[Frame, list[FaceResult]]]:
     """Pass results on, with bars on the terminal where there is one: of the inputs, and of a video's frames.
 
     Args:
-        results: Of ``Predictor.run``.
+        results: Of ``Predictor.run`` or ``stream``.
         inputs: How many images and videos there are.
         description: What runs.
+        live: Whether a camera runs, whose end is not known: then what it sees is shown.
     """
     if not sys.stderr.isatty():
         yield from results
@@ -47,11 +48,15 @@ def with_progress(
     words = TextColumn("{task.description}", markup=False)
     columns = (words, BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with Progress(*columns, console=stderr(), transient=True) as bars:
-        whole = bars.add_task(visible(description), total=inputs)
+        whole = bars.add_task(visible(description), total=inputs, visible=not live)
         video = bars.add_task("", visible=False)
         for frame, faces in results:
             if frame.number == 0:
-                bars.reset(video, description=visible(frame.source.name[-40:]), total=frame.of, visible=True)
+                name = description if live else frame.source.name[-40:]
+                bars.reset(video, description=visible(name), total=frame.of, visible=True)
+            if live:
+                seen = "; ".join(", ".join(face.told()) for face in faces)
+                bars.update(video, description=visible(f"{description}: {seen}"[:100]))
             bars.advance(whole, int(frame.ends))
             bars.advance(video, int(frame.number is not None))
             bars.update(video, visible=frame.number is not None)

@@ -45,7 +45,7 @@ def annotate(image: Image, results: Sequence[FaceResult]) -> Image:
         box = result.box or (0, 0, image.shape[1], image.shape[0])
         x0, y0, x1, y1 = (round(edge * scale) for edge in box)
         cv2.rectangle(drawn, (x0, y0), (x1, y1), _COLOR, thick)
-        text = ", ".join(_says(result))
+        text = ", ".join(result.told())
         (text_width, text_height), below = cv2.getTextSize(text, _FONT, size, thick)
         left = int(np.clip(x0, 0, max(0, width - text_width)))
         base = y0 - below if y0 - below - text_height >= 0 else min(y1, height) - below
@@ -53,14 +53,6 @@ def annotate(image: Image, results: Sequence[FaceResult]) -> Image:
         cv2.rectangle(drawn, *corner, _COLOR, cv2.FILLED)
         cv2.putText(drawn, text, (left, base), _FONT, size, (0, 0, 0), thick, cv2.LINE_AA)
     return drawn  # type: ignore[return-value]
-
-
-def _says(result: FaceResult) -> list[str]:
-    says = []
-    if result.label is not None:
-        says.append(f"{visible(result.label)} {result.probabilities[result.label]:.2f}")
-    values = {"valence": result.valence, "arousal": result.arousal}
-    return says + [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]
 
 
 def drawing_paths(names: Sequence[str], folder: Path) -> dict[str, Path]:
@@ -119,5 +111,5 @@ def results_table(results: Sequence[FaceResult]) -> Table:
         box = "whole image" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
         score = "-" if result.score is None else f"{result.score:.2f}"
         others = ", ".join(f"{name} {share:.2f}" for name, share in ranked[1:3])
-        table.add_row(result.file, ", ".join(_says(result)), box, score, others)
+        table.add_row(result.file, ", ".join(result.told()), box, score, others)
     return table

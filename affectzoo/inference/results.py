@@ -68,6 +68,14 @@ class FaceResult:
         """Whether there is no prediction because the image could not be read."""
         return self.error is not None and self.error.startswith(UNREADABLE)
 
+    def told(self) -> list[str]:
+        """Say the prediction, such as ``happiness 0.93`` and ``valence +0.71``."""
+        told = []
+        if self.label is not None:
+            told.append(f"{visible(self.label)} {self.probabilities[self.label]:.2f}")
+        values = {name: getattr(self, name) for name in DIMENSIONS}
+        return told + [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]
+
     def to_row(self) -> Row:
         r"""Return it as the files have it; bytes of names that are not UTF-8 are shown as ``\xe9``."""
         box = dict(zip(BOX, self.box or (None,) * 4, strict=True))

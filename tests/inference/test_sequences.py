@@ -86,7 +86,7 @@ def test_streams_go_on_from_frame_to_frame(film: Path) -> None:
     model = recurrent("cnn_gru")
     predictor = affectzoo.Predictor(model, Squares())
     frames = (frame.image for frame in VideoFrames(film))
-    found = [face for faces in predictor.stream(frames, fps=25) for face in faces]
+    found = [face for _, faces in predictor.stream(frames, fps=25) for face in faces]
     expected = affectzoo.predict(film, model, Squares())
     assert [face.frame for face in found] == [face.frame for face in expected]
     assert [face.valence for face in found] == pytest.approx([face.valence for face in expected], abs=1e-5)
