@@ -18,12 +18,13 @@ from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.fusion import POINTS
 from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, TAG, BackboneWeights, starts_from_imagenet
+from affectzoo.models.mobilenet_v1 import MobileNetV1Trunk
 from affectzoo.models.timm_model import TimmTrunk
 from affectzoo.models.vgg import LAYOUT_16, VGGTrunk
 from affectzoo.weights import Start
 
-FC_UNITS = {"vggface": 4096, "vgg16": 4096, "resnet50": 1500, "resnet18": 512}
-"""Units of each backbone's fully connected layer: Table 8, and as many as ResNet-18 has pooled features."""
+FC_UNITS = {"vggface": 4096, "vgg16": 4096, "resnet50": 1500, "resnet18": 512, "mobilenet_v1": 256}
+"""Units of each backbone's fully connected layer: Table 8, fewer for the small ones."""
 
 TIMM_UNITS = 512
 """Units of the fully connected layer over any other backbone of timm."""
@@ -48,8 +49,12 @@ def frame_trunk(backbone: str, dropout: float, landmarks: int, imagenet: bool) -
     if name == backbone and backbone not in FC_UNITS:
         raise UnknownNameError("backbone", backbone, FC_UNITS, "or any network of timm, as timm/NAME")
     units = (FC_UNITS.get(backbone, TIMM_UNITS),)
-    if backbone == "vggface" and imagenet:
-        raise OptionError("the backbone vggface has no ImageNet weights; vgg16 has the same layout")
+    if backbone in ("vggface", "mobilenet_v1") and imagenet:
+        raise OptionError(
+            f"the backbone {backbone} has no ImageNet weights; vgg16 has VGG-Face's layout, resnet18 is small"
+        )
+    if backbone == "mobilenet_v1":
+        return MobileNetV1Trunk(dropout, units, landmarks)
     if backbone in ("vggface", "vgg16"):
         start = backbone if imagenet else None
         return VGGTrunk(LAYOUT_16, units, dropout=dropout, landmarks=landmarks, imagenet=start)
@@ -168,8 +173,8 @@ class CNNGRU(AffectModel):
         """Build the network.
 
         Args:
-            backbone: What sees each frame: vggface, vgg16, resnet18, resnet50, or any network of timm as
-                ``timm/NAME``.
+            backbone: What sees each frame: vggface, vgg16, resnet18, resnet50, mobilenet_v1, or any network
+                of timm as ``timm/NAME``.
             landmarks: Whether the 68 landmarks join the backbone's pooled features.
             units: Units of each recurrent layer (100, 128 and 150 in the paper).
             layers: Recurrent layers, 1 or 2.

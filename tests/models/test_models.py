@@ -14,7 +14,7 @@ from torch import nn
 import affectzoo
 from affectzoo import weights
 from affectzoo.faces.preprocess import Preprocess
-from affectzoo.models import DLPCNN, AffectModel, AlexNet, BaseDCNN, DLPCNNSmall, MobileNetV1
+from affectzoo.models import DLPCNN, AffectModel, AlexNet, AlexNetSmall, BaseDCNN, DLPCNNSmall, MobileNetV1
 from affectzoo.models.mobilenet_v1 import SameConv2d
 from affectzoo.modules import lightning_module
 from affectzoo.registry import ARCHITECTURES, Architecture
@@ -121,6 +121,15 @@ class TestMobileNetV1(ModelTester):
         even, odd = (torch.arange(1.0, 1 + n * n).reshape(1, 1, n, n) for n in (4, 5))
         assert conv(even).flatten().tolist() == [1, 3, 9, 11]  # nothing before the first pixel
         assert conv(odd).flatten().tolist() == [0, 0, 0, 0, 7, 9, 0, 17, 19]  # one on both sides
+
+
+class TestAlexNetSmall(ModelTester):
+    model_class = AlexNetSmall
+    # conv, without biases: 3,600 + 76,800 + 221,184 + 165,888 + 165,888; batch norm: 2 * (48 + 128 + 3 * 192)
+    # fc: 192 * 256 + 256 = 49,408
+    trunk_parameters = 633_360 + 2 * 752 + 49_408
+    feature_dim = 256
+    channels, size = 3, 64
 
 
 class TestAlexNet(ModelTester):
