@@ -1,8 +1,9 @@
 """CNN-GRU and CNN-LSTM with landmark fusion (AffWildNet).
 
 Kollias et al., "Deep Affect Prediction in-the-wild: Aff-Wild Database and Challenge, Deep Architectures, and
-Beyond", IJCV 2019, section 4.2.1.3 and Table 8: convolutions and pooling, one fully connected layer that also
-takes the landmarks, two recurrent layers, a linear output.
+Beyond", IJCV 2019, section 4.2.1.3 and Table 8: convolutions and pooling, a fully connected layer that also
+takes the landmarks, two recurrent layers, a linear output. The recurrent layers may also be fed by a second
+fully connected layer, which the paper found worse.
 """
 
 from __future__ import annotations
@@ -23,32 +24,41 @@ from affectzoo.models.timm_model import TimmTrunk
 from affectzoo.models.vgg import LAYOUT_16, VGGTrunk
 from affectzoo.weights import Start
 
-FC_UNITS = {"vggface": 4096, "vgg16": 4096, "resnet50": 1500, "resnet18": 512, "mobilenet_v1": 256}
-"""Units of each backbone's fully connected layer: Table 8, fewer for the small ones."""
+FC_UNITS = {
+    "vggface": (4096, 2048),
+    "vgg16": (4096, 2048),
+    "resnet50": (1500, 256),
+    "resnet18": (512, 256),
+    "mobilenet_v1": (256, 128),
+}
+"""Units of each backbone's fully connected layers: section 4.2.1 and Table 8, fewer for the small ones."""
 
-TIMM_UNITS = 512
-"""Units of the fully connected layer over any other backbone of timm."""
+TIMM_UNITS = (512, 256)
+"""Units of the fully connected layers over any other backbone of timm."""
 
 MOST_LAYERS = 8
 
 
-def frame_trunk(backbone: str, dropout: float, landmarks: int, imagenet: bool) -> nn.Module:
-    """Build what sees each frame: convolutions, pooling and one fully connected layer.
+def frame_trunk(backbone: str, fc_layers: int, dropout: float, landmarks: int, imagenet: bool) -> nn.Module:
+    """Build what sees each frame: convolutions, pooling and one or two fully connected layers.
 
     Args:
         backbone: A key of ``FC_UNITS``, or ``timm/NAME``.
-        dropout: Share of units dropped after the fully connected layer in training.
+        fc_layers: How many fully connected layers, 1 or 2.
+        dropout: Share of units dropped after each fully connected layer in training.
         landmarks: How many landmarks join the pooled features.
         imagenet: Start from ImageNet weights.
 
     Raises:
         UnknownNameError: There is no such backbone.
-        OptionError: The backbone has no ImageNet weights.
+        OptionError: The backbone has no ImageNet weights, or the number of layers is out of range.
     """
+    if fc_layers not in (1, 2):
+        raise OptionError(f"fc_layers is {fc_layers}: one or two fully connected layers are before the RNN")
     name = backbone.removeprefix("timm/")
     if name == backbone and backbone not in FC_UNITS:
         raise UnknownNameError("backbone", backbone, FC_UNITS, "or any network of timm, as timm/NAME")
-    units = (FC_UNITS.get(backbone, TIMM_UNITS),)
+    units = FC_UNITS.get(backbone, TIMM_UNITS)[:fc_layers]
     if backbone in ("vggface", "mobilenet_v1") and imagenet:
         raise OptionError(
             f"the backbone {backbone} has no ImageNet weights; vgg16 has VGG-Face's layout, resnet18 is small"
@@ -164,6 +174,7 @@ class CNNGRU(AffectModel):
         *,
         backbone: str = "resnet50",
         landmarks: bool = True,
+        fc_layers: int = 1,
         units: int = 128,
         layers: int = 2,
         dropout: float = 0.5,
@@ -176,21 +187,24 @@ class CNNGRU(AffectModel):
             backbone: What sees each frame: vggface, vgg16, resnet18, resnet50, mobilenet_v1, or any network
                 of timm as ``timm/NAME``.
             landmarks: Whether the 68 landmarks join the backbone's pooled features.
+            fc_layers: Which fully connected layer feeds the recurrent ones, the first (best in the paper) or
+                the second.
             units: Units of each recurrent layer (100, 128 and 150 in the paper).
             layers: Recurrent layers, 1 or 2.
-            dropout: Share of units dropped after the fully connected and the first recurrent layer.
+            dropout: Share of units dropped after the fully connected layers and the first recurrent one.
             backbone_weights: ``imagenet`` starts the backbone from ImageNet weights; ``weights`` go before
                 them.
             **common: As for every model.
         """
         points = POINTS * landmarks
         imagenet = starts_from_imagenet(backbone_weights, common)
-        trunk = frame_trunk(backbone, dropout, points, imagenet)
+        trunk = frame_trunk(backbone, fc_layers, dropout, points, imagenet)
         super().__init__(
             trunk=RecurrentTrunk(trunk, backbone, self.cell, units, layers, dropout),
             arguments={
                 "backbone": backbone,
                 "landmarks": landmarks,
+                "fc_layers": fc_layers,
                 "units": units,
                 "layers": layers,
                 "dropout": dropout,

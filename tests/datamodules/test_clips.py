@@ -315,6 +315,23 @@ def test_backbone_starts_from_a_frame_models_weights(tmp_path: Path, landmarks: 
         CNNGRU(backbone="resnet50", weights=str(path), new_head=True, landmarks=landmarks, task="va")
 
 
+def test_the_second_fully_connected_layer_may_feed_the_recurrent_ones(tmp_path: Path) -> None:
+    """Kollias et al., section 4.2.1.3; all layers of a model of frames then start it."""
+    frames = ResNet18(head_units=(512, 256), preprocess=RGB32, task="va")
+    path = tmp_path / "frames.safetensors"
+    weights_files.write(path, frames.network_state(), frames.describe(), half=False)
+    start = {"weights": str(path), "new_head": True, "landmarks": False}
+    model = CNNGRU(backbone="resnet18", fc_layers=2, task="va", **start).eval()
+    assert model.trunk.rnn.input_size == 256
+    assert {name: t.shape for name, t in model.trunk.frames.state_dict().items()} == {
+        name: t.shape for name, t in frames.trunk.state_dict().items()
+    }
+    assert torch.equal(model.trunk.frames.fc[3].weight, frames.trunk.fc[3].weight)
+    assert model.describe().arguments["fc_layers"] == 2
+    with pytest.raises(OptionError):
+        CNNGRU(backbone="resnet18", fc_layers=3, task="va")
+
+
 def test_backbone_refuses_weights_without_its_layer(tmp_path: Path) -> None:
     frames = ResNet18(landmarks=False, preprocess=RGB32, task="va")
     path = tmp_path / "frames.safetensors"

@@ -46,7 +46,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """VGG-Face's form with few channels and units."""
     monkeypatch.setattr(vgg, "LAYOUT_16", BLOCKS)
     monkeypatch.setattr(cnn_rnn, "LAYOUT_16", BLOCKS)
-    monkeypatch.setitem(cnn_rnn.FC_UNITS, "vggface", UNITS)
+    monkeypatch.setitem(cnn_rnn.FC_UNITS, "vggface", (UNITS, 12))
     monkeypatch.setitem(VGGFace.__init__.__kwdefaults__, "units", (UNITS, 12))
 
 
