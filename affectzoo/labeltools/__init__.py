@@ -4,7 +4,7 @@
 ``reliability``  reliability of annotators by expectation maximisation (Li and Deng, RAF-DB)
 ``subsets``      single-label and two-tab subsets from the crowd's distributions (Li and Deng, RAF-DB)
 ``fusion``       one trace out of several annotators' valence or arousal (Kollias et al., Aff-Wild)
-``agreement``    tables of how far two annotators agree (Mollahosseini et al., AffectNet)
+``agreement``    how far two annotators agree, one label out of both (Mollahosseini et al., AffectNet)
 ===============  ==================================================================================
 
 Answers are tables with one row per image and one column per annotator; a missing answer is NaN or
@@ -13,7 +13,12 @@ Answers are tables with one row per image and one column per annotator; a missin
     answers = lines.pivot(index="image", columns="annotator", values="label")
 """
 
-from affectzoo.labeltools.agreement import CategoryAgreement, affect_agreement, category_agreement
+from affectzoo.labeltools.agreement import (
+    CategoryAgreement,
+    affect_agreement,
+    category_agreement,
+    settled_labels,
+)
 from affectzoo.labeltools.fusion import correlations, fuse, most_correlated
 from affectzoo.labeltools.reliability import Reliability, estimate_reliability
 from affectzoo.labeltools.subsets import compound_class, subsets, valid_labels, weighted_votes
@@ -28,6 +33,7 @@ __all__ = [
     "estimate_reliability",
     "fuse",
     "most_correlated",
+    "settled_labels",
     "subsets",
     "valid_labels",
     "weighted_votes",

@@ -1,7 +1,7 @@
-"""How far two annotators agree: the tables of AffectNet.
+"""Two annotators: how far they agree, and one label out of both, as AffectNet has them.
 
 Mollahosseini, Hasani, Mahoor, "AffectNet: A Database for Facial Expression, Valence, and Arousal Computing in
-the Wild", IEEE TAC 10(1), 2019, section 3.3, Tables 5 and 6.
+the Wild", IEEE TAC 10(1), 2019, section 3.3, Tables 5 and 6, and section 4.1.
 """
 
 from __future__ import annotations
@@ -103,6 +103,48 @@ def affect_agreement(
         for name in DIMENSIONS:
             columns[scenario, name] = [float(found[f"{key}_{name}"]) for key in METRICS.values()]
     return pd.DataFrame(columns, index=list(METRICS))
+
+
+def settled_labels(
+    first: pd.DataFrame, second: pd.DataFrame, query: pd.Series[str], labels: LabelSpace, seed: int = 0
+) -> pd.DataFrame:
+    """Settle two annotators' answers as AffectNet did for its test part (section 4.1).
+
+    Where the classes differ, the one that the image was searched by goes first: it is the label if either
+    annotator gave it. Of all other images with two classes, one annotator's is taken at random. Valence and
+    arousal are one annotator's, taken at random. The paper does not say whether that is the one whose class
+    was drawn; here it is.
+
+    Args:
+        first: One annotator's ``label`` of each image and, if there are any, ``valence`` and ``arousal``, in
+            [-1, 1].
+        second: The other's, of the same images.
+        query: The class by which each image was searched, of the same images.
+        labels: All classes there are.
+        seed: Of what is taken at random; the same seed gives the same labels.
+
+    Returns:
+        One row per image. ``label``; ``valence`` and ``arousal``, where both annotators have them; ``rule``:
+        why it is this label: ``agreed``, ``query`` or ``drawn``.
+
+    Raises:
+        LabelError: A label or query is no class; image and annotator are named.
+        DataError: The images are not the same, there are none, a label or query is missing, one annotator
+            alone has valence and arousal, or a value is NaN or outside [-1, 1]; the image is named.
+    """
+    one, other = _indices(_column(first, "label"), _column(second, "label"), labels)
+    searched, _ = _indices(query, query, labels)
+    _same_pictures(first, query)
+    take_second = np.random.default_rng(seed).random(len(first)) < 0.5
+    drawn = np.where(take_second, other, one)
+    agreed, found = one == other, (searched == one) | (searched == other)
+    codes = np.where(agreed, one, np.where(found, searched, drawn))
+    settled = pd.DataFrame({"label": np.array(labels.names)[codes]}, first.index)
+    if any(name in table.columns for table in (first, second) for name in DIMENSIONS):
+        values = np.where(take_second[:, None], _values(second, "second"), _values(first, "first"))
+        settled[list(DIMENSIONS)] = values
+    settled["rule"] = np.select([agreed, found], ["agreed", "query"], "drawn")
+    return settled
 
 
 def _same_pictures(first: pd.Series[str] | pd.DataFrame, second: pd.Series[str] | pd.DataFrame) -> None:

@@ -12,7 +12,7 @@ from torchmetrics.classification import (
 )
 
 from affectzoo.labels import LabelSpace
-from affectzoo.metrics.classification import f1, recalls
+from affectzoo.metrics.classification import f1, recalls, weighted
 
 
 class MeanDiagonal(MulticlassConfusionMatrix):
@@ -37,8 +37,17 @@ class MacroF1(MulticlassConfusionMatrix):
         return f1(super().compute()).nanmean()
 
 
+class WeightedF1(MulticlassConfusionMatrix):
+    """Mean of the F1 scores weighted by the classes' faces, as ``classification.weighted`` has it."""
+
+    def compute(self) -> torch.Tensor:
+        """The mean, in [0, 1]; NaN before any face."""
+        confusion = super().compute()
+        return weighted(f1(confusion), confusion)
+
+
 def expression_metrics(labels: LabelSpace) -> MetricCollection:
-    """Accuracy, mean diagonal and macro F1, each in [0, 1], plus the confusion counts.
+    """Accuracy, mean diagonal, macro and weighted F1, each in [0, 1], plus the confusion counts.
 
     Args:
         labels: The classes; scores and labels are indices into it.
@@ -50,6 +59,7 @@ def expression_metrics(labels: LabelSpace) -> MetricCollection:
             "accuracy": MulticlassAccuracy(classes, average="micro", **alone),
             "mean_diagonal": MeanDiagonal(classes, **alone),
             "f1": MacroF1(classes, **alone),
+            "weighted_f1": WeightedF1(classes, **alone),
             "confusion": MulticlassConfusionMatrix(classes, **alone),
         },
         compute_groups=False,

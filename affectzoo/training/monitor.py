@@ -12,7 +12,7 @@ Mode = Literal["min", "max"]
 LOWER = ("loss", "rmse", "mse", "expression", "va", "locality", "center")
 """Metrics whose lower values are better: losses, their terms, and errors."""
 
-HIGHER = ("accuracy", "mean_diagonal", "f1", "ccc", "pcc", "icc", "sagr")
+HIGHER = ("accuracy", "mean_diagonal", "f1", "weighted_f1", "ccc", "pcc", "icc", "sagr")
 """Metrics whose higher values are better."""
 
 _PREFIXES = ("train/", "valid/", "clip_")

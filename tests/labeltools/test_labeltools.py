@@ -21,6 +21,7 @@ from affectzoo.labeltools import (
     estimate_reliability,
     fuse,
     most_correlated,
+    settled_labels,
     subsets,
     valid_labels,
     weighted_votes,
@@ -464,6 +465,37 @@ def test_annotators_that_cannot_be_compared(
 ) -> None:
     with pytest.raises(error, match=message):
         affect_agreement(GOOD, other, RAFDB7)
+
+
+def test_disagreement_is_settled_by_the_query_that_the_image_was_found_by() -> None:
+    names = ["anger", "fear", "sadness", "disgust"]
+    first = affect([0.1, 0.2, 0.3, 0.4], [0.0] * 4, "fear fear fear happiness")
+    second = affect([-0.1, -0.2, -0.3, -0.4], [0.5] * 4, "fear anger sadness disgust")
+    query = pd.Series(names, first.index)
+    found = settled_labels(first, second, query, RAFDB7, seed=3)
+    # both say fear, whatever was searched; the second names the query; the second; the second again
+    assert found["label"].tolist() == ["fear", "fear", "sadness", "disgust"]
+    assert found["rule"].tolist() == ["agreed", "query", "query", "query"]
+    taken = found["valence"] < 0
+    assert (found["arousal"] == np.where(taken, 0.5, 0.0)).all()
+    other = settled_labels(second, first, pd.Series(["surprise"] * 4, first.index), RAFDB7)
+    assert other["rule"].tolist() == ["agreed", "drawn", "drawn", "drawn"]
+
+
+def test_labels_without_the_query_are_drawn_from_both_annotators_alike() -> None:
+    index = pd.RangeIndex(2000)
+    first, second = (pd.DataFrame({"label": [name] * 2000}, index) for name in ("fear", "anger"))
+    query = pd.Series(["surprise"] * 2000, index)
+    found = settled_labels(first, second, query, RAFDB7, seed=1)
+    assert list(found.columns) == ["label", "rule"]
+    assert 900 < (found["label"] == "fear").sum() < 1100
+    pd.testing.assert_frame_equal(found, settled_labels(first, second, query, RAFDB7, seed=1))
+    assert not found.equals(settled_labels(first, second, query, RAFDB7, seed=2))
+    with_values = first.assign(valence=0.0, arousal=0.0)
+    with pytest.raises(DataError):
+        settled_labels(with_values, second, query, RAFDB7)
+    with pytest.raises(DataError):
+        settled_labels(first, second, query[:5], RAFDB7)
 
 
 def test_nothing_to_compare() -> None:

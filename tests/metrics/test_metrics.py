@@ -50,6 +50,7 @@ def test_metrics_are_sklearns(faces: int, classes: list[int]) -> None:
             "accuracy": accuracy_score(true, said),
             "mean_diagonal": recall_score(true, said, average="macro", labels=np.unique(true)),
             "f1": f1_score(true, said, average="macro", labels=np.unique(true)),
+            "weighted_f1": f1_score(true, said, average="weighted"),
         }
     for name, value in expected.items():
         assert found[name].item() == pytest.approx(value, abs=1e-6), name
@@ -61,7 +62,7 @@ def test_training_and_papers_metrics_agree_on_classes_without_faces() -> None:
     metrics.update(scores, labels)
     assert (scores.argmax(dim=1) == 1).any()  # a class that no face has
     averages = class_metrics(scores, labels).averages()
-    for name in ("accuracy", "mean_diagonal", "f1"):
+    for name in ("accuracy", "mean_diagonal", "f1", "weighted_f1"):
         assert metrics.compute()[name].item() == pytest.approx(averages[name].item(), abs=1e-6)
 
 

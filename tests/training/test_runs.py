@@ -208,6 +208,7 @@ def test_a_kill_while_writing_loses_nothing(tmp_path: Path) -> None:
         ("valid/clip_mse_arousal", "min"),
         ("valid/accuracy", "max"),
         ("valid/clip_mean_diagonal", "max"),
+        ("valid/weighted_f1", "max"),
         ("valid/ccc", "max"),
         ("valid/sagr_arousal", "max"),
     ],
