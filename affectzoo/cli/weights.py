@@ -122,7 +122,7 @@ def add_import(commands: Commands) -> None:
         "--preprocess",
         metavar="KEY=VALUE",
         **MANY,
-        help="size, resize, color, mean, std, margin (default: the architecture's own)",
+        help="size, resize, color, mean, std, margin, shape (default: the architecture's own)",
     )
     own.add_argument(
         "--license",

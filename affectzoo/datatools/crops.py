@@ -70,7 +70,7 @@ def cut(
         image, box, landmarks = turn(image, landmarks, rule.margin)
     if box is None:
         return _shrink(image, landmarks, rule.size)
-    x, y, side = Preprocess(size=1, margin=rule.margin).region(image, box)
+    x, y, side, _ = Preprocess(size=1, margin=rule.margin).region(image, box)
     # Python rounds halves to even numbers: an even corner keeps a model's own square on the same pixels.
     x, y, side = x - x % 2, y - y % 2, side + 1
     square, area = Preprocess(size=min(side, rule.size)), (x, y, x + side, y + side)

@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from statistics import fmean
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
 from affectzoo.errors import OptionError
 
@@ -30,12 +30,17 @@ LARGEST = 1024
 """Bound on a face's edge, pixels: on what weights can ask of those who load them."""
 
 
+CropShape = Literal["square", "stretch"]
+"""What is cut around a face: a square, or the box itself, whose content is then stretched to a square."""
+
+
 class Region(NamedTuple):
-    """A square in pixels of an image; it may reach beyond the image's edges."""
+    """A rectangle in pixels of an image; it may reach beyond the image's edges."""
 
     x: int
     y: int
-    side: int
+    width: int
+    height: int
 
 
 @dataclass(frozen=True)
@@ -50,6 +55,7 @@ class PreprocessChange:
         mean: One value per channel, or one for all, on the 0..1 scale.
         std: One value per channel, or one for all, on the 0..1 scale.
         margin: Share by which the square is larger than the face box's longer edge.
+        shape: ``square`` or ``stretch``.
     """
 
     size: int | None = None
@@ -58,13 +64,14 @@ class PreprocessChange:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     margin: float | None = None
+    shape: CropShape | None = None
 
 
 @dataclass(frozen=True)
 class Preprocess:
     """How a face becomes a network's input.
 
-    Steps, in order: cut a square around the face (``margin``), convert to ``color``, resize to
+    Steps, in order: cut a square around the face (``margin``, ``shape``), convert to ``color``, resize to
     ``resize`` x ``resize``, cut the central ``size`` x ``size``, scale pixels from 0..255 to 0..1,
     subtract ``mean`` and divide by ``std``.
 
@@ -75,6 +82,9 @@ class Preprocess:
         mean: One value per channel, on the 0..1 scale.
         std: One value per channel, on the 0..1 scale.
         margin: Share by which the square is larger than the face box's longer edge.
+        shape: ``square``: nothing is stretched. ``stretch``: the box, each edge larger by ``margin``, is
+            stretched to a square, as in Ulloa Rodriguez's thesis (UPF Barcelona 2019, section 4.3), whose box
+            is the rectangle of the most extreme landmarks; ready crops are stretched, too.
     """
 
     size: int
@@ -83,6 +93,7 @@ class Preprocess:
     mean: tuple[float, ...] = (0.5,)
     std: tuple[float, ...] = (0.5,)
     margin: float = 0.0
+    shape: CropShape = "square"
 
     def __post_init__(self) -> None:
         """Spread single values over the channels; refuse what makes no sense."""
@@ -90,6 +101,8 @@ class Preprocess:
         object.__setattr__(self, "std", self._per_channel("std"))
         if self.color not in ("rgb", "gray"):
             raise OptionError(f"preprocess: color is '{self.color}', only rgb and gray exist")
+        if self.shape not in get_args(CropShape):
+            raise OptionError(f"preprocess: shape is '{self.shape}', only square and stretch exist")
         sizes = [self.size] if self.resize is None else [self.size, self.resize]
         if not all(type(edge) is int for edge in sizes):
             raise OptionError(f"preprocess: size {self.size} and resize {self.resize} must be whole numbers")
@@ -153,10 +166,13 @@ class Preprocess:
         return replace(base, **changed)
 
     def to_dict(self) -> dict[str, Any]:
-        """A JSON-ready form that ``from_dict`` reads back."""
-        return {
+        """A JSON-ready form that ``from_dict`` reads back; a ``shape`` of ``square`` is not in it."""
+        told = {
             key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
         }
+        if self.shape == "square":
+            del told["shape"]
+        return told
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Preprocess:
@@ -177,16 +193,17 @@ class Preprocess:
         return cls(**given)
 
     def region(self, image: Image, box: Box | None = None) -> Region:
-        """The square of an image that becomes the face.
+        """The part of an image that becomes the face.
 
         Args:
             image: Shape (H, W, 3) or (H, W).
             box: The face in pixels of ``image``: the square has its center and its longer edge,
-                plus the margin. ``None`` when the image is a ready crop: the square then holds
-                it whole, so nothing is ever stretched.
+                plus the margin; under ``stretch`` each edge is the box's own, plus the margin. ``None`` when
+                the image is a ready crop: the square then holds it whole, so that nothing is stretched, and
+                under ``stretch`` it is taken as it is.
 
         Raises:
-            OptionError: The box has no area, or the square no pixel, inside the image.
+            OptionError: The box has no area, or the region no pixel, inside the image.
         """
         height, width = image.shape[:2]
         x0, y0, x1, y1 = (0, 0, width, height) if box is None else box
@@ -198,10 +215,11 @@ class Preprocess:
             )
         if x0 < x1 and y0 < y1 and x0 < width and y0 < height and x1 > 0 and y1 > 0:
             margin = 0.0 if box is None else self.margin
-            side = max(1, round(edge * (1 + margin)))
-            x, y = round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2)
-            if x < width and y < height and x + side > 0 and y + side > 0:
-                return Region(x, y, side)
+            edges = (x1 - x0, y1 - y0) if self.shape == "stretch" else (edge, edge)
+            across, down = (max(1, round(own * (1 + margin))) for own in edges)
+            x, y = round((x0 + x1 - across) / 2), round((y0 + y1 - down) / 2)
+            if x < width and y < height and x + across > 0 and y + down > 0:
+                return Region(x, y, across, down)
         raise OptionError(
             f"face box {x0:g}, {y0:g}, {x1:g}, {y1:g} has no area inside an image of "
             f"{width} x {height} pixels"
@@ -210,7 +228,7 @@ class Preprocess:
     def face(self, image: Image, box: Box | None = None) -> Image:
         """Cut a face out, in this color and at ``face_size``.
 
-        Where the square leaves the image, its edge pixels are repeated.
+        Where the region leaves the image, its edge pixels are repeated.
 
         Args:
             image: Shape (H, W, 3) RGB or (H, W) gray, 0..255.
@@ -221,19 +239,19 @@ class Preprocess:
         """
         import cv2
 
-        x, y, side = self.region(image, box)
+        x, y, across, down = self.region(image, box)
         height, width = image.shape[:2]
-        outside = (max(0, -y), max(0, y + side - height), max(0, -x), max(0, x + side - width))
-        face = image[max(0, y) : y + side, max(0, x) : x + side]
+        outside = (max(0, -y), max(0, y + down - height), max(0, -x), max(0, x + across - width))
+        face = image[max(0, y) : y + down, max(0, x) : x + across]
         if any(outside):
             face = cv2.copyMakeBorder(face, *outside, cv2.BORDER_REPLICATE)  # type: ignore[assignment]
         if face.ndim == 3 and self.color == "gray":
             face = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)  # type: ignore[assignment]
         elif face.ndim == 2 and self.color == "rgb":
             face = cv2.cvtColor(face, cv2.COLOR_GRAY2RGB)  # type: ignore[assignment]
-        if side == self.face_size:
+        if across == down == self.face_size:
             return face
-        method = cv2.INTER_AREA if side > self.face_size else cv2.INTER_LINEAR
+        method = cv2.INTER_AREA if across * down > self.face_size**2 else cv2.INTER_LINEAR
         target = (self.face_size, self.face_size)
         return cv2.resize(face, target, interpolation=method)  # type: ignore[return-value]
 
@@ -248,8 +266,8 @@ class Preprocess:
         Returns:
             Shape (N, 2), in pixels of the face at ``face_size``.
         """
-        x, y, side = self.region(image, box)
-        scale = self.face_size / side
+        x, y, across, down = self.region(image, box)
+        scale = (self.face_size / across, self.face_size / down)
         moved: Points = ((points - (x, y) + 0.5) * scale - 0.5).astype(points.dtype)
         return moved
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from affectzoo.errors import OptionError
 from affectzoo.models.base import AffectModel
 from affectzoo.models.skeleton import skeleton
 from affectzoo.modules.base import AffectModule
@@ -47,7 +48,16 @@ def lightning_module(model: AffectModel, **training: Any) -> AffectModule:
 
     Returns:
         A module with the model's task, labels, preprocessing, metadata and tensors, in training mode.
+
+    Raises:
+        OptionError: ``va_loss`` has a scale, for which a head of its own is needed: build the module by
+            ``module_class(arch)``, with ``weights``.
     """
+    if getattr(training.get("va_loss"), "scale", 1.0) != 1.0:
+        raise OptionError(
+            "va_loss with a scale trains a head of its own, which cannot share the model's tensors: "
+            "name the model's file as weights of affectzoo.modules' class, or train by a recipe"
+        )
     with skeleton():
         made = module_class(model.arch)(
             task=model.task_name,

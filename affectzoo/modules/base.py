@@ -24,6 +24,7 @@ from affectzoo.models.base import AffectModel, Trunk
 from affectzoo.modules import resuming
 from affectzoo.modules.freezing import Freeze, freeze, frozen_batch_norm_to_eval
 from affectzoo.modules.optim import OptimizerSettings, Schedule
+from affectzoo.modules.scaled import ScaledHead
 from affectzoo.sample import AffectOutput, Batch, GroundTruth
 from affectzoo.tasks.build import Task, build_tasks
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
@@ -76,6 +77,9 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
             raise LabelError(
                 f"feature_loss {feature_loss.name} needs classes, task {self.task_name} has none"
             )
+        if va_loss.scale != 1 and "va" in self.heads:
+            trained = network.get("weights") is not None and not network.get("new_head")
+            self.heads["va"] = ScaledHead(cast(nn.Linear, self.heads["va"]), va_loss.scale, trained=trained)
         self.frozen = frozen
         self.feature_loss = feature_loss
         self.optimizer = optimizer

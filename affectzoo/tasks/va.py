@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -27,16 +28,22 @@ class VALoss:
     Attributes:
         name: ``mse`` (AffectNet), ``ccc`` (Aff-Wild) or ``mix`` of both.
         ccc_weight: Share of the CCC loss in ``mix``, the rest is MSE.
+        scale: The scale on which training goes, as a factor on [-1, 1]: 10 for AFEW-VA's own -10..10. The
+            squared error and its gradients are those of labels on that scale; a model's outputs, its metrics
+            and its weights file stay in [-1, 1].
     """
 
     name: VALossName = "mse"
     ccc_weight: float = 0.5
+    scale: float = 1.0
 
     def __post_init__(self) -> None:
         if self.name not in get_args(VALossName):
             raise UnknownNameError("va_loss", self.name, get_args(VALossName))
         if not 0 <= self.ccc_weight <= 1:
             raise OptionError(f"va_loss: ccc_weight is {self.ccc_weight}, expected 0 to 1")
+        if not 0 < self.scale < math.inf:
+            raise OptionError(f"va_loss: scale is {self.scale}, expected a number above 0, such as 10")
 
 
 class VATask(nn.Module):
@@ -69,13 +76,14 @@ class VATask(nn.Module):
             batch: Gives ``va``, shape (..., 2), NaN where not annotated.
 
         Returns:
-            A scalar. The mean of MSE over processes is that of their batches as one; a CCC is of a process's
-            own batch.
+            A scalar, on the settings' scale. The mean of MSE over processes is that of their batches as one;
+            a CCC is of a process's own batch.
         """
         prediction, target = output.float().reshape(-1, self.outputs), self._target(batch)
         if self.settings.name == "ccc":
             return ccc_loss(prediction, target)
         error = mse_loss(prediction, target, shared_evenly(target.isfinite().sum(dim=0)))
+        error = error * self.settings.scale**2
         if self.settings.name == "mse":
             return error
         share = self.settings.ccc_weight

@@ -39,7 +39,46 @@ def coordinates(height: int, width: int) -> Picture:
 )
 def test_region(box: Box | None, margin: float, region: tuple[int, int, int]) -> None:
     preprocess = Preprocess(size=8, margin=margin)
+    x, y, side = region
+    assert preprocess.region(coordinates(80, 100), box) == Region(x, y, side, side)
+
+
+@pytest.mark.parametrize(
+    ("box", "margin", "region"),
+    [
+        ((10, 20, 30, 60), 0.0, (10, 20, 20, 40)),
+        ((10, 20, 30, 60), 0.5, (5, 10, 30, 60)),  # 5 and 10 pixels more on each side
+        ((80, 70, 140, 130), 0.0, (80, 70, 60, 60)),
+        (None, 0.5, (0, 0, 100, 80)),
+    ],
+)
+def test_stretched_region(box: Box | None, margin: float, region: tuple[int, int, int, int]) -> None:
+    preprocess = Preprocess(size=8, margin=margin, shape="stretch")
     assert preprocess.region(coordinates(80, 100), box) == Region(*region)
+
+
+def test_rectangle_of_the_extreme_landmarks_is_stretched_by_hand() -> None:
+    """Ulloa Rodriguez's crop: 20 x 40 pixels around three points become 40 x 40, landmarks with them."""
+    image = coordinates(80, 100)
+    points = np.array([[10, 30], [29, 20], [15, 59]], np.float32)  # extremes: x 10 to 29, y 20 to 59
+    box = (10.0, 20.0, 30.0, 60.0)
+    preprocess = Preprocess(size=40, shape="stretch")
+    face = preprocess.face(image, box)
+    assert face.shape == (40, 40, 3)
+    np.testing.assert_array_equal(face[:, 0, 1], np.arange(20, 60))  # rows are as they were
+    np.testing.assert_array_equal(face[0, [0, 3, 20, 39], 0], [10, 11, 20, 29])  # columns twice as wide
+    moved = preprocess.points(points, image, box)
+    np.testing.assert_allclose(moved, [[0.5, 10], [38.5, 0], [10.5, 39]])
+    assert preprocess(image, box).shape == (3, 40, 40)
+
+
+def test_shape_is_told_where_it_is_not_the_usual_one() -> None:
+    assert "shape" not in Preprocess(size=8).to_dict()
+    stretched = Preprocess(size=8, shape="stretch")
+    assert Preprocess.from_dict(stretched.to_dict()) == stretched
+    assert Preprocess.merged(Preprocess(size=8), None, PreprocessChange(shape="stretch")) == stretched
+    with pytest.raises(AffectZooError):
+        Preprocess(size=8, shape="round")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("box", [(10, 20, 30, 40), (-7, -3, 13, 17), (90, 70, 110, 90), (-5, 30, 15, 50)])

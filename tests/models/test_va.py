@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,12 @@ import torch
 from fakes import picture, write_ferplus
 
 import affectzoo
-from affectzoo import weights
+from affectzoo import modules, weights
 from affectzoo.datamodules import FERPlus
 from affectzoo.datasets.index import FaceIndex, one_hot
-from affectzoo.errors import AffectZooError, LabelError, UnknownNameError, WeightsError
+from affectzoo.errors import AffectZooError, LabelError, OptionError, UnknownNameError, WeightsError
 from affectzoo.evaluation.evaluate import Pass, evaluate, evaluation_table
+from affectzoo.faces.preprocess import Preprocess
 from affectzoo.inference.prediction import predict
 from affectzoo.labels import SPACES
 from affectzoo.losses.va import ccc, ccc_loss, mse_loss
@@ -46,6 +48,58 @@ def random_values(n: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
     target[::7, 0] = NAN
     target[::5, 1] = NAN
     return prediction, target
+
+
+def test_training_on_the_data_sets_own_scale_is_that_of_labels_on_it() -> None:
+    """Ulloa Rodriguez's way: 10 times the labels, plain SGD; what is saved has outputs in [-1, 1]."""
+    own = {"task": "va", "preprocess": Preprocess(size=32), "units": 8}
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        module = modules.CNNM(va_loss=VALoss(scale=10.0), **own)
+    trunk, head = copy.deepcopy(module.trunk), torch.nn.Linear(8, 2)
+    module.trunk, trunk = torch.nn.Linear(6, 8), torch.nn.Linear(6, 8)
+    module.trunk.load_state_dict(trunk.state_dict())
+    with torch.no_grad():
+        head.weight.copy_(module.heads["va"].weight)
+        head.bias.copy_(module.heads["va"].bias)
+    mine = torch.optim.SGD([*module.trunk.parameters(), *module.heads.parameters()], 1e-3, 0.9)
+    theirs = torch.optim.SGD([*trunk.parameters(), *head.parameters()], 1e-3, 0.9)
+    inputs, labels = torch.randn(16, 6), torch.rand(16, 2) * 2 - 1
+    for _ in range(5):
+        loss = module.tasks[0].loss(module.heads["va"](module.trunk(inputs)), {"va": labels})
+        plain = ((head(trunk(inputs)) - 10 * labels) ** 2).mean()
+        assert loss.item() == pytest.approx(plain.item(), rel=1e-5)
+        for optimizer, value in ((mine, loss), (theirs, plain)):
+            optimizer.zero_grad()
+            value.backward()
+            optimizer.step()
+    torch.testing.assert_close(module.trunk.weight, trunk.weight)
+    with torch.no_grad():
+        said = module.heads["va"](module.trunk(inputs))
+        torch.testing.assert_close(said, head(trunk(inputs)) / 10)
+    saved = torch.nn.Linear(8, 2)
+    saved.load_state_dict(module.heads["va"].state_dict())
+    with torch.no_grad():
+        torch.testing.assert_close(saved(module.trunk(inputs)), said)
+    raw = module.heads["va"].weight.detach().clone()
+    module.load_state_dict(module.state_dict())
+    torch.testing.assert_close(module.heads["va"].weight.detach(), raw)
+
+
+def test_a_trained_head_goes_on_from_where_it_was_on_another_scale(tmp_path: Path) -> None:
+    model = affectzoo.create_model("resnet18", task="va", preprocess=Preprocess(size=32))
+    path = tmp_path / "x.safetensors"
+    weights.write(path, model.network_state(), model.describe(), half=False)
+    common = {"task": "va", "va_loss": VALoss(scale=10.0), "weights": str(path)}
+    image = torch.randn(2, 3, 32, 32)
+    module = modules.ResNet18(**common).eval()
+    with torch.no_grad():
+        torch.testing.assert_close(module(image).va, model.eval()(image).va)
+    assert weights.fingerprint(module.network_state()) == weights.fingerprint(model.network_state())
+    with pytest.raises(OptionError):
+        lightning_module(model, va_loss=VALoss(scale=10.0))
+    with pytest.raises(OptionError):
+        VALoss(scale=0.0)
 
 
 def test_ccc_by_hand() -> None:

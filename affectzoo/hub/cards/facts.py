@@ -155,16 +155,18 @@ def licenses(meta: WeightsMeta) -> Table:
 def preprocessing(rule: Preprocess) -> list[str]:
     """How a face becomes the network's input, in words, step by step."""
     change = f", made {abs(rule.margin):.0%} {'larger' if rule.margin > 0 else 'smaller'}"
-    edge = f"its center, its longer edge{change if rule.margin else ''}"
+    edges = "each of its edges" if rule.shape == "stretch" else "its longer edge"
+    edge = f"its center, {edges}{change if rule.margin else ''}"
     colour = "gray (ITU-R 601 luma)" if rule.color == "gray" else "RGB"
     scaled = f"Scale it to {rule.face_size} x {rule.face_size} pixels"
     cut = f", then cut out the central {rule.size} x {rule.size}" if rule.face_size != rule.size else ""
     mean, std = (", ".join(f"{value:g}" for value in values) for values in (rule.mean, rule.std))
+    area, how = ("rectangle", ", which stretches it") if rule.shape == "stretch" else ("square", "")
     return [
-        f"Cut a square around the detector's box: {edge}. A ready crop is taken whole. Where the square "
+        f"Cut a {area} around the detector's box: {edge}. A ready crop is taken whole. Where the {area} "
         "leaves the image, its edge pixels are repeated.",
         f"Convert it to {colour}.",
-        f"{scaled}{cut}.",
+        f"{scaled}{how}{cut}.",
         f"Bring pixels from 0..255 to 0..1, subtract the mean ({mean}) and divide by the standard deviation "
         f"({std}).",
     ]

@@ -165,8 +165,13 @@ def _in_words(preprocess: Preprocess) -> str:
     color = "RGB" if preprocess.color == "rgb" else "gray"
     mean, std = (" ".join(f"{v:.6g}" for v in values) for values in (preprocess.mean, preprocess.std))
     larger = f", {preprocess.margin:.0%} larger" if preprocess.margin else ""
+    area = (
+        "the face box, stretched"
+        if preprocess.shape == "stretch"
+        else "a square on the face box's longer edge"
+    )
     return (
-        f"a square on the face box's longer edge{larger}; {color}, "
+        f"{area}{larger}; {color}, "
         f"{preprocess.size} x {preprocess.size} pixels{cut}; values 0 to 1, less mean {mean}, by std {std}"
     )
 
