@@ -157,6 +157,7 @@ SPACES: Mapping[str, LabelSpace] = MappingProxyType(
             _space("ckplus8", "neutral anger contempt disgust fear happiness sadness surprise"),
             _space("ckplus7", "anger contempt disgust fear happiness sadness surprise"),
             _space("ckplus6", "anger disgust fear happiness sadness surprise"),
+            _space("cremad6", "anger disgust fear happiness neutral sadness"),
             _space("expw7", "anger disgust fear happiness sadness surprise neutral"),
             _space("jaffe7", "anger disgust fear happiness neutral sadness surprise"),
             _space("mmi6", "anger disgust fear happiness sadness surprise"),

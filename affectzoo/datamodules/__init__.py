@@ -6,6 +6,7 @@ from affectzoo.datamodules.affectnet import AffectNet
 from affectzoo.datamodules.affwild import AffWild, AffWild2
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.datamodules.ckplus import CKPlus
+from affectzoo.datamodules.cremad import CREMAD
 from affectzoo.datamodules.expw import ExpW
 from affectzoo.datamodules.fer2013 import FER2013
 from affectzoo.datamodules.ferplus import FERPlus
@@ -20,6 +21,7 @@ from affectzoo.datamodules.sfew import SFEW
 __all__ = [
     "AFEW",
     "AFEWVA",
+    "CREMAD",
     "FER2013",
     "JAFFE",
     "MMI",

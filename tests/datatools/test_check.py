@@ -22,6 +22,7 @@ from fakes import (
 )
 from fakes.afew import write_afew, write_sfew, write_video
 from fakes.affwild import write_affwild, write_affwild2
+from fakes.cremad import write_cremad
 from fakes.expw import write_expw
 from fakes.posed import write_ckplus, write_jaffe, write_mmi
 from fakes.recola import write_recola
@@ -308,6 +309,17 @@ def _ckplus(root: Path) -> list[str]:
     return [str(path), str(points)]
 
 
+def _cremad(root: Path) -> list[str]:
+    write_cremad(root)
+    table = root / "processedResults" / "tabulatedVotes.csv"
+    lines = table.read_text().splitlines()
+    face = next(place for place, line in enumerate(lines) if line.startswith('"2'))
+    lines[face + 3] = lines[face + 3].replace(",7,", ",-7,", 1)
+    lines[face + 8] = lines[face + 8][:30]
+    table.write_text("\n".join(lines))
+    return [f"{table}, line {face + place + 1}" for place in (3, 8)]
+
+
 def _jaffe(root: Path) -> list[str]:
     write_jaffe(root)
     names = [root / "KA.XX1.300.tiff", root / "KL.YY1.301.tiff"]
@@ -366,6 +378,7 @@ PLANTS: dict[str, tuple[str, Callable[[Path], list[str]]]] = {
     "fer2013 folders": ("fer2013", _fer2013_folders),
     "rafdb": ("rafdb", _rafdb),
     "expw": ("expw", _expw),
+    "cremad": ("cremad", _cremad),
     "affectnet": ("affectnet", _affectnet),
     "affectnet lists": ("affectnet", _affectnet_lists),
     "afewva": ("afewva", _afewva),
@@ -403,6 +416,7 @@ CLEAN: dict[str, tuple[str, Callable[[Path], Path]]] = {
     "affwild2": ("affwild2", write_affwild2),
     "ckplus": ("ckplus", write_ckplus),
     "expw": ("expw", write_expw),
+    "cremad": ("cremad", write_cremad),
     "jaffe": ("jaffe", write_jaffe),
     "mmi": ("mmi", write_mmi),
     "afew": ("afew", write_afew),

@@ -11,6 +11,7 @@ import pytest
 from fakes import write_afewva, write_affectnet_csv, write_affectnet_npy, write_ferplus, write_rafdb
 from fakes.afew import write_afew, write_sfew
 from fakes.affwild import write_affwild
+from fakes.cremad import write_cremad
 from fakes.posed import write_ckplus, write_jaffe, write_mmi
 from fakes.rafdb_compound import write_rafdb_compound
 from fakes.recola import write_recola
@@ -46,6 +47,7 @@ WRITERS: Mapping[str, Callable[[Path], Path]] = {
     "affectnet": write_affectnet_npy,
     "affwild": lambda root: write_affwild(root, [*map(str, range(101, 109))], labelled_test=True),
     "ckplus": write_ckplus,
+    "cremad": write_cremad,
     "ferplus": write_ferplus,
     "jaffe": write_jaffe,
     "mmi": write_mmi,

@@ -28,6 +28,7 @@ from fakes import (
 )
 from fakes.afew import write_afew, write_sfew
 from fakes.affwild import write_affwild, write_affwild2
+from fakes.cremad import write_cremad
 from fakes.expw import write_expw
 from fakes.posed import write_ckplus, write_jaffe, write_mmi
 from fakes.rafdb_compound import write_distributions, write_rafdb_compound
@@ -42,6 +43,7 @@ from affectzoo.datasets.affectnet import read_affectnet
 from affectzoo.datasets.affwild import read_affwild
 from affectzoo.datasets.affwild2 import read_affwild2
 from affectzoo.datasets.ckplus import read_ckplus
+from affectzoo.datasets.cremad import read_cremad
 from affectzoo.datasets.expw import read_expw
 from affectzoo.datasets.fer2013 import read_fer2013
 from affectzoo.datasets.ferplus import read_ferplus
@@ -97,6 +99,7 @@ TARGETS: dict[str, Target] = {
     "affwild": (write_affwild, read_affwild),
     "affwild2": (write_affwild2, read_affwild2),
     "ckplus": (lambda root: write_ckplus(root, 3), lambda root: read_ckplus(root, folds=2)),
+    "cremad": (lambda root: write_cremad(root, 2), lambda root: read_cremad(root, folds=2, target="votes")),
     "expw": (write_expw, read_expw),
     "fer2013": (write_fer2013_csv, read_fer2013),
     "fer2013_folders": (write_fer2013_folders, read_fer2013),

@@ -24,6 +24,7 @@ from fakes import (
 )
 from fakes.afew import write_afew, write_sfew
 from fakes.affwild import write_affwild, write_affwild2
+from fakes.cremad import write_cremad
 from fakes.expw import write_expw
 from fakes.posed import write_ckplus, write_jaffe, write_mmi
 from fakes.rafdb_compound import write_rafdb_compound
@@ -62,6 +63,7 @@ WRITERS: dict[str, Callable[[Path], Path]] = {
     "JAFFE": write_jaffe,
     "MMI": write_mmi,
     "ExpW": write_expw,
+    "CREMAD": write_cremad,
     "Folder": write_folder,
     "Table": write_own_table,
     "Joined": lambda root: write_affectnet_npy(write_ferplus(root / "ferplus").parent / "affectnet").parent,
