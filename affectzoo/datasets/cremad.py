@@ -121,7 +121,7 @@ def read_cremad(
             left_out[frames] += 1
             continue
         path = videos[clip].relative_to(root).as_posix()
-        known = {
+        columns: dict[str, Any] = {
             "path": path,
             "split": splits[clip[:4]],
             "label": label,
@@ -131,7 +131,7 @@ def read_cremad(
             "clip": clip,
             "source": rating.source,
         }
-        rows += [{**known, "frame": number} for number in range(0, frames, every)]
+        rows += [{**columns, "frame": number} for number in range(0, frames, every)]
     if not rows and left_out["video not fetched: git lfs pull"]:
         raise DataError(f"{root / CLIPS}: no video was fetched, only Git LFS's pointers: git lfs pull")
     if not rows and not videos:
@@ -161,7 +161,7 @@ def _majority(votes: np.ndarray) -> str | None:
 
 
 def _shares(votes: np.ndarray) -> np.ndarray:
-    return (votes / votes.sum()).astype(np.float32)
+    return np.asarray(votes / votes.sum(), dtype=np.float32)
 
 
 def _read_ratings(root: Path) -> dict[str, Ratings]:

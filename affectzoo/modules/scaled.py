@@ -24,8 +24,8 @@ class ScaledHead(nn.Linear):
             scale: By which the learned outputs are larger.
             trained: Whether its values are trained ones; if not, they are the larger outputs' random start.
         """
-        place = {"device": head.weight.device, "dtype": head.weight.dtype}
-        super().__init__(head.in_features, head.out_features, **place)
+        like = head.weight
+        super().__init__(head.in_features, head.out_features, device=like.device, dtype=like.dtype)
         self.scale = scale
         with torch.no_grad():
             for own, given in ((self.weight, head.weight), (self.bias, head.bias)):
