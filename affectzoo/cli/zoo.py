@@ -106,7 +106,7 @@ def add_predict(commands: Commands) -> None:
     predict.add_argument(
         "--resume", action="store_true", help="go on with what a stopped run left in FILE.part"
     )
-    predict.add_argument("--render", type=Path, metavar="DIR", help="write annotated images here")
+    predict.add_argument("--render", type=Path, metavar="DIR", help="write annotated images and videos here")
     predict.add_json()
     predict.set_defaults(run=_predict, wrong=predict.error)
 

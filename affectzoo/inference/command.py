@@ -20,7 +20,7 @@ from affectzoo.inference.frames import Frame
 from affectzoo.inference.inputs import Source, Sources, find, told_unused
 from affectzoo.inference.prediction import DEFAULT_MODEL, Predictor
 from affectzoo.inference.progress import with_progress
-from affectzoo.inference.render import draw, drawing_paths, results_table
+from affectzoo.inference.render import Drawings, results_table
 from affectzoo.inference.results import FaceResult, Row, columns, json_list
 from affectzoo.inference.tally import Tally, Tracks
 from affectzoo.inference.unfinished import UnfinishedRun
@@ -39,26 +39,26 @@ def command(args: argparse.Namespace) -> None:
         try_writing(args.out)
     found = find(args.inputs)
     sources = _once(found) if args.camera is None else [Source(f"camera {args.camera}", video=True)]
-    drawings = {} if args.render is None else drawing_paths([source.name for source in sources], args.render)
-    for path in list(drawings.values())[:1]:
-        try_writing(path)
+    drawings = None if args.render is None else Drawings(sources, args.render)
     predictor = _predictor(args)
     with ExitStack() as stack:
+        if drawings is not None:
+            stack.enter_context(drawings)
         kept = None
         if args.out is not None:
             kept = stack.enter_context(_kept(args, predictor))
         tally = Tally(() if kept is None else kept.rows())
         shown = _Shown(args.json)
         if args.camera is None:
-            results = _predictions(predictor, sources, kept, images=bool(drawings))
+            results = _predictions(predictor, sources, kept, images=drawings is not None)
         else:
             frames = stack.enter_context(camera_frames(args.camera))
-            results = _filmed(predictor, frames, sources[0].name, args.seconds, images=bool(drawings))
+            results = _filmed(predictor, frames, sources[0].name, args.seconds, images=drawings is not None)
         if kept is not None and args.camera is not None:
             stack.enter_context(_finished_when_terminated(kept, predictor))
         for frame, faces in results:
-            if frame.image is not None and frame.source.name in drawings:
-                draw(frame.image, faces, drawings[frame.source.name])
+            if drawings is not None:
+                drawings.add(frame, faces)
             rows = [face.to_row() for face in faces]
             tally.add(rows)
             if kept is None:

@@ -1,66 +1,90 @@
-"""Draw predictions into images, and show them as a table."""
+"""Write annotated images and videos, and show results as a table."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 import cv2
-import numpy as np
 
 from affectzoo.console import visible
 from affectzoo.errors import OptionError
-from affectzoo.files.writing import write_bytes
+from affectzoo.files.writing import try_writing, write_bytes
+from affectzoo.inference.annotation import Annotator, annotate
+from affectzoo.inference.frames import Frame
+from affectzoo.inference.inputs import Source
 from affectzoo.inference.results import FaceResult
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from affectzoo.faces.preprocess import Image
-
-_COLOR = (255, 214, 64)
-_FONT = cv2.FONT_HERSHEY_SIMPLEX
+    from affectzoo.files.video_writing import VideoWriter
 
 
-def annotate(image: Image, results: Sequence[FaceResult]) -> Image:
-    """Draw each face's box, label and probability.
+class Drawings:
+    """Annotated images and videos of a run, each whole or not at all."""
+
+    def __init__(self, sources: Sequence[Source], folder: Path) -> None:
+        """Say where they go.
+
+        Args:
+            sources: What is drawn.
+            folder: Where to; it is made.
+
+        Raises:
+            OptionError: A drawing would overwrite one of the inputs.
+            OutputError: Nothing can be written there.
+        """
+        videos = {source.name for source in sources if source.video}
+        self._paths = drawing_paths([source.name for source in sources], folder, videos)
+        for path in list(self._paths.values())[:1]:
+            try_writing(path)
+        self._film: VideoWriter | None = None
+        self._stack = ExitStack()
+        self._annotator = Annotator()
+
+    def add(self, frame: Frame, results: Sequence[FaceResult]) -> None:
+        """Draw an image, or a frame of a video; nothing for one that could not be read.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        path = self._paths[frame.source.name]
+        if frame.image is not None and frame.time is None:
+            draw(frame.image, results, path)
+        elif frame.image is not None and frame.time is not None:
+            if self._film is None:
+                from affectzoo.files.video_writing import VideoWriter
+
+                self._film, self._annotator = self._stack.enter_context(VideoWriter(path)), Annotator()
+            self._film.add(self._annotator(frame.image, results), frame.time)
+        elif frame.ends:
+            self._stack.close()
+            self._film = None
+
+    def __enter__(self) -> Drawings:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stack.__exit__(kind, error, trace)
+
+
+def drawing_paths(
+    names: Sequence[str], folder: Path, videos: Collection[str] = frozenset()
+) -> dict[str, Path]:
+    """Say where the drawing of each input goes: ``<name>.png``, numbered where several have one name.
 
     Args:
-        image: Shape (H, W, 3), RGB; it is not changed.
-        results: Of this image.
-
-    Returns:
-        Shape (H, W, 3), RGB; small images are enlarged so that the text can be read.
-    """
-    scale = max(1.0, 320 / max(image.shape[:2]))
-    drawn = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_LINEAR)
-    height, width = drawn.shape[:2]
-    thick = max(1, round(max(height, width) / 400))
-    size = 0.0017 * max(height, 320) * 0.75
-    for result in results:
-        if result.error is not None:
-            continue
-        box = result.box or (0, 0, image.shape[1], image.shape[0])
-        x0, y0, x1, y1 = (round(edge * scale) for edge in box)
-        cv2.rectangle(drawn, (x0, y0), (x1, y1), _COLOR, thick)
-        text = ", ".join(result.told())
-        (text_width, text_height), below = cv2.getTextSize(text, _FONT, size, thick)
-        left = int(np.clip(x0, 0, max(0, width - text_width)))
-        base = y0 - below if y0 - below - text_height >= 0 else min(y1, height) - below
-        corner = (left, base - text_height - thick), (left + text_width, base + below)
-        cv2.rectangle(drawn, *corner, _COLOR, cv2.FILLED)
-        cv2.putText(drawn, text, (left, base), _FONT, size, (0, 0, 0), thick, cv2.LINE_AA)
-    return drawn  # type: ignore[return-value]
-
-
-def drawing_paths(names: Sequence[str], folder: Path) -> dict[str, Path]:
-    """Say where the drawing of each image goes: ``<name>.png``, numbered where several have one name.
-
-    Args:
-        names: The images' names, each once.
+        names: The inputs' names, each once.
         folder: Where drawings go.
+        videos: Those that are videos, whose drawings are ``<name>.mp4``.
 
     Raises:
         OptionError: A drawing would overwrite one of the images.
@@ -73,7 +97,7 @@ def drawing_paths(names: Sequence[str], folder: Path) -> dict[str, Path]:
         while (key := f"{stem}-{number}" if number > 1 else stem).casefold() in taken:
             number += 1
         taken.add(key.casefold())
-        paths[name] = folder / f"{key}.png"
+        paths[name] = folder / f"{key}{'.mp4' if name in videos else '.png'}"
         if os.path.realpath(paths[name]) in originals:
             raise OptionError(f"{paths[name]} is one of the images; drawings need a folder of their own")
     return paths
