@@ -14,7 +14,14 @@ class AffWild(FaceDataModule):
     """
 
     def __init__(
-        self, root: str, *, fold: int | None = None, folds: int = 5, every: int = 1, **common: Any
+        self,
+        root: str,
+        *,
+        fold: int | None = None,
+        folds: int = 5,
+        every: int = 1,
+        lag: float = 0.0,
+        **common: Any,
     ) -> None:
         """Say which data and how to serve it.
 
@@ -24,6 +31,7 @@ class AffWild(FaceDataModule):
                 is the test part.
             folds: Number of folds, which hold whole videos.
             every: Take one in so many frames.
+            lag: Seconds that annotations come after what they describe.
             **common: As for every data set.
         """
         super().__init__(root, **common)
@@ -32,6 +40,7 @@ class AffWild(FaceDataModule):
             fold=fold,
             folds=folds,
             every=every,
+            lag=lag,
             folding=affwild_folds,
         )
 

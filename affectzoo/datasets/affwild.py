@@ -70,9 +70,19 @@ class Clip(NamedTuple):
         return f"{self.part}/{self.video}"
 
 
+RATE = 30.0
+"""Frames per second of most of the videos."""
+
+
 @reader
 def read_affwild(
-    root: Path, fold: int | None = None, *, folds: int = 5, landmarks: bool = True, every: int = 1
+    root: Path,
+    fold: int | None = None,
+    *,
+    folds: int = 5,
+    landmarks: bool = True,
+    every: int = 1,
+    lag: float = 0.0,
 ) -> FaceIndex:
     """Index Aff-Wild. The subject is the video, as who is shown is not published.
 
@@ -86,6 +96,9 @@ def read_affwild(
         folds: Number of folds, which hold whole videos.
         landmarks: Whether to read the landmarks, which are one file per frame.
         every: Take one in so many frames, the first one on.
+        lag: Seconds that annotations come after what they describe: a frame takes the one of the frame so much
+            later, and frames too near to the end are excluded and counted. Where only extracted frames are
+            there, ``RATE`` frames make a second.
 
     Raises:
         DataNotFoundError: There are no annotations, or no annotated frame has an image and a box.
@@ -120,7 +133,11 @@ def read_affwild(
                 continue
             left_out["box without annotation"] += len(boxes.keys() - {frame + 1 for frame in frames})
             marks = _points_of(_face_folder(root, clip, "landmarks")) if landmarks else {}
-            wanted = [(line, frame) for line, frame in enumerate(frames) if frame % every == 0]
+            late = round(lag * (footage.rate or RATE))
+            lines = {frame: line for line, frame in enumerate(frames)}
+            taken = [frame for frame in frames if frame % every == 0]
+            wanted = [(lines[frame + late], frame) for frame in taken if frame + late in lines]
+            left_out["no annotation after the lag"] += len(taken) - len(wanted)
             rows += _rows(clip, splits[clip.subject], wanted, footage, boxes, marks, left_out)
     if unmatched:
         warnings.warn(

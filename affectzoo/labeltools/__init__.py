@@ -5,6 +5,7 @@
 ``subsets``      single-label and two-tab subsets from the crowd's distributions (Li and Deng, RAF-DB)
 ``fusion``       one trace out of several annotators' valence or arousal (Kollias et al., Aff-Wild)
 ``agreement``    how far two annotators agree, one label out of both (Mollahosseini et al., AffectNet)
+``annotator``    late, smoothed, noisy traces as people make them (after Mariooryad and Busso)
 ===============  ==================================================================================
 
 Answers are tables with one row per image and one column per annotator; a missing answer is NaN or
@@ -19,11 +20,13 @@ from affectzoo.labeltools.agreement import (
     category_agreement,
     settled_labels,
 )
+from affectzoo.labeltools.annotator import Annotator
 from affectzoo.labeltools.fusion import correlations, fuse, most_correlated
 from affectzoo.labeltools.reliability import Reliability, estimate_reliability
 from affectzoo.labeltools.subsets import compound_class, subsets, valid_labels, weighted_votes
 
 __all__ = [
+    "Annotator",
     "CategoryAgreement",
     "Reliability",
     "affect_agreement",

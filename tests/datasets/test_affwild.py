@@ -298,6 +298,16 @@ def test_every_second_frame(root: Path) -> None:
         read_affwild(root, every=0)
 
 
+def test_annotations_may_come_late(root: Path) -> None:
+    now, late = read_affwild(root).table, read_affwild(root, lag=0.08)  # two of 25 frames a second
+    for name in ("valence", "arousal"):
+        for clip in ("train/105", "train/109"):
+            one, other = (table[table["clip"] == clip][name].tolist() for table in (now, late.table))
+            assert other == one[2:]
+    assert late.table["frame"].tolist() == [0, 1, 2, 3] * 6
+    assert late.left_out["no annotation after the lag"] == 2 * 6
+
+
 def test_negative_zero_is_zero(root: Path) -> None:
     edit(root / "annotations/train/valence/105.txt", replaced(1, "-0.0"))
     assert not np.signbit(read_affwild(root).table["valence"][0])

@@ -11,9 +11,10 @@ from scipy.linalg import hadamard
 from scipy.stats import spearmanr
 from sklearn.metrics import confusion_matrix
 
-from affectzoo.errors import AffectZooError, DataError, LabelError
+from affectzoo.errors import AffectZooError, DataError, LabelError, OptionError
 from affectzoo.labels import CODES, SPACES, LabelSpace
 from affectzoo.labeltools import (
+    Annotator,
     affect_agreement,
     category_agreement,
     compound_class,
@@ -376,6 +377,51 @@ def test_traces_that_cannot_be_fused(table: pd.DataFrame, message: str) -> None:
 def test_fusing_annotators_who_are_not_there(annotators: list[str]) -> None:
     with pytest.raises(DataError, match="expected different ones of"):
         fuse(traces(), annotators)
+
+
+# Annotators
+
+
+def test_an_annotator_is_late_and_follows_by_shares() -> None:
+    step = np.array([0.0] * 3 + [0.8] * 7)
+    assert Annotator().annotate(step, 25).tolist() == step.tolist()
+    late = Annotator(delay=0.08).annotate(step, 25)  # two frames
+    assert late.tolist() == [0.0] * 5 + [0.8] * 5
+    half = Annotator(delay=0.02).annotate(step, 25)  # half a frame: straight between frames
+    assert half[3] == pytest.approx(0.4) and half[4] == pytest.approx(0.8)
+    slow = Annotator(smoothing=0.2).annotate(step, 25)  # 1 - exp(-1 / 5) of the distance at each frame
+    share = 1 - math.exp(-0.2)
+    np.testing.assert_allclose(slow[3:6], 0.8 * (1 - (1 - share) ** np.arange(1, 4)), rtol=1e-12)
+    # after the time constant, 5 frames: 63 %
+    assert slow[7] == pytest.approx(0.8 * (1 - math.exp(-1)))
+
+
+def test_an_annotator_knows_nothing_of_what_comes() -> None:
+    random = np.random.default_rng(0)
+    first, second = random.uniform(-1, 1, (2, 40, 2))
+    second[:20] = first[:20]
+    model = Annotator(delay=0.1, smoothing=0.3, noise=0.05)
+    one, other = model.annotate(first, 25, seed=4), model.annotate(second, 25, seed=4)
+    np.testing.assert_array_equal(one[:20], other[:20])
+    assert one.shape == (40, 2) and not np.array_equal(one[30:], other[30:])
+
+
+def test_an_annotators_noise_has_its_deviation_and_drifts() -> None:
+    still = np.zeros(50_000)
+    noise = Annotator(smoothing=0.2, noise=0.1).annotate(still, 25, seed=1)
+    assert noise.std() == pytest.approx(0.1, rel=0.05)
+    assert np.corrcoef(noise[1:], noise[:-1])[0, 1] == pytest.approx(math.exp(-0.2), abs=0.02)
+    assert not np.array_equal(noise, Annotator(smoothing=0.2, noise=0.1).annotate(still, 25, seed=2))
+
+
+def test_annotators_that_cannot_be() -> None:
+    with pytest.raises(OptionError):
+        Annotator(delay=-1)
+    with pytest.raises(OptionError):
+        Annotator().annotate([0.0], 0)
+    for shown in ([], [1.5], [NAN]):
+        with pytest.raises(DataError):
+            Annotator().annotate(shown, 25)
 
 
 # Agreement
