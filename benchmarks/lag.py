@@ -176,7 +176,7 @@ def run(root: Path, lagged: Path, out: Path, folds: int, seeds: int, epochs: int
 
 
 def cnn(root: Path, lagged: Path, stills: Path, out: Path, folds: int, seeds: int) -> None:
-    """Train the recipes on both kinds of labels; what was stopped goes on with the folds that are not done."""
+    """Train the recipes on both kinds of labels; what was stopped goes on with folds that are not done."""
     recipes = Path(__file__).parents[1] / "recipes"
     for seed, (labels, data) in product(range(seeds), zip(LABELS, (root, lagged), strict=True)):
         frames, recurrent = (out / f"cnn-{labels}-{model}-seed{seed}" for model in MODELS)

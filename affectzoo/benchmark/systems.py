@@ -27,7 +27,7 @@ from affectzoo import store, weights
 from affectzoo.benchmark.cost import cost, timed
 from affectzoo.benchmark.external import read_predictions
 from affectzoo.benchmark.features.classical import FEATURES
-from affectzoo.benchmark.features.classifiers import CLASSIFIERS, classifier
+from affectzoo.benchmark.features.classifiers import CLASSIFIERS, REGRESSORS, classifier
 from affectzoo.benchmark.features.deep import Layer
 from affectzoo.benchmark.features.extraction import Extractor
 from affectzoo.benchmark.features.scaling import PCA_FACES, WIDE, WIDE_SHARE, Reduction, learn_scaling, scaled
@@ -272,8 +272,9 @@ class ClassifierSystem(System):
 
     def misfit(self, protocol: protocols.Protocol) -> str | None:
         """See ``System``."""
-        if (self.classifier == "svr") != (protocol.task == "va"):
-            what = "classes: +svm or +lda" if self.classifier == "svr" else "valence and arousal: +svr"
+        values = self.classifier in REGRESSORS
+        if values != (protocol.task == "va"):
+            what = "classes: +svm or +lda" if values else "valence and arousal: +svr"
             return f"{self.spec}: {protocol.name} is about {what}"
         return None if self.weights is None else self.weights.misfit(protocol)
 
@@ -304,7 +305,8 @@ class ClassifierSystem(System):
         spent = self._cost(fold, extractor, lambda raw: decide(scaling.transform(raw))) if measure else None
         fit = {"faces": len(seen), "without_features": len(train) - len(seen), "dimensions": seen.shape[1]}
         pca = scaling.share if isinstance(scaling, Reduction) else None
-        return Measured(answers, spent, {**fit, "pca": pca})
+        chosen = {"chosen": fitted.chosen} if fitted.chosen else {}
+        return Measured(answers, spent, {**fit, "pca": pca, **chosen})
 
     def _extractor(self, fold: Fold) -> Extractor:
         if self.weights is None:

@@ -10,9 +10,10 @@ BENCHMARK_EPILOG = """\
 what can be measured (--models, each as [NAME=]SPEC):
   dlp_cnn_s.ferplus       a model of the zoo; or hf-hub:OWNER/NAME[@REV], a run's folder, a .safetensors file
   runs/x/fold_{fold}      a model for each fold, as affectzoo cross-validate makes them
-  MODEL+svm, MODEL+lda    its features with a classifier fitted on the training part; +svr for values
+  MODEL+svm, MODEL+lda    its features with a classifier fitted on the training part; +svr for values;
+                          svm_cv, rbf_cv, svr_cv choose their constants by inner folds
   MODEL#LAYER+svm         the same of one of its layers
-  hog+svm, gabor+lda      hand-crafted features: hog, hog256, lbp, gabor, shape
+  hog+svm, gabor+lda      hand-crafted features: hog, hog256, hog_aligned, lbp, gabor, shape
 Several under one NAME are runs of one recipe and share a row, as mean and standard deviation.
 
 examples:

@@ -96,9 +96,9 @@ def read_affwild(
         folds: Number of folds, which hold whole videos.
         landmarks: Whether to read the landmarks, which are one file per frame.
         every: Take one in so many frames, the first one on.
-        lag: Seconds that annotations come after what they describe: a frame takes the one of the frame so much
-            later, and frames too near to the end are excluded and counted. Where only extracted frames are
-            there, ``RATE`` frames make a second.
+        lag: Seconds that annotations come after what they describe: a frame takes the one of the frame so
+            much later, and frames too near to the end are excluded and counted. Where only extracted frames
+            are there, ``RATE`` frames make a second.
 
     Raises:
         DataNotFoundError: There are no annotations, or no annotated frame has an image and a box.

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ from affectzoo.evaluation.protocols import EPOCHS, PROTOCOLS, Protocol, Source, 
 from affectzoo.evaluation.source import read, roots
 from affectzoo.files.text import read_json
 from affectzoo.files.writing import try_writing, write_text
+from affectzoo.labels import label_space
 
 if TYPE_CHECKING:
     import argparse
@@ -60,7 +62,8 @@ def faces(
     chosen = {} if fold is None else {"fold": fold, "folds": protocol.folds}
 
     def whole(source: Source) -> FaceIndex:
-        return read(source.dataset, Path(roots[source.dataset]), **source.options, **chosen)
+        found = read(source.dataset, Path(roots[source.dataset]), **source.options, **chosen)
+        return _of_classes(found, protocol)
 
     training = whole(protocol.train) if protocol.train.dataset in roots else None
     one_copy = training is not None and len(protocol.datasets) == 1
@@ -275,10 +278,12 @@ def _check_roots(protocol: Protocol, roots: Mapping[str, Path], needed: Sequence
 
 def _training_parts(protocol: Protocol, index: FaceIndex, testing: bool) -> dict[str, FaceIndex]:
     """Take ``train`` and, where the epoch is chosen on one, ``valid``; for testing alone, those there are."""
-    assert protocol.train.split is not None
-    if testing and protocol.train.split not in index.split_counts():
+    if protocol.train.split is None:
+        training = replace(index, table=index.table.assign(split="train"))
+    elif testing and protocol.train.split not in index.split_counts():
         return {}
-    training = index.part(protocol.train.split)
+    else:
+        training = index.part(protocol.train.split)
     if protocol.epoch == "last":
         return {"train": training}
     if protocol.epoch == "valid":
@@ -288,6 +293,14 @@ def _training_parts(protocol: Protocol, index: FaceIndex, testing: bool) -> dict
 
     parts, _ = hold_out(training, HELD_OUT, SEED)
     return {name: parts.part(name) for name in ("train", "valid")}
+
+
+def _of_classes(index: FaceIndex, protocol: Protocol) -> FaceIndex:
+    """Leave out classes that the data set has beyond the protocol's."""
+    labels = None if protocol.labels is None else label_space(protocol.labels)
+    if labels is None or index.labels is None or not set(labels.names) < set(index.labels.names):
+        return index
+    return index.conform(labels, drop_unmapped=True)
 
 
 def usable(index: FaceIndex, protocol: Protocol, name: str) -> FaceIndex:

@@ -191,6 +191,7 @@ class Fit(TypedDict):
     without_features: Count
     dimensions: Count
     pca: Number | None
+    chosen: NotRequired[dict[Name, Number]]
 
 
 @_CLOSED

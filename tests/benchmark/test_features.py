@@ -24,7 +24,7 @@ from sklearn.svm import SVC
 from torch import nn
 
 from affectzoo import weights
-from affectzoo.benchmark.features import classical, library, projection, scaling
+from affectzoo.benchmark.features import classical, classifiers, library, projection, scaling
 from affectzoo.benchmark.features.classical import FEATURES, FIDUCIAL, gabor_kernel
 from affectzoo.benchmark.features.classifiers import classifier
 from affectzoo.benchmark.features.deep import Layer, layer_names
@@ -38,6 +38,7 @@ from affectzoo.evaluation.evaluate import predict_index
 from affectzoo.evaluation.source import read
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files.images import read_image
+from affectzoo.losses.va import ccc
 from affectzoo.models import CNNGRU, AffectModel, DLPCNNSmall
 from affectzoo.registry import ARCHITECTURES
 
@@ -68,6 +69,24 @@ def test_features_have_their_dimensions_and_are_the_same_each_time(name: str) ->
     assert np.isfinite(found).all() and not np.array_equal(found[0], found[1])
     np.testing.assert_array_equal(feature.extract(*given), found)
     np.testing.assert_allclose(feature.extract(given[0][1:], POINTS[1:2]), found[1:], rtol=1e-5, atol=1e-6)
+
+
+def test_faces_are_aligned_by_eyes_and_mouth() -> None:
+    """Three blobs at the eyes' centers and the mouth's, anywhere, come to the same places."""
+    places = np.array([[60, 80], [130, 60], [110, 140]], np.float32)
+    face = np.zeros((200, 200), np.uint8)
+    for x, y in places.astype(int):
+        face[y - 6 : y + 7, x - 6 : x + 7] = 200
+    five = np.stack([places[0], places[1], [90, 100], places[2] + (-20, 4), places[2] + (20, -4)])
+    many = np.zeros((68, 2), np.float32)
+    many[36:42], many[42:48], many[48], many[54] = places[0], places[1], five[3], five[4]
+    for points in (five.astype(np.float32), many):
+        found = classical.aligned(face, points)
+        assert found.shape == (100, 100)
+        for x, y in classical.ALIGNED.round().astype(int):
+            assert found[y, x] > 150
+    assert classical.aligned(face, None).shape == (100, 100)
+    np.testing.assert_array_equal(classical.aligned(face, many[:37]), classical.aligned(face, None))
 
 
 def test_hog_of_an_edge_votes_for_its_direction() -> None:
@@ -354,6 +373,32 @@ def test_classifiers_are_the_same_each_time(name: str) -> None:
     fitted = [classifier(name, seed=3).fit(x, targets, classes=4) for _ in range(2)]
     first, second = (f.values(x) if name == "svr" else f.scores(x) for f in fitted)
     np.testing.assert_array_equal(first, second)
+
+
+def test_inner_folds_choose_the_constants_by_the_papers_metrics() -> None:
+    x, y = make_blobs(120, 6, centers=3, cluster_std=3.0, random_state=0)
+    z = (x / np.sqrt((x**2).sum(axis=1).mean())).astype(np.float32)
+    y = np.where(np.arange(120) < 90, 0, y)  # one class is frequent: the mean diagonal is not accuracy
+    for name, mine in (
+        ("svm_cv", classifiers.C_GRID),
+        ("rbf_cv", classifiers.RBF_GRID["C"]),
+    ):
+        fitted = classifier(name, seed=1).fit(z, y, classes=4)
+        search = fitted._estimator
+        assert search.scoring == "balanced_accuracy" and search.cv.n_splits == 5
+        assert fitted.chosen["C"] in mine
+        best = search.cv_results_["mean_test_score"].max()
+        assert search.best_score_ == pytest.approx(best)
+        found = fitted.scores(z)
+        assert found.shape == (120, 4) and (found[:, 3] < found[:, :3].min()).all()
+    assert classifier("svm").fit(z, y, classes=3).chosen == {}
+    values = np.stack([np.tanh(z[:, 0]), -z[:, 1]], axis=1).clip(-1, 1)
+    fitted = classifier("svr_cv", seed=1).fit(z, values)
+    told = fitted._estimator.predict(z).clip(-1, 1)
+    mean = float(ccc(torch.from_numpy(told), torch.from_numpy(values)).mean())
+    assert classifiers._mean_ccc(fitted._estimator, z, values) == pytest.approx(mean)
+    with pytest.raises(AffectZooError):
+        fitted.scores(z)
 
 
 def test_classifiers_refuse_what_they_cannot_learn() -> None:

@@ -91,7 +91,7 @@ def test_all_rows_are_there() -> None:
         "afewva_to_semaine": 1,
         "semaine_to_afewva": 2,
     }
-    assert len(facts()) == 6
+    assert len(facts()) == 8
     assert published() is published()
 
 

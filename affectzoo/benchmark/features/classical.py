@@ -7,7 +7,7 @@ What a paper leaves open is chosen here and said where it is done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -20,7 +20,7 @@ import numpy.typing as npt
 from affectzoo.benchmark.features import library
 from affectzoo.benchmark.features.extraction import Floats, Rows
 from affectzoo.datamodules.dataset import FaceDataset, OnUnreadable, none_readable
-from affectzoo.datamodules.transforms import FaceTransform
+from affectzoo.datamodules.transforms import Face, FaceTransform
 from affectzoo.datatools.crops import FIVE_POINTS, five_points, similarity
 from affectzoo.evaluation.evaluate import Progress
 from affectzoo.faces.preprocess import Preprocess
@@ -106,13 +106,16 @@ class Feature:
             if read:
                 any_read = True
                 pixels = np.stack([face.pixels for face in read.values()])
-                known: list[Any] = [face.landmarks for face in read.values()]
-                points = np.stack(known) if self.landmarks else None
-                yield np.array(list(read)), pixels, points
+                yield np.array(list(read)), pixels, self._landmarks(read.values())
             if progress is not None:
                 progress(end / len(data))
         if not any_read:
             raise none_readable(index)
+
+    def _landmarks(self, faces: Iterable[Face]) -> Any:
+        """What ``extract`` gets beside the faces."""
+        known: list[Any] = [face.landmarks for face in faces]
+        return np.stack(known) if self.landmarks else None
 
 
 def hog(faces: Faces, landmarks: Floats | None = None) -> Floats:
@@ -275,6 +278,55 @@ def shape(faces: Faces, landmarks: Floats | None) -> Floats:
     return differences.reshape(len(landmarks), -1)
 
 
+ALIGNED = np.array([[0.3, 0.35], [0.7, 0.35], [0.5, 0.8]], np.float32) * SIDE - 0.5
+"""Where ``AlignedFeature`` puts the eyes' centers and the middle of the mouth's corners, pixels."""
+
+
+class AlignedFeature(Feature):
+    """A feature that aligns faces by landmarks where they have some, 5 or 68; it gets those there are."""
+
+    def _landmarks(self, faces: Iterable[Face]) -> Any:
+        return [face.landmarks for face in faces]
+
+
+def hog_aligned(faces: Faces, landmarks: Any = None) -> Floats:
+    """``hog`` of faces that an affine map brings to one place, by eyes and mouth.
+
+    Li and Deng, section III-B: the centers of both eyes and the center of the mouth's corners define the map,
+    to 100 x 100 pixels; the paper does not say where it puts them. Faces without 5 or 68 landmarks are taken
+    for aligned ones, such as the authors' own.
+
+    Args:
+        faces: Shape (N, S, S), gray.
+        landmarks: Of each face, shape (K, 2) in its pixels, or ``None``.
+
+    Returns:
+        Shape (N, 4000), as of ``hog``.
+    """
+    points = [None] * len(faces) if landmarks is None else landmarks
+    return hog(np.stack([aligned(*face) for face in zip(faces, points, strict=True)]))
+
+
+def aligned(face: Faces, landmarks: Floats | None) -> Faces:
+    """Bring a face's eyes and mouth to ``ALIGNED``.
+
+    Args:
+        face: Shape (S, S), gray.
+        landmarks: Shape (5, 2) or (68, 2), pixels of the face; others, or ``None``: it is only resized.
+
+    Returns:
+        Shape (100, 100).
+    """
+    if landmarks is None or len(landmarks) not in (5, 68):
+        return cv2.resize(face, (SIDE, SIDE), interpolation=cv2.INTER_AREA)  # type: ignore[return-value]
+    left, right, _, *corners = five_points(landmarks)
+    three = np.array([left, right, np.mean(corners, axis=0)], np.float32)
+    turn = cv2.getAffineTransform(three, ALIGNED)
+    return cv2.warpAffine(  # type: ignore[return-value]
+        face, turn, (SIDE, SIDE), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+
+
 _RAFDB = "Li and Deng, TIP 2019, section V-A"
 _GRAY = Preprocess(size=SIDE, color="gray")
 
@@ -286,6 +338,14 @@ FEATURES: Mapping[str, Feature] = MappingProxyType(
             Feature("lbp", _GRAY, 0, lbp, 5900, _RAFDB),
             Feature("gabor", _GRAY, 0, gabor, 4000, _RAFDB),
             Feature("shape", _GRAY, 68, shape, 1332, _RAFDB),
+            AlignedFeature(
+                "hog_aligned",
+                Preprocess(size=2 * SIDE, color="gray", margin=0.5),
+                0,
+                hog_aligned,
+                4000,
+                "Li and Deng, TIP 2019, section III-B",
+            ),
             Feature(
                 "hog256",
                 Preprocess(size=256, color="gray"),

@@ -6,7 +6,14 @@
 - ``svr``: linear support vector regression, one for each of valence and arousal (Mollahosseini et al.,
   section 4.3).
 
-Before all of them, features are scaled (``features.scaling``). No constant is searched for: C is 1.
+Their constant is fixed: C is 1. The same with constants chosen on the training part, by inner
+cross-validation of five folds (class by class, not person by person):
+
+- ``svm_cv``: C by the mean diagonal (Li and Deng, section V-A).
+- ``rbf_cv``: support vector machines with an RBF kernel, C and gamma by the mean diagonal (section III-B).
+- ``svr_cv``: C by the mean of the CCC of valence and arousal.
+
+Before all of them, features are scaled (``features.scaling``).
 """
 
 from __future__ import annotations
@@ -16,9 +23,11 @@ from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from affectzoo.benchmark.features import library
 from affectzoo.errors import AffectZooError, UnknownNameError
+from affectzoo.losses.va import ccc
 
 Array = npt.NDArray[Any]
 
@@ -34,6 +43,7 @@ class Classifier:
             seed: Of the solver's order; the same seed gives the same result.
         """
         self.name = name
+        self.of_values = name in REGRESSORS
         self._estimator = CLASSIFIERS[name](seed)
 
     def fit(self, features: Array, targets: Array, classes: int = 0) -> Self:
@@ -47,8 +57,8 @@ class Classifier:
         Raises:
             AffectZooError: Targets are missing or out of range, or all faces are of one class.
         """
-        targets = np.asarray(targets, np.float64 if self.name == "svr" else None)
-        if self.name == "svr":
+        targets = np.asarray(targets, np.float64 if self.of_values else None)
+        if self.of_values:
             wrong, fault = ~np.isfinite(targets).all(axis=1), "lack valence or arousal"
         else:
             wrong = (targets < 0) | (targets >= classes)
@@ -56,10 +66,16 @@ class Classifier:
         if wrong.any():
             raise AffectZooError(f"{wrong.sum()} of {len(targets)} training faces {fault}")
         self._classes, self._seen = classes, np.unique(targets)
-        if len(self._seen) < 2 and self.name != "svr":
+        if len(self._seen) < 2 and not self.of_values:
             raise AffectZooError("the training faces are all of one class, there is nothing to tell apart")
         self._estimator.fit(features, targets)
         return self
+
+    @property
+    def chosen(self) -> dict[str, float]:
+        """The constants that inner folds chose, by name; empty where they are fixed."""
+        best: dict[str, float] = getattr(self._estimator, "best_params_", {})
+        return {name.rpartition("__")[2]: value for name, value in best.items()}
 
     def scores(self, features: Array) -> Array:
         """Decision values of faces, shape (N, C): the highest is the prediction.
@@ -69,8 +85,8 @@ class Classifier:
         Raises:
             AffectZooError: This one gives values.
         """
-        if self.name == "svr":
-            raise AffectZooError("svr gives valence and arousal, not classes; choose svm or lda")
+        if self.of_values:
+            raise AffectZooError(f"{self.name} gives valence and arousal, not classes; choose svm or lda")
         found = self._estimator.decision_function(features)
         if found.ndim == 1:  # of two classes, one column
             found = np.column_stack([-found, found])
@@ -84,8 +100,8 @@ class Classifier:
         Raises:
             AffectZooError: This one gives classes.
         """
-        if self.name != "svr":
-            raise AffectZooError("svm and lda give classes, not valence and arousal; choose svr")
+        if not self.of_values:
+            raise AffectZooError(f"{self.name} gives classes, not valence and arousal; choose svr")
         found: Array = np.clip(self._estimator.predict(features), -1, 1)
         return found
 
@@ -125,19 +141,63 @@ def _svr(seed: int) -> Any:
     return library("sklearn.multioutput").MultiOutputRegressor(one)
 
 
+INNER_FOLDS = 5
+C_GRID = tuple(10.0**power for power in range(-3, 2))
+RBF_GRID = {
+    "C": tuple(4.0**power for power in range(4)),
+    "gamma": tuple(4.0**power for power in range(-2, 3)),
+}
+"""Around what suits features of a mean squared length of 1."""
+
+
+def _searched(estimator: Any, grid: Mapping[str, Any], scoring: Any, folds: Any) -> Any:
+    search = library("sklearn.model_selection").GridSearchCV
+    return search(estimator, {name: list(values) for name, values in grid.items()}, scoring=scoring, cv=folds)
+
+
+def _class_folds(seed: int) -> Any:
+    return library("sklearn.model_selection").StratifiedKFold(INNER_FOLDS, shuffle=True, random_state=seed)
+
+
+def _svm_cv(seed: int) -> Any:
+    return _searched(_svm(seed), {"estimator__C": C_GRID}, "balanced_accuracy", _class_folds(seed))
+
+
+def _rbf_cv(seed: int) -> Any:
+    """Make SVMs with an RBF kernel, one for each two classes; the constants are looked for on a grid."""
+    one = library("sklearn.svm").SVC(kernel="rbf", decision_function_shape="ovr", random_state=seed)
+    return _searched(one, RBF_GRID, "balanced_accuracy", _class_folds(seed))
+
+
+def _mean_ccc(fitted: Any, features: Array, targets: Array) -> float:
+    told = torch.from_numpy(np.clip(fitted.predict(features), -1, 1))
+    return float(ccc(told, torch.from_numpy(targets)).mean())
+
+
+def _svr_cv(seed: int) -> Any:
+    folds = library("sklearn.model_selection").KFold(INNER_FOLDS, shuffle=True, random_state=seed)
+    return _searched(_svr(seed), {"estimator__C": C_GRID}, _mean_ccc, folds)
+
+
 CLASSIFIERS: Mapping[str, Callable[[int], Any]] = {
     "svm": _svm,
+    "svm_cv": _svm_cv,
+    "rbf_cv": _rbf_cv,
     "lda": lambda seed: _NearestByLDA(),
     "svr": _svr,
+    "svr_cv": _svr_cv,
 }
 """What makes each one's estimator, by name."""
+
+REGRESSORS = ("svr", "svr_cv")
+"""Those that give valence and arousal."""
 
 
 def classifier(name: str, seed: int = 0) -> Classifier:
     """A classifier to fit.
 
     Args:
-        name: ``svm``, ``lda`` or ``svr``.
+        name: One of ``CLASSIFIERS``.
         seed: The same seed gives the same result.
 
     Raises:
