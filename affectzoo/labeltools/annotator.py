@@ -74,13 +74,11 @@ class Annotator:
         tremble = np.random.default_rng(seed).normal(
             0, self.noise * math.sqrt((2 - share) / share), seen.shape
         )
-        moved = np.empty_like(seen)
-        moved[0] = seen[0]
-        hand = np.zeros(seen.shape[1])
-        drift = np.empty_like(seen)
-        for t in frames:
-            moved[t] = moved[max(t - 1, 0)] + share * (seen[t] - moved[max(t - 1, 0)])
+        moved, drift = np.empty_like(seen), np.empty_like(seen)
+        place, hand = seen[0], np.zeros(seen.shape[1])
+        for t in range(len(seen)):
+            place = place + share * (seen[t] - place)
             hand = hand + share * (tremble[t] - hand)
-            drift[t] = hand
+            moved[t], drift[t] = place, hand
         noted: Floats = np.clip(moved + drift, -1, 1).reshape(given.shape)
         return noted
