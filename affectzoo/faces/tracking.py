@@ -17,7 +17,7 @@ import numpy.typing as npt
 from affectzoo.errors import OptionError
 from affectzoo.faces.detect import Detection
 
-PATIENCE = 1.0
+PATIENCE = 2.0
 """Seconds for which a track without a face is kept."""
 
 _Values = npt.NDArray[np.float64]

@@ -210,7 +210,7 @@ def _font_size(room: Size, boxes: Sequence[Rect]) -> int:
 def _frame(image: Image, box: Rect, color: Color, font: int) -> None:
     """Draw a face's frame: bright between dark, so that it shows on any ground."""
     x0, y0, x1, y1 = (round(edge) for edge in box)
-    thick = max(1, font // 9)
+    thick = max(2, round(font / 8))
     cv2.rectangle(image, (x0, y0), (x1, y1), DARK, thick + 2 * max(1, thick // 2))
     cv2.rectangle(image, (x0, y0), (x1, y1), color, thick)
 
