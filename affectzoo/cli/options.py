@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import math
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -49,6 +50,19 @@ def _whole(text: str, least: int) -> int:
         raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least}")
     return int(text)
 
+
+def _positive(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number above 0")
+    return value
+
+
+POSITIVE: dict[str, Any] = {"type": _positive}
+"""An option that takes a number above 0."""
 
 MANY: dict[str, Any] = {"nargs": "+", "action": "extend", "default": []}
 """An option with several values, which may be repeated."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from affectzoo.cli.options import COUNT, COUNT_OR_NONE, Commands, lazily
+from affectzoo.cli.options import COUNT, COUNT_OR_NONE, POSITIVE, Commands, lazily
 from affectzoo.console import print_json, stdout
 from affectzoo.errors import AffectZooError
 
@@ -70,7 +70,7 @@ def add_predict(commands: Commands) -> None:
         metavar="N",
         help="film with camera N (the first is 0) instead, until Ctrl-C; rows are kept in FILE then",
     )
-    predict.add_argument("--seconds", type=float, metavar="S", help="end the camera after S seconds")
+    predict.add_argument("--seconds", **POSITIVE, metavar="S", help="end the camera after S seconds")
     predict.add_argument(
         "--model",
         help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file (default: dlp_cnn_s.ferplus)",
@@ -85,7 +85,7 @@ def add_predict(commands: Commands) -> None:
     )
     taken = predict.add_mutually_exclusive_group()
     taken.add_argument("--every", **COUNT, default=1, metavar="N", help="take one in N frames of videos")
-    taken.add_argument("--fps", type=float, metavar="F", help="take F frames a second of videos")
+    taken.add_argument("--fps", **POSITIVE, metavar="F", help="take F frames a second of videos")
     predict.add_argument(
         "--smooth",
         action="store_true",
@@ -118,6 +118,8 @@ def _predict(args: argparse.Namespace) -> None:
         args.wrong("give images and videos, or --camera N")
     if args.camera is None and args.seconds is not None:
         args.wrong("--seconds is how long the camera runs; videos are read to their ends")
+    if args.camera is not None and (args.every != 1 or args.fps is not None):
+        args.wrong("--every and --fps are for videos; of a camera, each frame that is in time is taken")
     if args.camera is not None and args.resume:
         args.wrong("what a camera saw cannot be gone on with")
     lazily("affectzoo.inference.command")(args)

@@ -119,9 +119,17 @@ def test_a_terminated_film_keeps_its_rows(capture: type[FakeCapture], capsys: Sc
     assert len(pd.read_csv("f.csv")) >= 9 and list(Path().iterdir()) == [Path("f.csv")]
 
 
-@pytest.mark.parametrize(
-    "wrong", [[], ["a.png", "--camera", "0"], ["a.png", "--seconds", "3"], ["--camera", "0", "--resume"]]
-)
+WRONG = [
+    ["a.png", "--seconds", "3"],
+    ["a.mp4", "--fps", "0"],
+    ["a.mp4", "--fps", "inf"],
+    ["a.mp4", "--fps", "2", "--every", "2"],
+    ["--camera", "0", "--seconds", "-1"],
+    ["--camera", "0", "--every", "3"],
+]
+
+
+@pytest.mark.parametrize("wrong", [[], ["a.png", "--camera", "0"], ["--camera", "0", "--resume"], *WRONG])
 def test_wrong_usage(wrong: list[str]) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["predict", *wrong, "--out", "f.csv"])
