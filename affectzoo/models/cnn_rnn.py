@@ -29,9 +29,11 @@ FC_UNITS = {
     "vgg16": (4096, 2048),
     "resnet50": (1500, 256),
     "resnet18": (512, 256),
-    "mobilenet_v1": (256, 128),
+    "mobilenet_v1": (),
 }
-"""Units of each backbone's fully connected layers: section 4.2.1 and Table 8, fewer for the small ones."""
+"""Units of each backbone's fully connected layers: section 4.2.1 and Table 8, fewer for the small ones.
+
+MobileNet-v1's pooled features and the landmarks enter the recurrent layers as they are."""
 
 TIMM_UNITS = (512, 256)
 """Units of the fully connected layers over any other backbone of timm."""
@@ -64,7 +66,7 @@ def frame_trunk(backbone: str, fc_layers: int, dropout: float, landmarks: int, i
             f"the backbone {backbone} has no ImageNet weights; vgg16 has VGG-Face's layout, resnet18 is small"
         )
     if backbone == "mobilenet_v1":
-        return MobileNetV1Trunk(dropout, units, landmarks)
+        return MobileNetV1Trunk(dropout, landmarks)
     if backbone in ("vggface", "vgg16"):
         start = backbone if imagenet else None
         return VGGTrunk(LAYOUT_16, units, dropout=dropout, landmarks=landmarks, imagenet=start)

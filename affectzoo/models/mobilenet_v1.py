@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.fusion import join_landmarks
-from affectzoo.models.layers import fully_connected, init_msra
+from affectzoo.models.layers import init_msra
 from affectzoo.weights import Start
 
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
@@ -53,22 +53,20 @@ def unit(conv: nn.Conv2d) -> nn.Sequential:
 
 
 class MobileNetV1Trunk(nn.Module):
-    """A convolution and thirteen depthwise-separable blocks, pooled, and fully connected layers behind."""
+    """A convolution and thirteen depthwise-separable blocks, pooled to 1024 features."""
 
     start: Start | None = None
 
-    def __init__(self, dropout: float = 0.3, units: tuple[int, ...] = (), landmarks: int = 0) -> None:
+    def __init__(self, dropout: float = 0.3, landmarks: int = 0) -> None:
         """Initialize.
 
         Args:
-            dropout: Share of pooled features and of units dropped in training.
-            units: Units of each fully connected layer; without any, what they would take are the features.
-            landmarks: How many landmarks join the 1024 pooled features.
+            dropout: Share of pooled features dropped in training.
+            landmarks: How many landmarks join the pooled features.
         """
         super().__init__()
         self.landmarks = landmarks
-        joined = BLOCKS[-1][0] + 2 * landmarks
-        self.feature_dim = units[-1] if units else joined
+        self.feature_dim = BLOCKS[-1][0] + 2 * landmarks
         self.stem = unit(SameConv2d(3, STEM, stride=2))
         self.blocks = nn.Sequential()
         inputs = STEM
@@ -79,7 +77,6 @@ class MobileNetV1Trunk(nn.Module):
             )
             inputs = outputs
         self.dropout = nn.Dropout(dropout)
-        self.fc = fully_connected(joined, units, dropout)
         init_msra(self)
 
     def forward(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
@@ -93,8 +90,7 @@ class MobileNetV1Trunk(nn.Module):
             Shape (B, feature_dim); without landmarks not negative.
         """
         pooled = self.dropout(self.blocks(self.stem(image)).mean(dim=(2, 3)))
-        features: torch.Tensor = self.fc(join_landmarks(pooled, landmarks, self.landmarks))
-        return features
+        return join_landmarks(pooled, landmarks, self.landmarks)
 
 
 class MobileNetV1(AffectModel):
