@@ -47,6 +47,7 @@ class Context:
         window: Frames per window, 0 for single faces.
         stride: From window to window.
         start: ``time.perf_counter()`` when the measurement began.
+        note: What readers should know of the faces, such as ``rendered faces``.
     """
 
     split: str = "test"
@@ -59,6 +60,7 @@ class Context:
     window: int = 0
     stride: int | None = None
     start: float | None = None
+    note: str | None = None
 
 
 def measurement(
@@ -101,6 +103,7 @@ def measurement(
         "hash": faces_hash,
         "truth": split_hash([truth_hash(counted)]),
         "metrics": "CCC, PCC, RMSE" if model.labels is None else "accuracy, mean diagonal",
+        "note": context.note,
     }
     options: dict[str, Any] = {
         "window": context.window,
@@ -111,6 +114,7 @@ def measurement(
     spec = context.spec or model.arch
     name = context.name or spec
     told = [facts["tensors_sha256"], facts["preprocess"], protocol["truth"], protocol["task"], options]
+    told += [context.note] if context.note else []
     seen = shared(trained.train_sketch, told_apart(counted)) if trained.train_sketch else []
     record = {
         "key": record_key(f"{index.dataset}_{context.split}_split", name, told),

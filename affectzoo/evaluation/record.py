@@ -253,7 +253,7 @@ def _class_contradictions(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def claim(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What weights keep of a record about themselves: data, split, faces, figures, recalls."""
+    """What weights keep of a record about themselves: data, split, faces, figures, recalls, what is to be known."""
     protocol, clips = record["protocol"], record.get("clips")
     told: dict[str, Any] = {
         "data": protocol["data"]["test"],
@@ -261,6 +261,8 @@ def claim(record: Mapping[str, Any]) -> dict[str, Any]:
         "faces": record["faces"]["predicted"],
         **{name: figure["value"] for name, figure in record["metrics"].items()},
     }
+    if protocol.get("note"):
+        told["note"] = protocol["note"]
     for measure in ("recall", "support") if record.get("per_class") else ():
         told[measure] = {name: of[measure] for name, of in record["per_class"].items()}
     if clips:

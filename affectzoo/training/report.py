@@ -40,15 +40,17 @@ class RunReport(Callback):
         command: What was typed, for the record.
     """
 
-    def __init__(self, export: str = "best") -> None:
-        """Say which weights a run exports.
+    def __init__(self, export: str = "best", note: str | None = None) -> None:
+        """Say which weights a run exports, and what its records say of the data.
 
         Args:
             export: ``best`` by the monitored validation metric, or ``last``.
+            note: What readers should know of the faces, such as ``rendered faces``.
         """
         if export not in ("best", "last"):
             raise ValueError(f"report.export is '{export}', expected best or last")
         self.export = export
+        self.note = note
         self.command = ""
         self._start = time.perf_counter()
         self._known: WeightsMeta | None = None
@@ -137,6 +139,7 @@ class RunReport(Callback):
             window=data.eval_window or 0,
             stride=data.eval_stride,
             start=self._start,
+            note=self.note,
         )
         record, tables = measurement(pl_module, pl_module.predicted[stage], data.split_index(split), context)
         title = f"{record['system']} on {data.index.dataset} {split}"

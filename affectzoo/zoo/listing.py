@@ -193,7 +193,7 @@ def pretrained_table(rows: list[dict[str, Any]]) -> Table:
     table = _table("pretrained weights", "trained on", "measured", "license", "files")
     for row in rows:
         measured = "\n".join(
-            f"{m['data']} {m['split']}: {name} {m[name]:.4f} ({m['faces']:,} faces)"
+            f"{_measured_on(m)}: {name} {m[name]:.4f} ({m['faces']:,} faces)"
             for m in row["metrics"]
             for name in ("accuracy", "ccc")
             if name in m
@@ -202,6 +202,12 @@ def pretrained_table(rows: list[dict[str, Any]]) -> Table:
         trained_on = str(row["training"].get("data", "-"))
         table.add_row(*_common(row), trained_on, measured or "-", terms or "-", row["files"])
     return table
+
+
+def _measured_on(metric: Mapping[str, Any]) -> str:
+    """Name the faces of a measurement: data set, part, and what is to be known of them."""
+    note = f"({metric['note']})" if metric.get("note") else None
+    return " ".join(filter(None, (metric["data"], metric["split"], note)))
 
 
 def _table(title: str, *columns: str) -> Table:

@@ -120,7 +120,8 @@ def test_results_that_do_not_name_their_weights_are_told_of(tmp_path: Path) -> N
 
 
 def test_weights_keep_the_figures_of_a_record() -> None:
-    told = claim(make_record(protocol={"name": None, "split": "valid"}))
+    told = claim(make_record(protocol={"name": None, "split": "valid", "note": "rendered faces"}))
+    assert told["note"] == "rendered faces" and "note" not in claim(make_record())
     assert told["data"] == "ferplus" and told["split"] == "valid" and told["faces"] == 200
     assert told["accuracy"] == 0.86 and told["recall"]["happiness"] == 0.6 and told["support"]["anger"] == 60
 

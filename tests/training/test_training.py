@@ -209,10 +209,12 @@ def test_test_writes_record_and_figure(
 ) -> None:
     run, root = trained
     common = ["test", "--config", str(FERPLUS), "--data.root", str(root), *SMALL]
-    assert main([*common, "--model.weights", str(run), "--run_dir", str(tmp_path / "a")]) == 0
+    given = ["--model.weights", str(run), "--run_dir", str(tmp_path / "a"), "--report.note", "made up"]
+    assert main([*common, *given]) == 0
     shown = capsys.readouterr().out
     (record,) = read_records(tmp_path / "a")
     assert record["faces"]["total"] == 24 and record["protocol"]["split"] == "test"
+    assert record["protocol"]["note"] == "made up"
     assert record["protocol"]["data"]["test"] == "ferplus"
     assert sum(map(sum, record["confusion"])) == 24
     hits = sum(row[i] for i, row in enumerate(record["confusion"]))
