@@ -253,7 +253,7 @@ def _class_contradictions(record: Mapping[str, Any]) -> Iterator[str]:
 
 
 def claim(record: Mapping[str, Any]) -> dict[str, Any]:
-    """What weights keep of a record about themselves: data, split, faces, figures, recalls, what is to be known."""
+    """What weights keep of a record about themselves: data, split, faces, figures, recalls, the note."""
     protocol, clips = record["protocol"], record.get("clips")
     told: dict[str, Any] = {
         "data": protocol["data"]["test"],
