@@ -28,7 +28,6 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mobilenet_v1, "STEM", STEM)
     monkeypatch.setattr(mobilenet_v1, "BLOCKS", BLOCKS)
     monkeypatch.setattr(faceres, "BLOCKS", BLOCKS)
-    monkeypatch.setattr(mobilenet_v1.MobileNetV1Trunk, "feature_dim", BLOCKS[-1][0])
 
 
 @pytest.fixture(params=[False, True], ids=["files", "tarball"])
