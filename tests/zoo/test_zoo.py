@@ -34,7 +34,7 @@ def test_every_listed_weights_loads_as_described() -> None:
         assert not model.training
         assert model.meta == entry.meta == weights.read_meta(entry.path)
         assert model.preprocess == entry.meta.preprocess
-        assert (None if model.labels is None else model.labels.names) == entry.meta.labels
+        assert (() if model.labels is None else model.labels.names) == entry.meta.labels
         assert sum(p.numel() for p in model.parameters()) == entry.parameters
         assert entry.path.stat().st_size == entry.size < 12 * 2**20
         assert {"weights", "images", "labels"} <= set(entry.meta.license)
