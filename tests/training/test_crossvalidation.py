@@ -12,6 +12,7 @@ import pytest
 import torch
 import yaml
 from fakes import write_afewva
+from fakes.commands import Command, fork_commands
 from fakes.records import make_value_record
 
 import affectzoo
@@ -202,10 +203,7 @@ def test_folds_of_other_options_are_not_mixed(
 
 
 @pytest.mark.slow
-def test_command_line_over_real_folds(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.chdir(tmp_path)
+def test_command_line_over_real_folds(tmp_path: Path) -> None:
     root = write_afewva(tmp_path / "data")
     recipe = tmp_path / "recipes" / "dlp_cnn_s" / "afewva.yaml"
     recipe.parent.mkdir(parents=True)
@@ -218,10 +216,11 @@ def test_command_line_over_real_folds(
         "trainer": {"max_epochs": 1, "accelerator": "cpu"},
     }
     recipe.write_text(yaml.safe_dump(content))
-    assert main(["cross-validate", "--config", str(recipe), "--folds", "2"]) == 0
+    running = Command(tmp_path, "cross-validate", "--config", recipe, "--folds", "2", first=fork_commands)
+    assert running.end() == 0, running.shown()
     folder = tmp_path / "runs" / "dlp_cnn_s-afewva-folds"
     (record,) = read_records(folder)
-    assert f"{record['metrics']['ccc_valence']['value']:.4f}" in capsys.readouterr().out
+    assert f"{record['metrics']['ccc_valence']['value']:.4f}" in running.shown()
     assert record["command"].startswith("affectzoo cross-validate --config")
     assignment = afewva_folds(root, 2)
     for fold in range(2):
