@@ -98,7 +98,10 @@ def _describe(keys: pd.DataFrame, group: pd.Series[int], labels: pd.Series[str])
     counts = pd.DataFrame({"group": group, "label": labels}).value_counts().rename("count").reset_index()
     commonest = counts.sort_values(["count", "label"], ascending=[False, True]).drop_duplicates("group")
     label = commonest.set_index("group")["label"].reindex(sizes.index)
-    named = members["subject"].min().where(by_subject, members["clip"].min())
+    subject, clip = (
+        keys[level].dropna().groupby(group).min().reindex(sizes.index) for level in ("subject", "clip")
+    )
+    named = subject.where(by_subject, clip)
     place = pd.Series(np.arange(len(sizes)), sizes.index)
     order = place.where(named.isna(), named.rank(method="first"))
     return pd.DataFrame(

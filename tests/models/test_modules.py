@@ -145,7 +145,7 @@ def test_images_are_refused_for_models_of_clips() -> None:
     model = affectzoo.create_model(
         "cnn_gru", task="va", backbone="resnet18", landmarks=False, preprocess=preprocess
     )
-    with pytest.raises(affectzoo.AffectZooError, match="cnn_gru needs clips"):
+    with pytest.raises(affectzoo.AffectZooError, match="cnn_gru reads videos"):
         affectzoo.predict([torch.zeros(32, 32, 3, dtype=torch.uint8).numpy()], model, "none")
 
 
