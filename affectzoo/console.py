@@ -111,6 +111,11 @@ def visible(text: str, keep: str = "") -> str:
     return _UNSEEN.sub(shown, text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Say how many there are, such as ``1 face`` and ``1,200 faces``."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def csv_cell(value: Any) -> Any:
     """Make a value safe in a CSV cell.
 

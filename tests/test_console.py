@@ -13,6 +13,7 @@ import pytest
 from rich.table import Table
 
 from affectzoo.console import (
+    counted,
     csv_cell,
     html,
     json_text,
@@ -64,6 +65,10 @@ def test_consoles_show_text_as_it_is(capsys: pytest.CaptureFixture[str]) -> None
 def test_control_characters_are_made_visible(text: str, shown: str) -> None:
     assert visible(text) == shown
     assert visible(visible(text)) == shown
+
+
+def test_one_is_no_plural() -> None:
+    assert [counted(n, "face") for n in (0, 1, 2, 1200)] == ["0 faces", "1 face", "2 faces", "1,200 faces"]
 
 
 def test_spreadsheets_run_nothing() -> None:

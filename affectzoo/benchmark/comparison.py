@@ -18,6 +18,7 @@ import numpy.typing as npt
 import pandas as pd
 import torch
 
+from affectzoo.console import counted
 from affectzoo.errors import DataError, UnknownNameError
 from affectzoo.evaluation.scoring import Drawn, groups_of
 from affectzoo.metrics.bootstrap import McNemar, Metric, bootstrap, mcnemar
@@ -104,7 +105,8 @@ class Comparison:
     def _notes(self) -> list[str]:
         how = "as wrong" if self.metric in CLASS_METRICS else "as 0"
         notes = [
-            f"{number} faces without an answer of {name} count {how}"
+            f"{counted(number, 'face')} without an answer of {name} "
+            f"{'counts' if number == 1 else 'count'} {how}"
             for name, number in zip((self.first, self.second), self.missing, strict=True)
             if number
         ]

@@ -20,6 +20,7 @@ from affectzoo import __version__
 from affectzoo.benchmark.detection import detected
 from affectzoo.benchmark.folds import Fold
 from affectzoo.benchmark.systems import Measured, System
+from affectzoo.console import counted
 from affectzoo.datasets.ids import ids, split_hash
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, EmptySplitError
@@ -172,7 +173,7 @@ def benchmark(
 
 def _before(path: Path) -> str:
     missing = read_record(path)["faces"]["missing"]
-    why = f"; {missing:,} faces had no answer: delete {path} if they have one now"
+    why = f"; {counted(missing, 'face')} had no answer: delete {path} if they have one now"
     return f"measured before{why if missing else ''}"
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from affectzoo.console import counted
 from affectzoo.errors import DataError
 
 PIXELS = 1e6
@@ -72,7 +73,7 @@ def box(values: Mapping[str, object] | Sequence[object], where: str, names: Sequ
     """
     given = [values[name] for name in names] if isinstance(values, Mapping) else list(values)
     if len(given) != len(names):
-        raise DataError(f"{where}: {len(given)} numbers, expected {', '.join(names)}")
+        raise DataError(f"{where}: {counted(len(given), 'number')}, expected {', '.join(names)}")
     x0, y0, x1, y1 = (
         number(value, where, name, -PIXELS, PIXELS) for value, name in zip(given, names, strict=True)
     )

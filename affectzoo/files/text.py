@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from affectzoo.console import counted
 from affectzoo.errors import DataError, OptionError
 from affectzoo.files.faults import one_row, unreadable
 from affectzoo.files.folders import obstacle, touch
@@ -97,7 +98,7 @@ def csv_rows(path: Path) -> Iterator[Row]:
             cells = _cells(line, separator)
             columns = columns or len(cells)
             if len(cells) != columns:
-                raise DataError(f"{line.where}: {len(cells)} fields, the first line has {columns}")
+                raise DataError(f"{line.where}: {counted(len(cells), 'field')}, the first line has {columns}")
             yield Row(line.number, line.where, cells)
 
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from affectzoo.console import counted
 from affectzoo.errors import MissingPackageError, OptionError, UnreadableImageError
 from affectzoo.files.decoding import PIXELS
 from affectzoo.files.folders import obstacle
@@ -192,10 +193,12 @@ class VideoFrames:
         if declared - end > max(CUT_SECONDS, CUT_SHARE * declared):
             parts.append(f"it ends after {end:.1f} s of {declared:.1f} s")
         if self._damaged:
-            parts.append(f"{self._damaged:,} damaged place{'s' * (self._damaged > 1)}")
+            parts.append(counted(self._damaged, "damaged place"))
         if not parts:
             return None
-        return f"{self.path}: cut off or damaged: {', '.join(parts)}; {frames:,} frames could be read"
+        return (
+            f"{self.path}: cut off or damaged: {', '.join(parts)}; {counted(frames, 'frame')} could be read"
+        )
 
     def close(self) -> None:
         """Close the file."""

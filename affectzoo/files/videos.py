@@ -6,6 +6,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from affectzoo.console import counted
 from affectzoo.errors import UnreadableImageError
 from affectzoo.files.images import read_image
 
@@ -91,7 +92,9 @@ class Video:
         read, frame = self._capture.read()
         if not read or self._next != number:
             self._next = -1000  # wherever it stands now: seek next time
-            raise UnreadableImageError(f"{self.path}, frame {number}: cannot be read ({self.frames} frames)")
+            raise UnreadableImageError(
+                f"{self.path}, frame {number}: cannot be read ({counted(self.frames, 'frame')})"
+            )
         self._next = number + 1
         image: Image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
         return image

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from affectzoo.console import counted
 from affectzoo.errors import OptionError
 from affectzoo.faces.detect import Detection
 from affectzoo.inference.inputs import Source
@@ -35,8 +36,8 @@ def with_boxes(
     given = list(boxes)
     if len(sources) != len(given):
         raise OptionError(
-            f"boxes are given for {len(given)} images, but there are {len(sources)}; give one entry per "
-            "image (a box, several, or None for the detector), and no folders or patterns"
+            f"boxes are given for {counted(len(given), 'image')}, but there are {len(sources)}; give one "
+            "entry per image (a box, several, or None for the detector), and no folders or patterns"
         )
     return [(s, None if b is None else _checked(b, s.name)) for s, b in zip(sources, given, strict=True)]
 

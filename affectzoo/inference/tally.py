@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from affectzoo.console import counted
 from affectzoo.inference.results import UNREADABLE, FaceResult, Row
 from affectzoo.metrics.names import DIMENSIONS
 
@@ -38,10 +39,10 @@ class Tally:
 
     def told(self, images: int, videos: int) -> str:
         """Say it, such as ``3 faces in 2 images, 0 unreadable``."""
-        places = [f"{images:,} images"] if images or not videos else []
+        places = [counted(images, "image")] if images or not videos else []
         if videos:
-            places.append(f"{self.frames:,} frames of {videos:,} video{'s' * (videos != 1)}")
-        return f"{self.faces:,} faces in {' and '.join(places)}, {self.unreadable:,} unreadable"
+            places.append(f"{counted(self.frames, 'frame')} of {counted(videos, 'video')}")
+        return f"{counted(self.faces, 'face')} in {' and '.join(places)}, {self.unreadable:,} unreadable"
 
 
 @dataclass

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from affectzoo.console import json_text
+from affectzoo.console import counted, json_text
 from affectzoo.errors import OptionError, OutputError
 from affectzoo.inference.results import Row, write_rows
 
@@ -110,8 +110,8 @@ class UnfinishedRun:
             self.begun = name
 
     def _held(self) -> str:
-        frames = "" if self.begun is None else f"{self.frames:,} frames of {self.begun}"
-        inputs = f"{len(self.done):,} inputs" if self.done or not frames else ""
+        frames = "" if self.begun is None else f"{counted(self.frames, 'frame')} of {self.begun}"
+        inputs = counted(len(self.done), "input") if self.done or not frames else ""
         return " and ".join(part for part in (inputs, frames) if part)
 
     def _compare(self, before: dict[str, Any], facts: dict[str, Any]) -> None:

@@ -504,7 +504,7 @@ def test_unreadable_pictures_have_no_answer(tmp_path: Path) -> None:
     labelled = int(task.folds[0].parts["train"].table["label"].notna().sum())
     told: list[str] = []
     assert benchmark([task], systems[:1], tmp_path / "out", say=told.append) == records[:1]
-    assert re.fullmatch(r"1/1 .*: measured before; 1 faces had no answer: delete .*\.json if .*", told[0])
+    assert re.fullmatch(r"1/1 .*: measured before; 1 face had no answer: delete .*\.json if .*", told[0])
     fits = [record["fit"] for record in records]
     fitted = {"faces": labelled - 1, "without_features": 1, "pca": None}
     assert fits == [None, [fitted | {"dimensions": 512}], [fitted | {"dimensions": 4000}]]

@@ -106,7 +106,7 @@ def test_folders_hold_videos_too(film: Path, capsys: Screen) -> None:
         "media/film.mp4",
         "media/unnamed",
     }
-    assert "153 faces in 1 images and 80 frames of 2 videos" in captured.err
+    assert "153 faces in 1 image and 80 frames of 2 videos" in captured.err
     assert main(["predict", "media"]) == 0
     shown = capsys.readouterr().out
     assert "media/a.png" in shown and "0.0 - 1.6" in shown  # one table of images, one of tracks
@@ -152,7 +152,7 @@ def test_a_stopped_run_goes_on_within_a_video(
     given = ["a.png", "film.mp4", "other.mp4", *["--smooth"] * smooth]
     assert main(["predict", *given, "--out", "whole.csv"]) == 0
     assert stopped(monkeypatch, 31, *given, "--out", "f.csv") == 130
-    assert "1 inputs and 30 frames of film.mp4 are kept" in capsys.readouterr().err
+    assert "1 input and 30 frames of film.mp4 are kept" in capsys.readouterr().err
     predicted: list[int | None] = []
     entries = affectzoo.Predictor._entries
 
