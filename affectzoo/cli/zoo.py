@@ -81,7 +81,10 @@ def add_predict(commands: Commands) -> None:
         "auto: yunet when its file is at hand, else haar; none: each image is a ready crop",
     )
     predict.add_argument(
-        "--min-score", type=float, metavar="S", help="least score of a face: YuNet's is 0..1, Haar's open"
+        "--min-score",
+        type=float,
+        metavar="S",
+        help="least score of a face: YuNet's are 0 to 1, Haar's above 0 without a limit",
     )
     taken = predict.add_mutually_exclusive_group()
     taken.add_argument("--every", **COUNT, default=1, metavar="N", help="take one in N frames of videos")
@@ -122,6 +125,10 @@ def _predict(args: argparse.Namespace) -> None:
         args.wrong("--every and --fps are for videos; of a camera, each frame that is in time is taken")
     if args.camera is not None and args.resume:
         args.wrong("what a camera saw cannot be gone on with")
+    if args.landmarks is not None and args.camera is not None:
+        args.wrong("--landmarks are of images and videos, not of what a camera will see")
+    if args.landmarks is not None and (args.detector != "auto" or args.detector_file or args.min_score):
+        args.wrong("--landmarks say where the faces are: no detector runs that other options could be for")
     lazily("affectzoo.inference.command")(args)
 
 

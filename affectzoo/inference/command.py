@@ -6,7 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,9 @@ from affectzoo.inference.frames import Frame
 from affectzoo.inference.inputs import Source, Sources, find, told_unused
 from affectzoo.inference.prediction import DEFAULT_MODEL, Predictor
 from affectzoo.inference.progress import with_progress
-from affectzoo.inference.render import Drawings, results_table
+from affectzoo.inference.render import Drawings
 from affectzoo.inference.results import FaceResult, Row, columns, json_list
-from affectzoo.inference.tally import Tally, Tracks
+from affectzoo.inference.tally import Tally, Tracks, results_table
 from affectzoo.inference.unfinished import UnfinishedRun
 from affectzoo.metrics.columns import BOX
 from affectzoo.weights.tensors import fingerprint
@@ -75,7 +75,8 @@ def command(args: argparse.Namespace) -> None:
     told = [tally.told(len(sources) - videos, videos), told_unused(found.unused), _written(args)]
     print(visible("; ".join(text for text in told if text)), file=sys.stderr)
     if tally.unreadable:
-        more = f"; {tally.unreadable - 1:,} more in the column error" if tally.unreadable > 1 else ""
+        where = "in the table" if args.out is None and not args.json else "in the column error"
+        more = f"; {tally.unreadable - 1:,} more {where}" if tally.unreadable > 1 else ""
         raise UnreadableImageError(f"{tally.first}{more}")
 
 
@@ -110,7 +111,7 @@ def _kept(args: argparse.Namespace, predictor: Predictor) -> UnfinishedRun:
     facts = {
         "model": predictor.model.arch,
         "weights": fingerprint(predictor.model.state_dict()),
-        "detector": predictor.detector.name if args.landmarks is None else str(args.landmarks),
+        "detector": predictor.faces_from,
         "min_score": predictor.min_score,
         "every": predictor.sampling.every,
         "fps": predictor.sampling.fps,
@@ -134,7 +135,7 @@ def _predictions(
             known = map(_faces, kept.begun_rows())
     results = predictor.run(waiting, images=images, known=known)
     try:
-        yield from with_progress(results, len(waiting), f"{predictor.model.arch}, {predictor.detector.name}")
+        yield from with_progress(results, len(waiting), f"{predictor.model.arch}, {predictor.faces_from}")
     except (KeyboardInterrupt, SystemExit):
         if kept is not None and kept.holds_rows:
             print(visible(f"affectzoo: {kept.kept()}"), file=sys.stderr)
@@ -147,8 +148,8 @@ def _filmed(
     """Predict on a camera's frames until it is stopped, or the seconds are over."""
     results = predictor.stream(frames, name=name, images=images)
     longest = math.inf if seconds is None else seconds
-    shown = with_progress(results, 1, f"{name}, Ctrl-C ends", live=True)
-    return takewhile(lambda item: (item[0].time or 0.0) <= longest, shown)
+    with closing(with_progress(results, 1, f"{name}, Ctrl-C ends", live=True)) as shown:
+        yield from takewhile(lambda item: (item[0].time or 0.0) <= longest, shown)
 
 
 @contextmanager

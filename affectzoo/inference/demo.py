@@ -11,7 +11,7 @@ from affectzoo.evaluation.evaluate import evaluation_table, measure, write_evalu
 from affectzoo.faces.detect import make_detector
 from affectzoo.files.images import read_image
 from affectzoo.inference.prediction import DEFAULT_MODEL, predict
-from affectzoo.inference.render import draw, results_table
+from affectzoo.inference.render import draw
 from affectzoo.inference.results import columns, write_rows
 from affectzoo.store import ASSETS
 from affectzoo.zoo.loading import load

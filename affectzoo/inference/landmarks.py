@@ -36,7 +36,6 @@ Place = tuple[str, int | None]
 class Landmarks:
     """The faces that files of landmarks say."""
 
-    name = "landmarks"
     landmarks = COUNT
 
     def __init__(self, path: str | Path) -> None:

@@ -117,6 +117,11 @@ class Predictor:
         if device is not None:
             _move(model, device)
 
+    @property
+    def faces_from(self) -> str:
+        """What says where the faces are: the detector's name, or the file or folder of landmarks."""
+        return self.detector.name if self.landmarks is None else str(self.landmarks.path)
+
     def _check_landmarks(self) -> None:
         needed, found = self.model.landmarks, getattr(self.landmarks or self.detector, "landmarks", 0)
         if needed and found != needed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from typing import TYPE_CHECKING
 
 from affectzoo.console import stderr, visible
@@ -19,8 +19,10 @@ Results = Iterable[tuple[Frame, list[FaceResult]]]
 
 def with_progress(
     results: Results, inputs: int, description: str, live: bool = False
-) -> Iterator[tuple[Frame, list[FaceResult]]]:
+) -> Generator[tuple[Frame, list[FaceResult]], None, None]:
     """Pass results on, with bars on the terminal where there is one: of the inputs, and of a video's frames.
+
+    The bars are gone once the results are at their end, or this is closed.
 
     Args:
         results: Of ``Predictor.run`` or ``stream``.

@@ -1,4 +1,4 @@
-"""Write annotated images and videos, and show results as a table."""
+"""Write annotated images and videos."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import cv2
 
-from affectzoo.console import visible
 from affectzoo.errors import OptionError
 from affectzoo.files.writing import try_writing, write_bytes
 from affectzoo.inference.annotation import Annotator, annotate
@@ -20,8 +19,6 @@ from affectzoo.inference.inputs import Source
 from affectzoo.inference.results import FaceResult
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from affectzoo.faces.preprocess import Image
     from affectzoo.files.video_writing import VideoWriter
 
@@ -116,24 +113,3 @@ def draw(image: Image, results: Sequence[FaceResult], path: Path) -> None:
     """
     drawn = cv2.cvtColor(annotate(image, results), cv2.COLOR_RGB2BGR)
     write_bytes(path, cv2.imencode(".png", drawn)[1].tobytes())
-
-
-def results_table(results: Sequence[FaceResult]) -> Table:
-    """Predictions as a table, with the three likeliest classes of each face."""
-    from rich.table import Table
-    from rich.text import Text
-
-    table = Table(show_lines=False)
-    table.add_column("file", overflow="fold")
-    for column in ("prediction", "face (x0 y0 x1 y1)", "score", "next"):
-        table.add_column(column, no_wrap=column != "prediction")
-    for result in results:
-        if result.error is not None:
-            table.add_row(result.file, Text(visible(result.error), style="red"), "-", "-", "")
-            continue
-        ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
-        box = "whole image" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
-        score = "-" if result.score is None else f"{result.score:.2f}"
-        others = ", ".join(f"{name} {share:.2f}" for name, share in ranked[1:3])
-        table.add_row(result.file, ", ".join(result.told()), box, score, others)
-    return table

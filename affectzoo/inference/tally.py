@@ -1,4 +1,4 @@
-"""Count what a run found, and sum up each person's track."""
+"""What a run tells at its end: counts, a table of images' faces, a table of videos' tracks."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from affectzoo.console import counted
+from affectzoo.console import counted, visible
 from affectzoo.inference.results import UNREADABLE, FaceResult, Row
 from affectzoo.metrics.names import DIMENSIONS
 
@@ -45,6 +45,27 @@ class Tally:
         return f"{counted(self.faces, 'face')} in {' and '.join(places)}, {self.unreadable:,} unreadable"
 
 
+def results_table(results: Sequence[FaceResult]) -> Table:
+    """Predictions as a table, with the three likeliest classes of each face."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(show_lines=False)
+    table.add_column("file", overflow="fold")
+    for column in ("prediction", "face (x0 y0 x1 y1)", "score", "next"):
+        table.add_column(column, no_wrap=column != "prediction")
+    for result in results:
+        if result.error is not None:
+            table.add_row(result.file, Text(visible(result.error), style="red"), "-", "-", "")
+            continue
+        ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
+        box = "whole image" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
+        score = "-" if result.score is None else f"{result.score:.2f}"
+        others = ", ".join(f"{name} {share:.2f}" for name, share in ranked[1:3])
+        table.add_row(result.file, ", ".join(result.told()), box, score, others)
+    return table
+
+
 @dataclass
 class _Sum:
     """What a track's frames have in common."""
@@ -62,21 +83,22 @@ class Tracks:
     def __init__(self) -> None:
         self._sums: dict[tuple[str, int | None], _Sum] = {}
         self._errors: dict[str, str] = {}
+        self._first_errors: dict[str, str] = {}
 
     def add(self, faces: Sequence[FaceResult]) -> None:
         """Add a frame's faces."""
         for face in faces:
-            if face.time is None and face.error is not None:
-                self._errors[face.file] = face.error
-            if face.error is not None or face.time is None:
-                continue
-            track = self._sums.setdefault((face.file, face.track), _Sum(face.time))
-            track.last, track.frames = face.time, track.frames + 1
-            track.probabilities.update(face.probabilities)
-            track.values.update({n: v for n in DIMENSIONS if (v := getattr(face, n)) is not None})
+            if face.error is not None:
+                errors = self._errors if face.time is None else self._first_errors
+                errors.setdefault(face.file, face.error)
+            elif face.time is not None:
+                track = self._sums.setdefault((face.file, face.track), _Sum(face.time))
+                track.last, track.frames = face.time, track.frames + 1
+                track.probabilities.update(face.probabilities)
+                track.values.update({n: v for n in DIMENSIONS if (v := getattr(face, n)) is not None})
 
     def table(self) -> Table:
-        """One row for each track: when it was seen, and its mean predictions."""
+        """One row for each track: when it was seen, and its mean predictions; and what a video lacks."""
         from rich.table import Table
         from rich.text import Text
 
@@ -87,9 +109,11 @@ class Tracks:
             means += [f"{name} {value / track.frames:+.2f}" for name, value in track.values.items()]
             span = f"{track.first:.1f} - {track.last:.1f}"
             table.add_row(file, str(number), f"{track.frames:,}", span, ", ".join(means))
-        for file, error in self._errors.items():
-            table.add_row(file, "-", "-", "-", Text(error, style="red"))
+        tracked = {file for file, _ in self._sums}
+        faceless = {file: error for file, error in self._first_errors.items() if file not in tracked}
+        for file, error in {**faceless, **self._errors}.items():
+            table.add_row(file, "-", "-", "-", Text(visible(error), style="red"))
         return table
 
     def __bool__(self) -> bool:
-        return bool(self._sums or self._errors)
+        return bool(self._sums or self._errors or self._first_errors)

@@ -106,6 +106,25 @@ def test_seconds_end_the_film(
     assert [row["time"] for row in rows] == [0, 0.5, 1, 1.5, 2, 2.5, 3]
 
 
+def test_bars_are_gone_before_results_are_shown(
+    capture: type[FakeCapture], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    order = []
+
+    def bars(results: object, *_: object, live: bool) -> object:
+        try:
+            yield from results  # type: ignore[misc]
+        finally:
+            order.append("bars end")
+
+    clock = itertools.count(100.0, 0.5)
+    monkeypatch.setattr("affectzoo.inference.frames.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr(command, "with_progress", bars)
+    monkeypatch.setattr(command._Shown, "print", lambda _: order.append("table"))
+    assert main(["predict", "--camera", "0", "--seconds", "3"]) == 0
+    assert order == ["bars end", "table"]
+
+
 def test_a_camera_that_fails_keeps_its_rows(capture: type[FakeCapture], capsys: Screen) -> None:
     assert main(["predict", "--camera", "0", "--out", "f.jsonl"]) == 1
     assert "gives no more frames" in capsys.readouterr().err
@@ -127,6 +146,9 @@ WRONG = [
     ["a.mp4", "--fps", "2", "--every", "2"],
     ["--camera", "0", "--seconds", "-1"],
     ["--camera", "0", "--every", "3"],
+    ["--camera", "0", "--landmarks", "a.csv"],
+    ["a.png", "--landmarks", "a.csv", "--detector", "haar"],
+    ["a.png", "--landmarks", "a.csv", "--min-score", "0.5"],
 ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -110,6 +111,15 @@ def test_folders_hold_videos_too(film: Path, capsys: Screen) -> None:
     assert main(["predict", "media"]) == 0
     shown = capsys.readouterr().out
     assert "media/a.png" in shown and "0.0 - 1.6" in shown  # one table of images, one of tracks
+
+
+def test_a_video_without_a_face_is_in_the_table(film: Path, capsys: Screen) -> None:
+    write_film(Path("dark.mp4"), [squares()] * 5)
+    assert main(["predict", "dark.mp4"]) == 0
+    captured = capsys.readouterr()
+    assert re.search(rf"dark\.mp4 .*{NO_FACE}", captured.out) and "0 faces in 5 frames" in captured.err
+    assert main(["predict", "film.mp4"]) == 0  # some frames have none
+    assert NO_FACE not in capsys.readouterr().out
 
 
 def test_damaged_videos_have_a_row_and_the_rest_goes_on(film: Path, capsys: Screen) -> None:
