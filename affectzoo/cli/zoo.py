@@ -84,7 +84,7 @@ def add_predict(commands: Commands) -> None:
         "--min-score",
         type=float,
         metavar="S",
-        help="least score of a face: YuNet's are 0 to 1, Haar's above 0 without a limit",
+        help="least score of a face: YuNet's are 0 to 1, Haar's have no upper end",
     )
     taken = predict.add_mutually_exclusive_group()
     taken.add_argument("--every", **COUNT, default=1, metavar="N", help="take one in N frames of videos")
@@ -127,7 +127,8 @@ def _predict(args: argparse.Namespace) -> None:
         args.wrong("what a camera saw cannot be gone on with")
     if args.landmarks is not None and args.camera is not None:
         args.wrong("--landmarks are of images and videos, not of what a camera will see")
-    if args.landmarks is not None and (args.detector != "auto" or args.detector_file or args.min_score):
+    of_detector = (args.detector_file, args.min_score) != (None, None) or args.detector != "auto"
+    if args.landmarks is not None and of_detector:
         args.wrong("--landmarks say where the faces are: no detector runs that other options could be for")
     lazily("affectzoo.inference.command")(args)
 

@@ -13,6 +13,7 @@ from affectzoo.files.images import read_image
 from affectzoo.inference.prediction import DEFAULT_MODEL, predict
 from affectzoo.inference.render import draw
 from affectzoo.inference.results import columns, write_rows
+from affectzoo.inference.tally import results_table
 from affectzoo.store import ASSETS
 from affectzoo.zoo.loading import load
 
