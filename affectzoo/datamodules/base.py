@@ -234,6 +234,7 @@ class FaceDataModule(pl.LightningDataModule):
             self._index = from_first_process(self._read_index)
         if stage == "fit":
             self._drawn = from_first_process(torch.initial_seed)
+            self._place = (0, 0)
         for split in self._stage_splits(stage):
             self._part(split)
 
@@ -287,23 +288,28 @@ class FaceDataModule(pl.LightningDataModule):
         rows, weights = self._epoch_rows(dataset)
         seed = from_first_process(torch.initial_seed) if self._drawn is None else self._drawn
         sampler = TrainingSampler(rows, seed, weights)
-        sampler.resume(*self._place)
+        sampler.resume(*max(self._place, self._here()))
         return self._loader(dataset, sampler, drop_last=len(sampler) > self.batch_size)
 
     def state_dict(self) -> dict[str, Any]:
-        """Say for a checkpoint which epoch comes next, and how many samples a process was served in it.
+        """Say for a checkpoint where the training is in its data."""
+        epoch, served = self._here()
+        return {"epoch": epoch, "served": served}
+
+    def _here(self) -> tuple[int, int]:
+        """The epoch to be served, and how many of its samples each process was served.
 
         Lightning tells a sampler its epoch only after its loading processes have begun to read.
         """
         if self.trainer is None:
-            return {}
+            return 0, 0
         loop = self.trainer.fit_loop
         batches: Any = loop.epoch_loop.batch_progress
         epoch: Any = loop.epoch_progress.current
         within = epoch.started > epoch.processed
         if within and not batches.is_last_batch:
-            return {"epoch": epoch.processed, "served": batches.current.processed * self.batch_size}
-        return {"epoch": epoch.processed + within, "served": 0}
+            return epoch.processed, batches.current.processed * self.batch_size
+        return epoch.processed + within, 0
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Go on where a checkpoint's training was."""

@@ -46,11 +46,12 @@ def trained(folder: Path, recipe: Path, *options: str) -> dict[str, Any]:
 
 
 def written(folder: Path, content: dict[str, Any], root: Path, **init: object) -> Path:
-    """A recipe of three epochs that keeps a checkpoint of each step."""
+    """A recipe of three epochs that keeps a checkpoint of each step and of each validation."""
     content = yaml.safe_load(yaml.safe_dump(content))
     content["model"]["init_args"].update(init)
     content["data"]["init_args"].update(root=str(root), batch_size=8, num_workers=1)
     keep = {"every_n_train_steps": 1, "save_top_k": -1, "filename": "{step}"}
+    validated = {"save_top_k": -1, "filename": "validated_{epoch}", "save_on_train_epoch_end": False}
     content["trainer"] = {
         "max_epochs": 3,
         "accelerator": "cpu",
@@ -59,6 +60,7 @@ def written(folder: Path, content: dict[str, Any], root: Path, **init: object) -
         "callbacks": [
             {"class_path": LIGHTNING + "EMAWeightAveraging", "init_args": {"decay": 0.8}},
             {"class_path": LIGHTNING + "ModelCheckpoint", "init_args": keep},
+            {"class_path": LIGHTNING + "ModelCheckpoint", "init_args": validated},
         ],
     }
     recipe = folder / "recipe.yaml"
@@ -85,6 +87,10 @@ def test_faces(loss: str, tmp_path: Path) -> None:
         (start,) = (tmp_path / "whole").rglob(f"step={step}.ckpt")
         options = ("--ckpt_path", str(start), "--trainer.limit_val_batches", "0" if step == STEPS else "1.0")
         assert_equal(trained(tmp_path / f"from_{step}", recipe, *options), whole)
+    (start,) = (tmp_path / "whole").rglob(
+        "validated_epoch=0.ckpt"
+    )  # killed before the epoch's end was written
+    assert_equal(trained(tmp_path / "from_validation", recipe, "--ckpt_path", str(start)), whole)
 
 
 @pytest.mark.slow
@@ -93,6 +99,8 @@ def test_clips(tmp_path: Path) -> None:
     whole = trained(tmp_path / "whole", recipe)
     (start,) = (tmp_path / "whole").rglob("step=1.ckpt")
     assert_equal(trained(tmp_path / "again", recipe, "--ckpt_path", str(start)), whole)
+    reload = ("--trainer.reload_dataloaders_every_n_epochs", "1")
+    assert_equal(trained(tmp_path / "reloaded", recipe, *reload), whole)
 
 
 def test_an_epoch_goes_on_where_it_was() -> None:
