@@ -247,7 +247,7 @@ def test_rows_of_other_faces_are_counted_and_three_are_named(tmp_path: Path) -> 
             LabelError,
             "line 2: label is 'joy', expected one of anger",
         ),
-        ("file,label\nTest/a.png\n", DataError, "line 2: 1 fields"),
+        ("file,label\nTest/a.png\n", DataError, "line 2: 1 field,"),
         (
             "file,p_anger,p_neutral,p_joy\nTest/a.png,1,0,0\n",
             LabelError,

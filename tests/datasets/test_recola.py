@@ -200,7 +200,7 @@ def test_bad_ratings_are_named(root: Path, text: str, message: str) -> None:
         ("@relation gold\n@data\n'a',0,0\n", ": expected attributes frameTime and GoldStandard, then @data"),
         (
             "@attribute frameTime numeric\n@attribute 'GoldStandard' numeric\n@DATA\n% note\n0,0\n0.04\n",
-            ", line 6: 1 fields, expected 2",
+            ", line 6: 1 field, expected 2",
         ),
         (
             "@attribute frameTime numeric\n@attribute GoldStandard numeric\n@data\n0,2\n",

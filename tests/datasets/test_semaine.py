@@ -180,7 +180,7 @@ def test_a_camera_is_chosen_among_several(root: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("0 0.1\n0.02\n", ", line 2: 1 fields, expected 2"),
+        ("0 0.1\n0.02\n", ", line 2: 1 field, expected 2"),
         ("0 0.1 0.2\n", ", line 1: 3 fields, expected 2"),
         ("0 0.1\n\n0.02 x\n", ", line 3: '0.02 x', expected finite numbers"),
         ("0 0.1\n0.02 nan\n", ", line 2: '0.02 nan', expected finite numbers"),
