@@ -95,8 +95,7 @@ def read_cremad(
         truth: The label: the emotion that most raters saw in the face, or the one that was acted.
         target: What to train on: the label, or the shares of the raters' votes. With votes, clips without a
             single label are kept for training.
-        min_level: Leave out clips whose label's level, 0 to 100, is below; it is 0 where no rater saw that
-            emotion.
+        min_level: Leave out clips whose label's level, 0 to 100, is below; it is 0 where no rater saw it.
         every: Take one in so many frames.
 
     Raises:
