@@ -12,7 +12,9 @@ on where it was stopped:
 ``run`` puts the zoo's recurrent layers, CCC loss and whole clips on two cheap inputs: the shape of the 68
 landmarks and, as an oracle, the true valence and arousal of each frame, with which only the lag is left to
 learn. ``cnn`` trains the recipes ``resnet18/afewva`` and ``cnn_gru/afewva`` from a run of
-``recipes/resnet18/affectnet.yaml``. Options: ``--folds 5 --seeds 3 --epochs 20``, the last of ``run`` alone.
+``recipes/resnet18/affectnet.yaml``, on all five folds, and leaves its records in its runs' folders, which
+``table`` does not read; no such training was run so far. Options: ``--seeds 3`` and, of ``run`` alone,
+``--folds 5`` (how many of the five folds are test parts in turn) and ``--epochs 20``.
 """
 
 import argparse
@@ -175,12 +177,12 @@ def run(root: Path, lagged: Path, out: Path, folds: int, seeds: int, epochs: int
                 path.write_text(json.dumps(found), encoding="utf-8")
 
 
-def cnn(root: Path, lagged: Path, stills: Path, out: Path, folds: int, seeds: int) -> None:
+def cnn(root: Path, lagged: Path, stills: Path, out: Path, seeds: int) -> None:
     """Train the recipes on both kinds of labels; what was stopped goes on with folds that are not done."""
     recipes = Path(__file__).parents[1] / "recipes"
     for seed, (labels, data) in product(range(seeds), zip(LABELS, (root, lagged), strict=True)):
         frames, recurrent = (out / f"cnn-{labels}-{model}-seed{seed}" for model in MODELS)
-        common = ["--data.root", str(data), "--data.folds", str(folds), "--seed_everything", str(seed)]
+        common = ["--data.root", str(data), "--seed_everything", str(seed)]
         common += ["--model.landmarks", "false"]
         for recipe, start, place in (
             ("resnet18", str(stills), frames),
@@ -236,7 +238,7 @@ def main() -> None:
     elif args.step == "run":
         run(args.root, args.lagged, args.out, args.folds, args.seeds, args.epochs)
     elif args.step == "cnn":
-        cnn(args.root, args.lagged, args.stills, args.out, args.folds, args.seeds)
+        cnn(args.root, args.lagged, args.stills, args.out, args.seeds)
     if args.step in ("run", "table"):
         Console().print(table(args.out))
 

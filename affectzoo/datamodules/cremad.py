@@ -32,7 +32,7 @@ class CREMAD(FaceDataModule):
             folds: Number of folds, which hold whole actors.
             truth: The label: what most raters saw in the face, or what was acted.
             target: Train on the label or on the shares of the raters' votes.
-            min_level: Leave out clips whose label's level, 0 to 100, is below.
+            min_level: Leave out clips whose label's level, 0 to 100, is below; it is 0 where no rater saw it.
             every: Take one in so many frames.
             **common: As for every data set.
         """

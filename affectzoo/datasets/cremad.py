@@ -10,8 +10,10 @@ Layout::
     root/processedResults/tabulatedVotes.csv   a row per clip and kind: "200001",0,1,... "1001_IEO_NEU_XX",...
 
 Rows of the table whose number begins with 2 are of people who saw the face and heard nothing; with 1 they
-heard the voice alone, with 3 they had both. ``A D F H N S`` are the votes, ``meanAngerResp`` and so on the
-mean of the levels, 0 to 100, that those who voted for the emotion gave it.
+heard the voice alone, with 3 they had both. The README does not say so: it follows from the repository's
+``tabulateVotesV2.r``, where a row's number is 100000 times the kind of query, plus the clip's number.
+``A D F H N S`` are the votes, ``meanAngerResp`` and so on the mean of the levels, 0 to 100, that those who
+voted for the emotion gave it, and -1 where nobody did.
 
 There are no face boxes: frames are whole. ``affectzoo data prepare cremad`` finds and cuts faces.
 
@@ -61,7 +63,7 @@ class Ratings(NamedTuple):
 
     Attributes:
         votes: By class, shape (6,).
-        levels: Mean level by class, 0 to 100, shape (6,); -1 without votes.
+        levels: Mean level by class, 0 to 100, shape (6,); 0 without votes.
         source: File and line.
     """
 
@@ -93,7 +95,7 @@ def read_cremad(
         truth: The label: the emotion that most raters saw in the face, or the one that was acted.
         target: What to train on: the label, or the shares of the raters' votes. With votes, clips without a
             single label are kept for training.
-        min_level: Leave out clips whose label's level, 0 to 100, is below.
+        min_level: Leave out clips whose label's level, 0 to 100, is below; it is 0 where no rater saw it.
         every: Take one in so many frames.
 
     Raises:
@@ -199,7 +201,8 @@ def _rating(row: Row, columns: dict[str, int]) -> tuple[str, Ratings | None]:
     ]
     told = [(name, row.cells[columns[name]]) for name in LEVELS]
     levels = [
-        -1.0 if cell == "NA" else number(cell, row.where, name, low=-1, high=100) for name, cell in told
+        0.0 if cell == "NA" else max(0.0, number(cell, row.where, name, low=-1, high=100))
+        for name, cell in told
     ]
     if not sum(votes):
         raise DataError(f"{row.where}: no votes for {clip}")

@@ -5,7 +5,7 @@
 ``subsets``      single-label and two-tab subsets from the crowd's distributions (Li and Deng, RAF-DB)
 ``fusion``       one trace out of several annotators' valence or arousal (Kollias et al., Aff-Wild)
 ``agreement``    how far two annotators agree, one label out of both (Mollahosseini et al., AffectNet)
-``annotator``    late, smoothed, noisy traces as people make them (after Mariooryad and Busso)
+``annotator``    late, smoothed, noisy traces: a simple model of an annotator, no paper's
 ===============  ==================================================================================
 
 Answers are tables with one row per image and one column per annotator; a missing answer is NaN or

@@ -1,11 +1,11 @@
 """How a person's trace follows what is shown: late, smoothed, and with noise.
 
-Annotators of continuous affect react some seconds after what they see. Mariooryad and Busso, "Correcting
-Time-Continuous Emotional Labels by Modeling the Reaction Lag of Annotators", IEEE TAC 6(2), 2015, model a lag
-per recording and find some three seconds for SEMAINE. A hand on a slider or joystick also moves gradually.
-The model here is the simplest that has both: a pure delay, then a causal first-order low-pass filter, as of a
-hand that makes up for a share of the distance in each moment. Its numbers are yours to choose: it makes
-labels to try methods on, it is not fitted to people.
+Annotators of continuous affect react some time after what they see: 1 to 6 seconds in the analysis of
+Mariooryad and Busso, "Correcting Time-Continuous Emotional Labels by Modeling the Reaction Lag of
+Evaluators", IEEE TAC 6(2), 2015. They shift labels in time; the model here is our own and no paper's. It is a
+simple one: a fixed delay, then a causal first-order low-pass filter, as of a hand that makes up for a share
+of the distance in each moment. Its numbers are yours to choose. It makes labels to try methods on and is not
+fitted to people.
 """
 
 from __future__ import annotations

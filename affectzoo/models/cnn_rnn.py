@@ -53,14 +53,16 @@ def frame_trunk(backbone: str, fc_layers: int, dropout: float, landmarks: int, i
 
     Raises:
         UnknownNameError: There is no such backbone.
-        OptionError: The backbone has no ImageNet weights, or the number of layers is out of range.
+        OptionError: The backbone has no ImageNet weights, or not so many fully connected layers.
     """
     if fc_layers not in (1, 2):
-        raise OptionError(f"fc_layers is {fc_layers}: one or two fully connected layers are before the RNN")
+        raise OptionError(f"fc_layers is {fc_layers}: one or two fully connected layers are feed the RNN")
     name = backbone.removeprefix("timm/")
     if name == backbone and backbone not in FC_UNITS:
         raise UnknownNameError("backbone", backbone, FC_UNITS, "or any network of timm, as timm/NAME")
     units = FC_UNITS.get(backbone, TIMM_UNITS)[:fc_layers]
+    if fc_layers == 2 and not units:
+        raise OptionError(f"fc_layers is 2, but the backbone {backbone} has no fully connected layers here")
     if backbone in ("vggface", "mobilenet_v1") and imagenet:
         raise OptionError(
             f"the backbone {backbone} has no ImageNet weights; vgg16 has VGG-Face's layout, resnet18 is small"

@@ -82,7 +82,7 @@ class VGGTrunk(nn.Module):
         self.grid = nn.AdaptiveAvgPool2d(GRID)
         self.fc = fully_connected(joined, units, dropout)
         init_msra(self.features)
-        init_small(self.fc, gain=0.125)
+        init_small(self.fc)
         if imagenet is not None:
             network = timm_network(imagenet, True)
             self._start_from(network)

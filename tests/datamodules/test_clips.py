@@ -330,6 +330,8 @@ def test_the_second_fully_connected_layer_may_feed_the_recurrent_ones(tmp_path: 
     assert model.describe().arguments["fc_layers"] == 2
     with pytest.raises(OptionError):
         CNNGRU(backbone="resnet18", fc_layers=3, task="va")
+    with pytest.raises(OptionError):
+        CNNGRU(backbone="mobilenet_v1", fc_layers=2, task="va")
 
 
 def test_backbone_refuses_weights_without_its_layer(tmp_path: Path) -> None:

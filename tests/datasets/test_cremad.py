@@ -54,6 +54,13 @@ def test_the_acted_emotion_may_be_the_label(cremad: Path) -> None:
     assert len(index) == 4 * 36 and index.class_counts().tolist() == [24] * 6
 
 
+def test_an_acted_emotion_that_no_rater_saw_has_level_0(cremad: Path) -> None:
+    add(cremad, vote_line(200_900, "1003_TIE_FEA_XX", {"N": 9}))
+    write_video(cremad / "VideoFlash" / "1003_TIE_FEA_XX.flv", 4)
+    assert "1003_TIE_FEA_XX" in set(read_cremad(cremad, truth="intended").table["clip"])
+    assert "1003_TIE_FEA_XX" not in set(read_cremad(cremad, truth="intended", min_level=1).table["clip"])
+
+
 def test_weak_expressions_can_be_left_out(cremad: Path) -> None:
     add(cremad, vote_line(200_900, "1003_TIE_FEA_XX", {"F": 9}, level=20.0))
     write_video(cremad / "VideoFlash" / "1003_TIE_FEA_XX.flv", 4)

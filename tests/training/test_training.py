@@ -175,7 +175,8 @@ def reduced(recipe: Path) -> list[str]:
     if architecture in ("VGG16", "VGGFace", "VGG11BN"):  # their 120 M weights are tested elsewhere
         options += ["--model.units", "[64,32]"]
     rate = settings["model"]["init_args"]["optimizer"]
-    if architecture in ("VGG16", "VGGFace", "ResNet50") and (rate["name"], rate["lr"]) == ("adam", 0.001):
+    pretrained = architecture in ("VGG16", "VGGFace", "ResNet50", "CNNM")  # in the papers
+    if pretrained and (rate["name"], rate["lr"]) == ("adam", 0.001):
         options += ["--model.optimizer.lr", "0.0001"]  # which the recipes name for a random start
     if architecture == "CNNM":
         options += ["--model.units", "64"]
