@@ -12,7 +12,8 @@ on where it was stopped:
 ``run`` puts the zoo's recurrent layers, CCC loss and whole clips on two cheap inputs: the shape of the 68
 landmarks and, as an oracle, the true valence and arousal of each frame, with which only the lag is left to
 learn. ``cnn`` trains the recipes ``resnet18/afewva`` and ``cnn_gru/afewva`` from a run of
-``recipes/resnet18/affectnet.yaml``. Options: ``--folds 5 --seeds 3 --epochs 20``, the last of ``run`` alone.
+``recipes/resnet18/affectnet.yaml``. Options: ``--folds 5 --seeds 3 --epochs 20``, the last
+of ``run`` and ``table``.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from rich.table import Table
 from torch import nn
 
 from affectzoo.cli import main as affectzoo
+from affectzoo.console import counted
 from affectzoo.datasets.afewva import SCALE, read_afewva
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.labeltools import Annotator
@@ -191,21 +193,21 @@ def cnn(root: Path, lagged: Path, stills: Path, out: Path, folds: int, seeds: in
                 raise SystemExit(f"stopped: affectzoo {' '.join(command)}")
 
 
-def table(out: Path) -> Table:
+def table(out: Path, epochs: int) -> Table:
     """Mean and standard deviation over folds, of the mean over seeds, of the CCC of valence and arousal."""
     shown = Table(title="CCC over the frames of held-out actors, mean of valence and arousal")
     for name in ("input", "model", *LABELS):
         shown.add_column(name)
     for kind, model in product(INPUTS, MODELS):
-        cells = [_cell(list(_folds(out, f"{kind}-{labels}-{model}-fold"))) for labels in LABELS]
+        cells = [_cell(list(_folds(out, f"{kind}-{labels}-{model}-fold", epochs))) for labels in LABELS]
         shown.add_row(kind, model, *cells)
     return shown
 
 
-def _folds(out: Path, prefix: str) -> Iterator[float]:
+def _folds(out: Path, prefix: str, epochs: int) -> Iterator[float]:
     """The mean over seeds, by fold."""
     by_fold: dict[str, list[float]] = {}
-    for path in sorted(out.glob(f"{prefix}*.json")):
+    for path in sorted(out.glob(f"{prefix}*-epochs{epochs}.json")):
         fold = path.name.removeprefix(prefix).partition("-")[0]
         found = json.loads(path.read_text(encoding="utf-8"))
         by_fold.setdefault(fold, []).append((found["ccc_valence"] + found["ccc_arousal"]) / 2)
@@ -214,7 +216,7 @@ def _folds(out: Path, prefix: str) -> Iterator[float]:
 
 def _cell(folds: list[float]) -> str:
     spread = f" ± {np.std(folds, ddof=1):.3f}" if len(folds) > 1 else ""
-    return f"{np.mean(folds):.3f}{spread} ({len(folds)} folds)" if folds else "-"
+    return f"{np.mean(folds):.3f}{spread} ({counted(len(folds), 'fold')})" if folds else "-"
 
 
 def main() -> None:
@@ -238,7 +240,7 @@ def main() -> None:
     elif args.step == "cnn":
         cnn(args.root, args.lagged, args.stills, args.out, args.folds, args.seeds)
     if args.step in ("run", "table"):
-        Console().print(table(args.out))
+        Console().print(table(args.out, args.epochs))
 
 
 if __name__ == "__main__":
