@@ -13,8 +13,8 @@ on where it was stopped:
 landmarks and, as an oracle, the true valence and arousal of each frame, with which only the lag is left to
 learn. ``cnn`` trains the recipes ``resnet18/afewva`` and ``cnn_gru/afewva`` from a run of
 ``recipes/resnet18/affectnet.yaml``, on all five folds, and leaves its records in its runs' folders, which
-``table`` does not read; no such training was run so far. Options: ``--seeds 3`` and, of ``run`` alone,
-``--folds 5`` (how many of the five folds are test parts in turn) and ``--epochs 20``.
+``table`` does not read; no such training was run so far. Options: ``--seeds 3``, of ``run`` alone
+``--folds 5`` (how many of the five folds are test parts in turn), of ``run`` and ``table`` ``--epochs 20``.
 """
 
 import argparse
@@ -33,6 +33,7 @@ from rich.table import Table
 from torch import nn
 
 from affectzoo.cli import main as affectzoo
+from affectzoo.console import counted
 from affectzoo.datasets.afewva import SCALE, read_afewva
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.labeltools import Annotator
@@ -193,21 +194,21 @@ def cnn(root: Path, lagged: Path, stills: Path, out: Path, seeds: int) -> None:
                 raise SystemExit(f"stopped: affectzoo {' '.join(command)}")
 
 
-def table(out: Path) -> Table:
+def table(out: Path, epochs: int) -> Table:
     """Mean and standard deviation over folds, of the mean over seeds, of the CCC of valence and arousal."""
     shown = Table(title="CCC over the frames of held-out actors, mean of valence and arousal")
     for name in ("input", "model", *LABELS):
         shown.add_column(name)
     for kind, model in product(INPUTS, MODELS):
-        cells = [_cell(list(_folds(out, f"{kind}-{labels}-{model}-fold"))) for labels in LABELS]
+        cells = [_cell(list(_folds(out, f"{kind}-{labels}-{model}-fold", epochs))) for labels in LABELS]
         shown.add_row(kind, model, *cells)
     return shown
 
 
-def _folds(out: Path, prefix: str) -> Iterator[float]:
+def _folds(out: Path, prefix: str, epochs: int) -> Iterator[float]:
     """The mean over seeds, by fold."""
     by_fold: dict[str, list[float]] = {}
-    for path in sorted(out.glob(f"{prefix}*.json")):
+    for path in sorted(out.glob(f"{prefix}*-epochs{epochs}.json")):
         fold = path.name.removeprefix(prefix).partition("-")[0]
         found = json.loads(path.read_text(encoding="utf-8"))
         by_fold.setdefault(fold, []).append((found["ccc_valence"] + found["ccc_arousal"]) / 2)
@@ -216,7 +217,7 @@ def _folds(out: Path, prefix: str) -> Iterator[float]:
 
 def _cell(folds: list[float]) -> str:
     spread = f" ± {np.std(folds, ddof=1):.3f}" if len(folds) > 1 else ""
-    return f"{np.mean(folds):.3f}{spread} ({len(folds)} folds)" if folds else "-"
+    return f"{np.mean(folds):.3f}{spread} ({counted(len(folds), 'fold')})" if folds else "-"
 
 
 def main() -> None:
@@ -240,7 +241,7 @@ def main() -> None:
     elif args.step == "cnn":
         cnn(args.root, args.lagged, args.stills, args.out, args.seeds)
     if args.step in ("run", "table"):
-        Console().print(table(args.out))
+        Console().print(table(args.out, args.epochs))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from affectzoo.console import counted
 from affectzoo.datasets.fields import number
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.reading import reader
@@ -79,7 +80,7 @@ def _read_list(path: Path, split: str, rule: VoteRule, left_out: Counter[str]) -
     for _, source, fields in csv_rows(path):
         with one_row():
             if len(fields) != columns + 2:
-                raise DataError(f"{source}: {len(fields)} fields, expected image, box and {columns} votes")
+                raise DataError(f"{source}: {counted(len(fields), 'field')}, expected image, box and {columns} votes")
             name = fields[0]
             if not name:
                 left_out["no image name"] += 1

@@ -30,6 +30,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from affectzoo.console import counted
 from affectzoo.datasets.folds import assign_folds, fold_splits
 from affectzoo.datasets.footage import (
     Footage,
@@ -224,7 +225,7 @@ def _read_arff(path: Path) -> tuple[Floats, Floats, list[int]]:
         raise DataError(f"{path}: expected attributes frameTime and GoldStandard, then @data")
     for i, fields in rows:
         if len(fields) != len(names):
-            raise DataError(f"{path}, line {i}: {len(fields)} fields, expected {len(names)}")
+            raise DataError(f"{path}, line {i}: {counted(len(fields), 'field')}, expected {len(names)}")
     numbers = [(i, [fields[names.index(name)] for name in wanted]) for i, fields in rows]
     table = number_table(path, numbers, len(wanted))
     return table[:, 0], table[:, 1:], [i for i, _ in numbers]

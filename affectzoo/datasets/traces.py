@@ -10,6 +10,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from affectzoo.console import counted
 from affectzoo.datasets.fields import SANE, parsed
 from affectzoo.errors import DataError
 from affectzoo.files.text import Line, lines
@@ -153,7 +154,7 @@ def number_table(path: Path, rows: Sequence[tuple[int, Sequence[str]]], columns:
     """
     for line, fields in rows:
         if len(fields) != columns:
-            raise DataError(f"{path}, line {line}: {len(fields)} fields, expected {columns}")
+            raise DataError(f"{path}, line {line}: {counted(len(fields), 'field')}, expected {columns}")
     table = np.array([[parsed(field) for field in fields] for _, fields in rows]).reshape(-1, columns)
     bad = np.flatnonzero(~(abs(table) <= SANE).all(axis=1))
     if len(bad):

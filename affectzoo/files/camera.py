@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from affectzoo.errors import CameraError
@@ -17,7 +16,7 @@ TRIES, PAUSE = 20, 0.05
 
 
 class Camera:
-    """An open camera; going through it takes frames until it is closed."""
+    """An open camera; going through it takes frames until it is closed (``contextlib.closing``)."""
 
     def __init__(self, number: int = 0) -> None:
         """Open it.
@@ -65,11 +64,3 @@ class Camera:
         if self._capture is not None:
             self._capture.release()
             self._capture = None
-
-    def __enter__(self) -> Camera:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType, TracebackType
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -149,8 +149,8 @@ class VideoFrames:
                 if slot is not None and slot != last:
                     last = slot
                     yield VideoFrame(number, time, self._image(frame))
-        finally:
             self.damage = self._told(number + 1, end)
+        finally:
             self.close()
 
     def _decoded(self) -> Iterator[Any]:
@@ -203,14 +203,6 @@ class VideoFrames:
     def close(self) -> None:
         """Close the file."""
         self._container.close()
-
-    def __enter__(self) -> VideoFrames:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def load_av() -> ModuleType:

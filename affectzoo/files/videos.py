@@ -14,22 +14,11 @@ if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image
 
 SUFFIXES = frozenset(
-    {
-        ".3gp",
-        ".avi",
-        ".flv",
-        ".m2ts",
-        ".m4v",
-        ".mkv",
-        ".mov",
-        ".mp4",
-        ".mpeg",
-        ".mpg",
-        ".mts",
-        ".ogv",
-        ".webm",
-    }
-    | {".wmv"}
+    f".{ending}"
+    for ending in (
+        *("3gp", "avi", "flv", "m2ts", "m4v", "mkv", "mov"),
+        *("mp4", "mpeg", "mpg", "mts", "ogv", "webm", "wmv"),
+    )
 )
 """File name endings taken for videos, lower case."""
 

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from affectzoo.console import visible
-from affectzoo.inference.lettering import Color, Rect, Size, place_plates, text_size, tint, write
+from affectzoo.inference.lettering import Color, Rect, Size, common, place_plates, text_size, tint, write
 from affectzoo.inference.results import FaceResult
 
 if TYPE_CHECKING:
@@ -70,12 +70,14 @@ class Annotator:
         boxes = [_box(result, scale, room) for result in faces]
         font = _font_size(room, boxes)
         plane = self._plane(faces, boxes, room, font)
-        for result, box, number in zip(faces, boxes, _numbers(faces), strict=True):
+        numbers = _numbers(faces)
+        for result, box, number in zip(faces, boxes, numbers, strict=True):
             if result.box is not None:
                 _frame(drawn, box, _color(number), font)
         several = len(faces) > 1 or any((result.track or 1) > 1 for result in faces)
-        numbered = zip(faces, _numbers(faces), strict=True)
-        plates = [_Plate(result, number, several, font) for result, number in numbered]
+        plates = [
+            _Plate(result, number, several, font) for result, number in zip(faces, numbers, strict=True)
+        ]
         taken = [] if plane is None else [plane]
         corners = place_plates([plate.size for plate in plates], boxes, room, max(2, font // 4), taken)
         for plate, corner, box in zip(plates, corners, boxes, strict=True):
@@ -98,7 +100,7 @@ class Annotator:
             for low, y in ((True, room.height - gap - height), (False, gap))
         }
         if self._corner is None:
-            self._corner = min(corners, key=lambda key: sum(_hidden(corners[key], box) for box in boxes))
+            self._corner = min(corners, key=lambda key: sum(common(corners[key], box) for box in boxes))
         return corners[self._corner]
 
     def _circumplex(
@@ -213,11 +215,6 @@ def _frame(image: Image, box: Rect, color: Color, font: int) -> None:
     thick = max(2, round(font / 8))
     cv2.rectangle(image, (x0, y0), (x1, y1), DARK, thick + 2 * max(1, thick // 2))
     cv2.rectangle(image, (x0, y0), (x1, y1), color, thick)
-
-
-def _hidden(plane: Rect, box: Rect) -> float:
-    width = min(plane[2], box[2]) - max(plane[0], box[0])
-    return max(0.0, width) * max(0.0, min(plane[3], box[3]) - max(plane[1], box[1]))
 
 
 def annotate(image: Image, results: Sequence[FaceResult]) -> Image:

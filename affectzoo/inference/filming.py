@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 from affectzoo.files.camera import Camera
@@ -40,7 +40,7 @@ def camera_frames(number: int) -> Iterator[Iterator[Image]]:
                 return
             yield image
 
-    with Camera(number) as camera:
+    with closing(Camera(number)) as camera:
         if threading.current_thread() is not threading.main_thread():
             yield until_stopped(camera)
             return

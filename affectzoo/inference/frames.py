@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -69,7 +70,7 @@ def frames_of(source: Source, sampling: Sampling) -> Iterator[Frame]:
     from affectzoo.files.video_frames import VideoFrames
 
     try:
-        with VideoFrames(cast(Path, source.value), sampling) as video:
+        with closing(VideoFrames(cast(Path, source.value), sampling)) as video:
             yield from _of_video(source, video)
     except UnreadableImageError as error:
         yield Frame(source, error=f"{UNREADABLE}{error}")

@@ -106,9 +106,9 @@ def _best(
     def cost(candidate: tuple[int, tuple[int, int]]) -> float:
         rank, corner = candidate
         plate = (*corner, corner[0] + size.width, corner[1] + size.height)
-        hidden = sum(_common(plate, other) for other in others) / area
-        clash = sum(_common(plate, other) for other in placed) / area
-        own, apart = _common(plate, box) / area, _apart(plate, box) / size.height
+        hidden = sum(common(plate, other) for other in others) / area
+        clash = sum(common(plate, other) for other in placed) / area
+        own, apart = common(plate, box) / area, _apart(plate, box) / size.height
         return 100 * clash + 3 * hidden + own + apart / 4 + rank / 50  # in a video it seldom jumps
 
     return min(enumerate(_candidates(size, box, room, gap)), key=cost)[1]
@@ -131,7 +131,7 @@ def _candidates(size: Size, box: Rect, room: Size, gap: int) -> list[tuple[int, 
     return [(round(min(max(0.0, x), right)), round(min(max(0.0, y), low))) for x, y in found]
 
 
-def _common(one: Rect, other: Rect) -> float:
+def common(one: Rect, other: Rect) -> float:
     """Pixels that two rectangles have in common."""
     width = min(one[2], other[2]) - max(one[0], other[0])
     height = min(one[3], other[3]) - max(one[1], other[1])

@@ -71,8 +71,9 @@ def test_recurrence_pays_where_labels_lag(
     assert mean["oracle-moment-frames"] > 0.8
     assert mean["oracle-lagged-gru"] > mean["oracle-lagged-frames"] + 0.2
     written = {path: path.stat().st_mtime_ns for path in out.glob("*.json")}
-    monkeypatch.setattr(sys, "argv", ["lag.py", "table", "--out", str(out)])
-    lag.main()
-    assert "oracle" in capsys.readouterr().out
+    for epochs, told in (("60", True), ("20", False)):  # runs of other lengths are no runs of these
+        monkeypatch.setattr(sys, "argv", ["lag.py", "table", "--out", str(out), "--epochs", epochs])
+        lag.main()
+        assert ("(1 fold)" in capsys.readouterr().out) is told
     lag.run(root, lagged, out, folds=1, seeds=1, epochs=60)  # all is there
     assert {path: path.stat().st_mtime_ns for path in out.glob("*.json")} == written

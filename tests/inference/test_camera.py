@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import time
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -71,7 +72,7 @@ def capture(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> type[FakeCapture
 
 
 def test_a_camera_gives_rgb_frames_until_it_fails(capture: type[FakeCapture]) -> None:
-    with camera.Camera(1) as film:
+    with closing(camera.Camera(1)) as film:
         frames = list(itertools.islice(film, 30))
         assert (frames[0][1, 1] == (255, 0, 0)).all() and len(frames) == 30
         with pytest.raises(CameraError, match="camera 1 gives no more frames"):
