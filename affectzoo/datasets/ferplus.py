@@ -80,7 +80,9 @@ def _read_list(path: Path, split: str, rule: VoteRule, left_out: Counter[str]) -
     for _, source, fields in csv_rows(path):
         with one_row():
             if len(fields) != columns + 2:
-                raise DataError(f"{source}: {counted(len(fields), 'field')}, expected image, box and {columns} votes")
+                raise DataError(
+                    f"{source}: {counted(len(fields), 'field')}, expected image, box and {columns} votes"
+                )
             name = fields[0]
             if not name:
                 left_out["no image name"] += 1

@@ -22,6 +22,7 @@ from affectzoo.evaluation.measurement import Context
 from affectzoo.files.fetch import sha256
 from affectzoo.files.writing import write_text
 from affectzoo.models.base import AffectModel
+from affectzoo.training.distillation import Distillation
 from affectzoo.weights import Training, WeightsMeta
 
 SCHEDULE = (
@@ -68,19 +69,33 @@ def trained_meta(trainer: pl.Trainer, model: AffectModel) -> WeightsMeta:
         eval_stride=data.eval_stride if known else 0,
         fresh=(),
         metrics=(),
-        license={} if model.start is None else model.start.license,
+        license=_license(trainer, model),
         training=_training(trainer, model),
     )
 
 
-def data_notes(trainer: pl.Trainer) -> dict[str, Any]:
-    """Collect what a trainer's data module excluded and how it reads labels, as far as known by now."""
+def _license(trainer: pl.Trainer, model: AffectModel) -> dict[str, str]:
+    """The terms of the weights it started from, and of its teachers."""
+    terms = {} if model.start is None else dict(model.start.license)
+    for teaching in _distillations(trainer):
+        terms |= teaching.license
+    return terms
+
+
+def _distillations(trainer: pl.Trainer) -> list[Distillation]:
+    return [c for c in trainer.callbacks if isinstance(c, Distillation)]  # type: ignore[attr-defined]
+
+
+def notes_of(trainer: pl.Trainer) -> dict[str, Any]:
+    """Collect what the data module excluded, how it reads labels and who taught, as far as known by now."""
+    notes: dict[str, Any] = {}
     data = trainer.datamodule  # type: ignore[attr-defined]
-    if not isinstance(data, FaceDataModule):
-        return {}
-    notes = {"left_out": dict(data.index.left_out), "unreadable": list(data.unreadable)}
-    rule = getattr(data, "rule", None)
-    return notes if rule is None else notes | {"training_label_rule": rule}
+    if isinstance(data, FaceDataModule):
+        notes = {"left_out": dict(data.index.left_out), "unreadable": list(data.unreadable)}
+        rule = getattr(data, "rule", None)
+        notes |= {} if rule is None else {"training_label_rule": rule}
+    teachers = [store.public_name(name) for t in _distillations(trainer) for name in t.teachers]
+    return notes | {"teachers": teachers} if teachers else notes
 
 
 def origin(trainer: pl.Trainer, model: AffectModel) -> Context:

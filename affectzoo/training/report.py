@@ -24,7 +24,7 @@ from affectzoo.training.checkpoints import (
     network_tensors,
     state_to_export,
 )
-from affectzoo.training.provenance import data_notes, origin, trained_meta
+from affectzoo.training.provenance import notes_of, origin, trained_meta
 from affectzoo.weights import WeightsMeta
 from affectzoo.zoo.checkpoints import TRAINING
 from affectzoo.zoo.loading import described, write_sealed
@@ -94,7 +94,7 @@ class RunReport(Callback):
                 rank_zero_info("no validation chose an epoch: the last weights are exported")
         meta = trained_meta(trainer, pl_module)
         training = replace(meta.training, epochs=trainer.current_epoch, epoch=epoch, epoch_rule=rule)
-        meta = replace(meta, training=replace(training, notes=data_notes(trainer)))
+        meta = replace(meta, training=replace(training, notes=notes_of(trainer)))
         path = Path(trainer.default_root_dir) / weights.FILE_NAME
         write_sealed(path, tensors, meta)
         for saved in path.parent.glob("hpc_ckpt_*.ckpt"):  # of a requeued job, which has ended well
@@ -108,7 +108,7 @@ class RunReport(Callback):
         assert isinstance(pl_module, AffectModule)
         if self._known is None:  # but for the notes it stays the same
             self._known = trained_meta(trainer, pl_module)
-        training = replace(self._known.training, notes=data_notes(trainer))
+        training = replace(self._known.training, notes=notes_of(trainer))
         checkpoint[TRAINING] = replace(self._known, training=training).to_dict()
 
     @rank_zero_only

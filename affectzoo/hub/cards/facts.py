@@ -31,6 +31,7 @@ _TRAINING = {
     "epoch": "epoch taken",
     "epoch_rule": "how it was chosen",
     "started_from": "started from",
+    "teachers": "taught by",
     "window": "frames per window",
     "eval_window": "frames per window in evaluation",
     "eval_stride": "frames from window to window in evaluation",
