@@ -54,6 +54,10 @@ class UnreadableImageError(DataError):
     """An image that is missing, truncated or no image at all."""
 
 
+class ImageTooLargeError(UnreadableImageError):
+    """An image of more pixels than are decoded."""
+
+
 class ImageNotFoundError(UnreadableImageError, FileNotFoundError):
     """An input that is not there, or a folder without images."""
 

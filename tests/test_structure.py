@@ -32,7 +32,7 @@ LAYERS = (
     ("zoo",),
     ("evaluation",),
     ("inference", "datatools"),
-    ("benchmark",),
+    ("benchmark", "serving"),
     ("leaderboard",),
     ("hub", "training"),
     ("cli",),

@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 
 from affectzoo import __version__
-from affectzoo.cli import benchmark, data, recipes, training, weights, zoo
+from affectzoo.cli import benchmark, data, recipes, serving, training, weights, zoo
 from affectzoo.cli.options import Parser
 
 COMMANDS = (
     zoo.add_models,
     zoo.add_predict,
+    serving.add_serve,
     recipes.add_recipes,
     data.add_data,
     benchmark.add_benchmark,

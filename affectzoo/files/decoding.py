@@ -6,7 +6,7 @@ import re
 from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
-from affectzoo.errors import OptionError, UnreadableImageError
+from affectzoo.errors import ImageTooLargeError, OptionError, UnreadableImageError
 from affectzoo.files.damage import has_hole, look
 
 if TYPE_CHECKING:
@@ -65,19 +65,21 @@ def format_of(head: bytes) -> str | None:
     return next((kind for place, pattern, kind in _KINDS if pattern.match(head, place)), None)
 
 
-def decode(data: bytes, where: str) -> Image:
+def decode(data: bytes, where: str, max_pixels: int = PIXELS) -> Image:
     """Decode an image: the first frame or page, EXIF orientation applied, transparent parts laid on white.
 
     Args:
         data: A file's content. Values of 16 bits are reduced to 8; where none exceeds 4095 (1023, 255) they
             are taken as 12 (10, 8) bits. Floating point values are 0..1, or 0..255 where one exceeds 2.
         where: The file, for the error.
+        max_pixels: An image of more is not decoded.
 
     Returns:
         Shape (H, W, 3), RGB, 0..255.
 
     Raises:
-        UnreadableImageError: It is empty, damaged (cut off, too), too large, or of a format that is not read.
+        ImageTooLargeError: It has more pixels.
+        UnreadableImageError: It is empty, damaged (cut off, too), or of a format that is not read.
     """
     import cv2
     import numpy as np
@@ -86,13 +88,15 @@ def decode(data: bytes, where: str) -> Image:
     why: str | None = None
     image: Image | None = None
     try:
-        why = _fault(data, kind)
+        why = _fault(data, kind, max_pixels)
         if why is None and _is_plain(data, kind):
             image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR_RGB)  # type: ignore[assignment]
         elif why is None:
-            image = _with_pillow(data, kind) if kind in READ else _with_opencv(data)
+            image = _with_pillow(data, kind, max_pixels) if kind in READ else _with_opencv(data)
         if image is not None and kind in ("BMP", "PPM", "TIFF") and has_hole(image, data, kind):
             image, why = None, f"a damaged {kind}: a part of it is zeros"
+    except ImageTooLargeError as error:
+        raise ImageTooLargeError(f"{where}: {error}") from None
     except (OptionError, MemoryError) as error:
         why = str(error) or "not enough memory"
     except Exception as error:  # decoders raise whatever damaged data lead them to
@@ -102,7 +106,7 @@ def decode(data: bytes, where: str) -> Image:
     return image
 
 
-def _fault(data: bytes, kind: str | None) -> str | None:
+def _fault(data: bytes, kind: str | None, max_pixels: int) -> str | None:
     """Say why data are not worth decoding, else ``None``."""
     if not data:
         return "the file is empty"
@@ -111,11 +115,15 @@ def _fault(data: bytes, kind: str | None) -> str | None:
     if kind is not None and kind not in READ:
         return UNREAD.format(kind)
     pixels, fault = look(data, kind)
-    if pixels > PIXELS:
-        return f"{pixels:,} pixels are more than {PIXELS / 1e6:.0f} million; make it smaller"
+    _check_pixels(pixels, max_pixels)
     if fault is not None:
         return f"a damaged {kind}: {fault}"
     return None
+
+
+def _check_pixels(pixels: int, most: int) -> None:
+    if pixels > most:
+        raise ImageTooLargeError(f"{pixels:,} pixels are more than {most / 1e6:.3g} million; make it smaller")
 
 
 def _is_plain(data: bytes, kind: str | None) -> bool:
@@ -126,17 +134,18 @@ def _is_plain(data: bytes, kind: str | None) -> bool:
     return depth <= 8 and color in (0, 2, 3) and b"tRNS" not in data[: data.find(b"IDAT")]
 
 
-def _with_pillow(data: bytes, kind: str) -> Image | None:
+def _with_pillow(data: bytes, kind: str, max_pixels: int) -> Image | None:
     import PIL.Image
 
     try:
         with PIL.Image.open(BytesIO(data), formats=READ[kind]) as opened:
+            _check_pixels(opened.width * opened.height, max_pixels)
             deep = ";16" in str(opened.tile) and not opened.mode.startswith("I")
             opened.load()
             if not deep:
                 return to_rgb(opened)
     except PIL.Image.DecompressionBombError:
-        raise OptionError("more pixels than an image has; make it smaller") from None
+        raise ImageTooLargeError("more pixels than an image has; make it smaller") from None
     except (PIL.UnidentifiedImageError, KeyError):  # a variant, or a format, that this Pillow lacks
         pass
     return _with_opencv(data)  # Pillow would keep the upper 8 of 16 bits

@@ -1,0 +1,78 @@
+"""``affectzoo serve`` and ``app``: predictions for programs and in the browser."""
+
+from __future__ import annotations
+
+import argparse
+
+from affectzoo.cli.options import COUNT, COUNT_OR_NONE, POSITIVE, Commands, lazily
+
+_SERVE = """\
+Answer over HTTP: POST an image's bytes to /predict, several files to /batch; /docs describes it all. What is
+sent is decoded in memory, predicted on and forgotten. By default this machine alone reaches it. Needs the
+extra: pip install "affectzoo[serve]".
+
+  affectzoo serve
+  curl --data-binary @photo.jpg http://127.0.0.1:8000/predict
+  curl -F files=@a.jpg -F files=@b.png http://127.0.0.1:8000/batch
+"""
+
+
+def add_serve(commands: Commands) -> None:
+    """Add ``affectzoo serve``."""
+    serve = commands.add_parser("serve", help="answer with predictions over HTTP", description=_SERVE)
+    serve.add_argument(
+        "--model",
+        default="dlp_cnn_s.ferplus",
+        help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file (default: %(default)s)",
+    )
+    serve.add_detector(
+        ("auto", "yunet", "haar", "none"),
+        "auto: yunet when its file is at hand, else haar; none: each image is a ready crop",
+    )
+    serve.add_argument("--min-score", type=float, metavar="S", help="least score of a face")
+    serve.add_argument("--device", metavar="D", help="where the model runs, such as cuda (default: cpu)")
+    serve.add_argument(
+        "--workers",
+        **COUNT,
+        default=1,
+        metavar="N",
+        help="images predicted on at once (default: %(default)s)",
+    )
+    _add_place(serve, 8000)
+    limits = serve.add_argument_group("limits")
+    for name, default, told in (
+        ("--max-megabytes", 20.0, "MiB of one image's file"),
+        ("--max-megapixels", 50.0, "million pixels of one image"),
+        ("--max-batch-megabytes", 80.0, "MiB of all files of one request"),
+        ("--seconds", 30.0, "seconds in which a request must come, and in which it is answered"),
+    ):
+        limits.add_argument(
+            name, **POSITIVE, default=default, metavar="N", help=f"{told} (default: %(default)g)"
+        )
+    limits.add_argument(
+        "--max-files", **COUNT, default=16, metavar="N", help="files of one request (default: %(default)s)"
+    )
+    limits.add_argument(
+        "--waiting",
+        **COUNT_OR_NONE,
+        default=16,
+        metavar="N",
+        help="requests that wait while others are answered; further ones get 503 (default: %(default)s)",
+    )
+    serve.add_argument("--access-log", action="store_true", help="log each request: address, path, status")
+    serve.set_defaults(run=lazily("affectzoo.serving.serve_command"))
+
+
+def _add_place(parser: argparse.ArgumentParser, port: int) -> None:
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="where to listen; anything but the default lets other machines in (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--port",
+        **COUNT_OR_NONE,
+        default=port,
+        metavar="N",
+        help="0: any that is free (default: %(default)s)",
+    )

@@ -1,0 +1,1 @@
+"""Predictions for others: an HTTP service, and an app in the browser; by default for this machine alone."""
