@@ -109,7 +109,13 @@ def add_predict(commands: Commands) -> None:
     predict.add_argument(
         "--resume", action="store_true", help="go on with what a stopped run left in FILE.part"
     )
-    predict.add_argument("--render", type=Path, metavar="DIR", help="write annotated images and videos here")
+    predict.add_argument(
+        "--render",
+        type=Path,
+        metavar="DIR",
+        help="write annotated images and videos here, several images on contact_sheet.jpg as well, and for "
+        "each video a chart over time",
+    )
     predict.add_json()
     predict.set_defaults(run=_predict, wrong=predict.error)
 

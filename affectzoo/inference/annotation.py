@@ -3,31 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections import deque
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import cv2
-import numpy as np
 
 from affectzoo.console import visible
-from affectzoo.inference.lettering import Color, Rect, Size, common, place_plates, text_size, tint, write
-from affectzoo.inference.results import FaceResult
+from affectzoo.inference.circumplex import Circumplex, circumplex_size
+from affectzoo.inference.colors import COVER, DARK, GRAY, LIGHT, Color, color_of
+from affectzoo.inference.lettering import Rect, Size, common, place_plates, small, text_size, tint, write
+from affectzoo.inference.results import FaceResult, named, numbers
 
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image
-
-COLORS: tuple[Color, ...] = (
-    *((255, 214, 64), (86, 196, 255), (255, 138, 101), (129, 230, 130)),
-    *((240, 150, 255), (120, 255, 230), (255, 170, 200), (200, 200, 255)),
-)
-"""Of faces in turn, each bright, so that one dark plate suits all."""
-
-DARK: Color = (16, 18, 22)
-LIGHT: Color = (235, 237, 240)
-GRAY: Color = (150, 154, 160)
-COVER = 0.78
-"""How much of a plate's dark shows."""
 
 SMALL = 400
 """Images whose longer edge is shorter are enlarged to twice that, so that the text can be read."""
@@ -35,8 +23,8 @@ SMALL = 400
 TEXT, LEAST_TEXT = 0.022, 12
 """Font size as a share of the image's mean edge, and at least, pixels."""
 
-TRAIL = 25
-"""Points of a face's way over the circumplex that are shown."""
+RANKED, FEW = 3, 3
+"""How many classes a plate shows in an image of at most so many faces; else, and in videos, the likeliest."""
 
 
 class Annotator:
@@ -47,7 +35,7 @@ class Annotator:
     """
 
     def __init__(self) -> None:
-        self._trails: dict[int, deque[tuple[float, float]]] = {}
+        self._circumplex = Circumplex()
         self._corner: tuple[bool, bool] | None = None
 
     def __call__(self, image: Image, results: Sequence[FaceResult]) -> Image:
@@ -70,20 +58,21 @@ class Annotator:
         boxes = [_box(result, scale, room) for result in faces]
         font = _font_size(room, boxes)
         plane = self._plane(faces, boxes, room, font)
-        numbers = _numbers(faces)
-        for result, box, number in zip(faces, boxes, numbers, strict=True):
+        people = numbers(faces)
+        for result, box, number in zip(faces, boxes, people, strict=True):
             if result.box is not None:
-                _frame(drawn, box, _color(number), font)
-        several = len(faces) > 1 or any((result.track or 1) > 1 for result in faces)
+                _frame(drawn, box, color_of(number), font)
+        ranked, several = RANKED if len(faces) <= FEW else 1, named(faces)
         plates = [
-            _Plate(result, number, several, font) for result, number in zip(faces, numbers, strict=True)
+            _Plate(result, number, several, ranked, font)
+            for result, number in zip(faces, people, strict=True)
         ]
         taken = [] if plane is None else [plane]
         corners = place_plates([plate.size for plate in plates], boxes, room, max(2, font // 4), taken)
         for plate, corner, box in zip(plates, corners, boxes, strict=True):
             plate.draw(drawn, *corner, box)
         if plane is not None:
-            self._circumplex(drawn, plane, faces, several, font)
+            self._circumplex.draw(drawn, plane, faces, font)
         return drawn
 
     def _plane(
@@ -93,7 +82,7 @@ class Annotator:
         if not any(None not in (face.valence, face.arousal) for face in faces):
             return None
         gap = font // 2
-        width, height = 7 * font, 7 * font + 2 * _small(font)
+        width, height = circumplex_size(font)
         corners = {
             (right, low): (x, y, x + width, y + height)
             for right, x in ((True, room.width - gap - width), (False, gap))
@@ -103,53 +92,44 @@ class Annotator:
             self._corner = min(corners, key=lambda key: sum(common(corners[key], box) for box in boxes))
         return corners[self._corner]
 
-    def _circumplex(
-        self, drawn: Image, plane: Rect, faces: Sequence[FaceResult], several: bool, font: int
-    ) -> None:
-        x0, y0, x1, y1 = (round(edge) for edge in plane)
-        tint(drawn, x0, y0, x1, y1, DARK, COVER)
-        center, radius = ((x0 + x1) // 2, (y0 + y1) // 2), round((x1 - x0) / 2 - font / 2)
-        line, small = max(1, font // 14), _small(font)
-        cv2.circle(drawn, center, radius, GRAY, line, cv2.LINE_AA)
-        cv2.line(drawn, (center[0] - radius, center[1]), (center[0] + radius, center[1]), GRAY, line)
-        cv2.line(drawn, (center[0], center[1] - radius), (center[0], center[1] + radius), GRAY, line)
-        for word, top in (("arousal \u2191", y0), ("valence \u2192", y1 - round(1.25 * small))):
-            write(drawn, word, center[0] - text_size(word, small).width // 2, top, small, LIGHT)
 
-        def at(valence: float, arousal: float) -> tuple[int, int]:
-            return round(center[0] + radius * valence), round(center[1] - radius * arousal)
+class _Line(NamedTuple):
+    """A line of a plate, and how long the bar below it is, 0..1."""
 
-        for face, number in zip(faces, _numbers(faces), strict=True):
-            if face.valence is None or face.arousal is None:
-                continue
-            color = _color(number)
-            if face.track is not None:
-                trail = self._trails.setdefault(face.track, deque(maxlen=TRAIL))
-                trail.append((face.valence, face.arousal))
-                way = np.array([at(*point) for point in trail], np.int32)
-                cv2.polylines(drawn, [way], False, color, max(2, font // 10), cv2.LINE_AA)
-            point, size = at(face.valence, face.arousal), max(3, font // 4)
-            cv2.circle(drawn, point, size + max(1, line), DARK, cv2.FILLED, cv2.LINE_AA)
-            cv2.circle(drawn, point, size, color, cv2.FILLED, cv2.LINE_AA)
-            if several:
-                write(drawn, str(number), point[0] + size + 1, point[1] - small // 2, small, color)
+    text: str
+    size: int
+    color: Color
+    share: float | None = None
 
 
 class _Plate:
-    """What is said of a face, as lines on a dark ground, with a bar as long as the label is likely."""
+    """What is said of a face, as lines on a dark ground, with a bar as long as each class is likely."""
 
-    def __init__(self, result: FaceResult, number: int, several: bool, font: int) -> None:
-        self._color, self._font = _color(number), font
-        self._share = None if result.label is None else result.probabilities[result.label]
-        self._lines = [] if self._share is None else [f"{visible(result.label or '')} {self._share:.2f}"]
+    def __init__(self, result: FaceResult, number: int, several: bool, ranked: int, font: int) -> None:
+        self._color, self._font = color_of(number), font
+        self._bar, self._pad = max(2, font // 7), max(2, font // 4)
+        names = sorted(result.probabilities, key=lambda name: -result.probabilities[name])
+        others = [name for name in names if name != result.label] if result.track is None else []
+        self._lines: list[_Line] = []
+        if result.label is not None:
+            self._add_class(result, result.label, font, self._color)
+            for name in others[: ranked - 1]:
+                self._add_class(result, name, small(font), LIGHT)
         values = {"V": result.valence, "A": result.arousal}
         if told := [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]:
-            self._lines.append("  ".join(told))
+            self._lines.append(_Line("  ".join(told), font, LIGHT if self._lines else self._color))
         if several:
-            self._lines[0] = f"{number}  {self._lines[0]}"
-        widths = [text_size(text, font).width for text in self._lines]
-        self._pad, self._line = max(2, font // 4), round(font * 1.25)
-        self.size = Size(max(widths) + 2 * self._pad, self._line * len(self._lines) + 2 * self._pad)
+            self._lines[0] = self._lines[0]._replace(text=f"{number}  {self._lines[0].text}")
+        widths = [text_size(line.text, line.size).width for line in self._lines]
+        heights = [self._height(line) for line in self._lines]
+        self.size = Size(max(widths) + 2 * self._pad, sum(heights) + 2 * self._pad)
+
+    def _add_class(self, result: FaceResult, name: str, size: int, color: Color) -> None:
+        share = result.probabilities[name]
+        self._lines.append(_Line(f"{visible(name)} {share:.2f}", size, color, share))
+
+    def _height(self, line: _Line) -> int:
+        return round(1.25 * line.size) + (0 if line.share is None else 3 * self._bar)
 
     def draw(self, image: Image, x: int, y: int, box: Rect) -> None:
         """Draw it with its upper left corner at x, y, with a line to its face where that is apart."""
@@ -159,22 +139,20 @@ class _Plate:
             cv2.line(image, *ends, DARK, 3 * max(1, self._font // 12), cv2.LINE_AA)
             cv2.line(image, *ends, self._color, max(1, self._font // 12), cv2.LINE_AA)
         tint(image, x, y, x + width, y + height, DARK, COVER)
-        for row, text in enumerate(self._lines):
-            color = self._color if row == 0 else LIGHT
-            write(image, text, x + self._pad, y + self._pad + row * self._line, self._font, color)
-        if self._share is not None:
-            thick = max(2, self._font // 8)
-            tint(image, x, y + height - thick, x + round(width * self._share), y + height, self._color, 1)
+        left, right, top = x + self._pad, x + width - self._pad, y + self._pad
+        for line in self._lines:
+            write(image, line.text, left, top, line.size, line.color)
+            top += self._height(line)
+            if line.share is not None:
+                low = top - 2 * self._bar
+                tint(image, left, low - self._bar, right, low, GRAY, 0.4)
+                end = left + round((right - left) * line.share)
+                tint(image, left, low - self._bar, end, low, self._color, 1)
 
 
 def _box(result: FaceResult, scale: float, room: Size) -> Rect:
     x0, y0, x1, y1 = result.box or (0, 0, room.width / scale, room.height / scale)
     return x0 * scale, y0 * scale, x1 * scale, y1 * scale
-
-
-def _numbers(faces: Sequence[FaceResult]) -> list[int]:
-    """The faces' numbers: their tracks, or in a still their places."""
-    return [place if face.track is None else face.track for place, face in enumerate(faces, 1)]
 
 
 def _nearest(plate: Rect, box: Rect) -> tuple[tuple[int, int], tuple[int, int]]:
@@ -189,15 +167,6 @@ def _nearest(plate: Rect, box: Rect) -> tuple[tuple[int, int], tuple[int, int]]:
     across = along(plate[0], plate[2], box[0], box[2])
     down = along(plate[1], plate[3], box[1], box[3])
     return (across[0], down[0]), (across[1], down[1])
-
-
-def _small(font: int) -> int:
-    """The font size of what stands at points and axes."""
-    return max(9, round(font * 0.7))
-
-
-def _color(number: int) -> Color:
-    return COLORS[(number - 1) % len(COLORS)]
 
 
 def _font_size(room: Size, boxes: Sequence[Rect]) -> int:

@@ -95,6 +95,16 @@ class FaceResult:
         }
 
 
+def numbers(faces: Sequence[FaceResult]) -> list[int]:
+    """Number an image's faces: by their tracks, or in a still by their places, from 1."""
+    return [place if face.track is None else face.track for place, face in enumerate(faces, 1)]
+
+
+def named(faces: Sequence[FaceResult]) -> bool:
+    """Whether an image's faces need their numbers to be told apart, in it or in its video."""
+    return len(faces) > 1 or any((face.track or 1) > 1 for face in faces)
+
+
 def columns(labels: LabelSpace | None) -> list[str]:
     """Name the columns of results.
 

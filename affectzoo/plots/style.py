@@ -13,6 +13,7 @@ from affectzoo.errors import DataError
 from affectzoo.files.writing import writing
 
 if TYPE_CHECKING:
+    from matplotlib.artist import Artist
     from matplotlib.axes import Axes
     from matplotlib.colors import LogNorm
     from matplotlib.figure import Figure
@@ -79,9 +80,14 @@ def count_norm(counts: Iterable[np.ndarray]) -> LogNorm:
     return LogNorm(1, max(2, *(cells.max() for cells in counts)))
 
 
-def legend_below(figure: Figure, axes: Axes) -> None:
-    """One legend under the figure, with what was labeled on ``axes``, in as many columns as fit."""
-    handles, labels = axes.get_legend_handles_labels()
+def legend_below(figure: Figure, *panels: Axes) -> None:
+    """One legend under the figure, with what was labeled on some panels, in as many columns as fit."""
+    handles: list[Artist] = []
+    labels: list[str] = []
+    for axes in panels:
+        more_handles, more_labels = axes.get_legend_handles_labels()
+        handles += more_handles
+        labels += more_labels
     widest = max(len(label) for label in labels)
     columns = max(1, min(len(labels), int(10 * figure.get_figwidth() / (widest + 6))))
     figure.legend(handles, labels, loc="outside lower center", ncols=columns, frameon=False, fontsize=9)

@@ -5,16 +5,23 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from fakes.films import Squares, squares, write_film
 
 import affectzoo
 from affectzoo.cli import main
-from affectzoo.inference import command, lettering
-from affectzoo.inference.annotation import COLORS, Annotator, annotate
+from affectzoo.errors import OptionError
+from affectzoo.files.images import read_image
+from affectzoo.inference import command, contact_sheet, lettering
+from affectzoo.inference.annotation import Annotator, annotate
+from affectzoo.inference.circumplex import Circumplex
+from affectzoo.inference.colors import COLORS
 from affectzoo.inference.lettering import Size, place_plates, text_size
+from affectzoo.inference.render import chart_path, drawing_paths
 from affectzoo.inference.results import FaceResult
+from affectzoo.inference.time_chart import TimeChart
 
 Screen = pytest.CaptureFixture[str]
 PLACES = {
@@ -131,7 +138,7 @@ def test_videos_are_drawn_frame_by_frame(
     for number, frame in enumerate(found):
         assert frame.image.shape == (300, 442, 3)
         assert np.abs(frame.image[190, 40 + 3 * number].astype(int) - COLORS[0]).max() < 90
-    assert [path.name for path in Path("out").iterdir()] == ["film.mp4"]
+    assert sorted(path.name for path in Path("out").iterdir()) == ["film.mp4", "film_over_time.png"]
 
 
 def test_odd_sizes_and_other_sizes_are_written(tmp_path: Path) -> None:
@@ -153,3 +160,129 @@ def test_predictors_hand_frames_on_for_drawing() -> None:
     stream = affectzoo.Predictor(detector=Squares()).stream([squares((9, 9))], images=True)
     ((frame, faces),) = stream
     assert frame.image is not None and Annotator()(frame.image, faces).shape[2] == 3
+
+
+# What a plate shows
+
+
+def lines_of(image: np.ndarray, color: tuple[int, int, int]) -> list[int]:
+    """Lengths of the horizontal bars of a color, from the top."""
+    found = [row for row in (image == color).all(axis=2) if row.any()]
+    bars = [row.sum() for row in found if (row.sum() == 1 + np.ptp(np.flatnonzero(row))) and row.sum() > 15]
+    return [length for length, _ in itertools.groupby(map(int, bars))]
+
+
+def test_bars_are_as_long_as_classes_are_likely() -> None:
+    shares = {"calm": 0.15, "bored": 0.6, "tense": 0.25, "tired": 0.0}
+    face = FaceResult("a", (300.0, 500.0, 600.0, 800.0), 1.0, "bored", shares)
+    drawn = annotate(np.zeros((1000, 1000, 3), np.uint8), [face])
+    bars = lines_of(drawn[:490], COLORS[0])
+    assert len(bars) == 3  # the three likeliest
+    assert bars[1] / bars[0] == pytest.approx(0.25 / 0.6, abs=0.05)
+    assert bars[2] / bars[0] == pytest.approx(0.15 / 0.6, abs=0.05)
+    many = [
+        FaceResult("a", (20.0 + 230 * n, 500.0, 120.0 + 230 * n, 600.0), 1.0, "bored", shares)
+        for n in range(4)
+    ]
+    assert len(lines_of(annotate(np.zeros((1000, 1000, 3), np.uint8), many)[:499], COLORS[0])) == 1
+
+
+@pytest.mark.parametrize("size", [(300, 225), (1155, 866), (4000, 3000)])
+@pytest.mark.parametrize("where", PLACES)
+def test_plates_of_five_cover_no_other_face(
+    where: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[tuple[list[Size], list[lettering.Rect], list[tuple[int, int]]]] = []
+
+    def noted(sizes: list[Size], boxes: list[lettering.Rect], *more: object) -> list[tuple[int, int]]:
+        corners = place_plates(sizes, boxes, *more)  # type: ignore[arg-type]
+        seen.append((sizes, boxes, corners))
+        return corners
+
+    monkeypatch.setattr("affectzoo.inference.annotation.place_plates", noted)
+    width, height = size
+    annotate(np.zeros((height, width, 3), np.uint8), faces(width, height, PLACES[where]))
+    ((sizes, boxes, corners),) = seen
+    for own, (plate, (x, y)) in enumerate(zip(sizes, corners, strict=True)):
+        for other, box in enumerate(boxes):
+            hidden = lettering.common((x, y, x + plate.width, y + plate.height), box)
+            assert other == own or hidden <= 0.02 * plate.width * plate.height
+
+
+def test_numbers_on_the_plane_stay_inside_and_apart() -> None:
+    places: list[lettering.Rect] = []
+
+    def noted(image: np.ndarray, text: str, x: int, y: int, size: int, color: object) -> None:
+        width, height = text_size(text, size)
+        places.append((x, y, x + width, y + height))
+
+    people = [
+        FaceResult("a", (0, 0, 9, 9), 1.0, valence=v, arousal=a) for v, a in [(1, 0), (0.98, 0), (0, 1)] * 2
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("affectzoo.inference.circumplex.write", noted)
+        Circumplex().draw(np.zeros((300, 300, 3), np.uint8), (20, 20, 180, 208), people, 20)
+    numbers = places[2:]  # behind the names of the axes
+    assert len(numbers) == 6
+    assert all(x0 >= 20 and y0 >= 20 and x1 <= 180 and y1 <= 208 for x0, y0, x1, y1 in numbers)
+    assert all(lettering.common(one, other) == 0 for one, other in itertools.combinations(numbers, 2))
+
+
+# Sheets and charts
+
+
+def test_a_folder_gets_a_contact_sheet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command, "make_detector", lambda *_: Squares())
+    Path("in").mkdir()
+    for place, name in enumerate(["a", "b", "c", "with a name that is much too long for a cell of a sheet"]):
+        cv2.imwrite(f"in/{name}.png", squares(*[(20 + 30 * n, 20) for n in range(place)]))
+    Path("in/damaged.png").write_bytes(Path("in/a.png").read_bytes()[:60])
+    assert main(["predict", "in", "--render", "out"]) == 1
+    sheet = read_image(Path("out/contact_sheet.jpg")).astype(int)
+    assert sheet.shape[0] > 2 * contact_sheet.HEIGHT and sheet.shape[1] == 3 * (288 + 12) + 12
+    for color in COLORS[:3]:  # of the frames and captions
+        assert (np.abs(sheet - color).max(axis=2) < 60).sum() > 100
+    assert main(["predict", "in/b.png", "--render", "one"]) == 0
+    assert [path.name for path in Path("one").iterdir()] == ["b.png"]
+
+
+def test_long_folders_get_several_sheets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(contact_sheet, "CELLS", 2)
+    sheet = contact_sheet.ContactSheet(tmp_path / "s.jpg")
+    for number in range(5):
+        sheet.add(
+            f"{number}.png", None if number == 1 else squares(), [FaceResult("a", error="no face found")]
+        )
+    sheet.finish()
+    sheet.finish()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["s-2.jpg", "s-3.jpg", "s.jpg"]
+
+
+def test_a_sheet_overwrites_no_input(tmp_path: Path) -> None:
+    names = [str(tmp_path / "contact_sheet.jpg"), str(tmp_path / "b.jpg")]
+    with pytest.raises(OptionError, match="folder of their own"):
+        drawing_paths(names, tmp_path)
+
+
+def test_charts_and_drawings_have_names_of_their_own(tmp_path: Path) -> None:
+    paths = drawing_paths(["a_over_time.jpg", "b/a.mp4", "a.avi"], tmp_path, {"b/a.mp4", "a.avi"})
+    written = [*paths.values(), *(chart_path(path) for path in paths.values() if path.suffix == ".mp4")]
+    assert len({path.name for path in written}) == 5
+
+
+def test_a_chart_shows_tracks_and_their_gaps(tmp_path: Path) -> None:
+    chart = TimeChart("film $x_1$.mp4", tmp_path / "chart.png")
+    for step in range(40):
+        shares = {"calm": step / 40, "tense": 1 - step / 40}
+        people = [FaceResult("a", None, 1.0, "calm", shares, 0.5, -0.5, frame=step, time=step / 10, track=1)]
+        if not 10 <= step < 20:
+            people.append(
+                FaceResult("a", None, 1.0, "calm", shares, 0.1, 0.2, frame=step, time=step / 10, track=2)
+            )
+        chart.add(people)
+    assert np.isnan(chart._table(2, 5)[10, 1:]).all() and chart._table(2, 5).shape == (31, 5)
+    chart.finish()
+    assert read_image(tmp_path / "chart.png").shape[0] > 700  # two panels for each of two tracks
+    TimeChart("nobody", tmp_path / "none.png").finish()
+    assert not (tmp_path / "none.png").exists()

@@ -180,7 +180,7 @@ def test_drawings(folder: Path, capsys: Screen) -> None:
     write_picture(folder / "other" / "a.png", crop(3))
     (folder / "broken.png").write_bytes(b"x")
     assert predict(folder, "--render", "out") == 1
-    assert sorted(p.name for p in Path("out").iterdir()) == ["a-2.png", "a.png", "b.png"]
+    assert sorted(p.name for p in Path("out").iterdir()) == ["a-2.png", "a.png", "b.png", "contact_sheet.jpg"]
     assert predict(folder, "--render", folder) == 1
     assert "folder of their own" in capsys.readouterr().err
 
