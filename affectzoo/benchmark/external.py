@@ -22,6 +22,7 @@ the ground truth. Empty cells and NaN are missing predictions.
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from collections import Counter, defaultdict
@@ -143,6 +144,8 @@ def read_predictions(
         _refuse_truth(file, va, index)
         needed.append(va[:, np.isfinite(va).any(axis=0)])
     missing = np.isnan(np.concatenate(needed, axis=1).sum(axis=1))
+    if missing.all():
+        raise DataError(f"{path}: no face to report on has a full prediction, some cell is empty in each")
     return External(scores, kind or "probabilities", va, missing, others)
 
 
@@ -171,7 +174,7 @@ def _read(path: Path) -> _File:
             rows = path.read_text(encoding="utf-8").split("\n")
             cells = pd.DataFrame([json.loads(row) for row in rows if row.strip()])
         elif kind == ".parquet":
-            cells = pd.read_parquet(path)
+            cells = pd.read_parquet(io.BytesIO(path.read_bytes()))
         else:
             raise DataError(f"{path}: predictions are read from .csv, .json, .jsonl or .parquet")
     except DataError:
@@ -198,6 +201,10 @@ def _scores(file: _File, labels: Sequence[str]) -> tuple[Floats | None, ScoreKin
     for prefix, kind in kinds.items():
         if columns[prefix]:
             scores = file.numbers(_in_order(file, columns[prefix], labels))
+            for row in np.flatnonzero(np.isnan(scores).any(axis=1) & ~np.isnan(scores).all(axis=1))[:1]:
+                raise DataError(
+                    f"{file.where(row)}: some classes' {prefix}<class> are empty; fill all of a face, or none"
+                )
             if kind == "probabilities":
                 _check_probabilities(file, scores)
             return scores, kind

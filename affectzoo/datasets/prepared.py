@@ -178,7 +178,8 @@ def write_index(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:
     columns = {
         field.name: pa.array([_plain(row.get(field.name)) for row in rows], field.type) for field in SCHEMA
     }
-    pq.write_table(pa.table(columns, SCHEMA), path, compression="zstd")
+    with path.open("wb") as file:  # a path may not be UTF-8
+        pq.write_table(pa.table(columns, SCHEMA), file, compression="zstd")
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 

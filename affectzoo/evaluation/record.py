@@ -246,9 +246,7 @@ def _class_contradictions(record: Mapping[str, Any]) -> Iterator[str]:
         yield f"confusion: not {len(labels)} rows and columns, one for each of labels"
     elif classes is None or set(classes) != set(labels):
         yield "per_class: other classes than labels"
-    elif any(
-        classes[name].get("support", sum(row)) != sum(row) for name, row in zip(labels, rows, strict=True)
-    ):
+    elif any(classes[name]["support"] != sum(row) for name, row in zip(labels, rows, strict=True)):
         yield "per_class: support is not what confusion counts"
 
 

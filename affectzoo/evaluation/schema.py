@@ -184,6 +184,18 @@ class ValuesProbe(TypedDict):
 
 
 @_CLOSED
+class ClassFigures(TypedDict):
+    """Figures of one class; ``support`` is how many faces have it."""
+
+    support: Number
+    recall: Number | None
+    precision: NotRequired[Number | None]
+    f1: NotRequired[Number | None]
+    auc: NotRequired[Number | None]
+    auc_pr: NotRequired[Number | None]
+
+
+@_CLOSED
 class Fit(TypedDict):
     """What a classifier was fitted on."""
 
@@ -231,7 +243,7 @@ class Record(TypedDict):
     clips: NotRequired[Clips | None]
     normalised: NotRequired[Figures]
     confusion: NotRequired[list[list[Count]] | None]
-    per_class: NotRequired[dict[Name, dict[Name, Number | None]] | None]
+    per_class: NotRequired[dict[Name, ClassFigures] | None]
     probes: NotRequired[list[Annotated[ClassesProbe | ValuesProbe, Field(discriminator="kind")]]]
     fit: NotRequired[list[Fit] | None]
     remarks: NotRequired[list[Text]]

@@ -84,7 +84,10 @@ class Haar:
                 f"OpenCV {cv2.__version__} has no Haar cascades; install opencv-python-headless below 5"
             )
         path = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
-        self._cascade = cv2.CascadeClassifier(str(path))
+        stored = cv2.FILE_STORAGE_READ | cv2.FILE_STORAGE_MEMORY
+        text = cv2.FileStorage(path.read_text(encoding="ascii"), stored)
+        self._cascade = cv2.CascadeClassifier()
+        self._cascade.read(text.getFirstTopLevelNode())
 
     def __call__(self, image: Image) -> list[Detection]:
         """Every frontal face of an RGB image, the largest first."""
@@ -125,7 +128,10 @@ class YuNet:
         if not path.is_file():
             raise DetectorError(f"{path}: the detector's file is missing")
         try:
-            self._net = cv2.FaceDetectorYN.create(str(path), "", (320, 320), score_threshold=0.7)
+            # OpenCV crashes where it opens a path that is not UTF-8: it is given the bytes
+            content = np.frombuffer(path.read_bytes(), np.uint8)
+            none = np.empty(0, np.uint8)
+            self._net = cv2.FaceDetectorYN.create("onnx", content, none, (320, 320), score_threshold=0.7)
         except cv2.error as error:
             raise DetectorError(f"{path}: not a YuNet network ({error.err})") from None
 

@@ -40,6 +40,12 @@ class Video:
         self.path = path
         if not path.is_file():
             raise UnreadableImageError(f"{path}: no such file")
+        try:
+            str(path).encode()
+        except UnicodeEncodeError:  # at which OpenCV would crash
+            raise UnreadableImageError(
+                f"{path}: OpenCV opens no video whose path is not UTF-8: rename it"
+            ) from None
         self._capture: Any = cv2.VideoCapture(str(path))
         self._next = 0
         if not self._capture.isOpened():

@@ -176,6 +176,6 @@ def _write_parquet(rows: Iterator[Row], names: Sequence[str], path: Path) -> Non
         "track": pa.int64(),
     }
     schema = pa.schema([(name, kinds.get(name, pa.float64())) for name in names])
-    with pq.ParquetWriter(path, schema) as file:
+    with path.open("wb") as out, pq.ParquetWriter(out, schema) as file:  # a path may not be UTF-8
         while some := list(islice(rows, 4096)):
             file.write_table(pa.Table.from_pylist(some, schema))

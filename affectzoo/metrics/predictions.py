@@ -97,7 +97,8 @@ class Predictions:
         """
         self.classes = classes
         self.dimensions = dimensions
-        self._parts: list[tuple[torch.Tensor, torch.Tensor, torch.Tensor]] = []
+        self._index, self._mask = _Block(torch.int64), _Block(torch.bool)
+        self._outputs = _Block(torch.float64, classes + dimensions)
 
     def update(self, output: AffectOutput, batch: Batch) -> None:
         """Take in a batch with one leading dimension; of it ``index`` and ``mask`` are read.
@@ -108,8 +109,9 @@ class Predictions:
                 only fill a window up.
         """
         heads = [head for head in (output.expression, output.va) if head is not None]
-        outputs = torch.cat([head.detach() for head in heads], dim=1)
-        self._parts.append((batch["index"], batch["mask"], outputs))
+        self._index.add(batch["index"])
+        self._mask.add(batch["mask"])
+        self._outputs.add(torch.cat([head.detach() for head in heads], dim=1))
 
     def compute(self, truth: GroundTruth, *, everywhere: bool = False) -> Predicted:
         """Join all predictions so far with the ground truth, on the CPU, in order of rows.
@@ -129,10 +131,33 @@ class Predictions:
 
     def _gathered(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Rows, shape (N,), and outputs, shape (N, classes + dimensions), of this process, on the CPU."""
-        empty = torch.zeros(0, self.classes + self.dimensions, dtype=torch.float64, device="cpu")
-        rows, outputs = [torch.zeros(0, dtype=torch.int64, device="cpu")], [empty]
-        for index, mask, values in self._parts:
-            keep = mask.cpu()
-            rows.append(index.cpu()[keep])
-            outputs.append(values.cpu().double()[keep])  # the CPU first: other devices may lack float64
-        return torch.cat(rows), torch.cat(outputs)
+        index, mask, outputs = (part.rows.cpu() for part in (self._index, self._mask, self._outputs))
+        return index[mask], outputs.double()[mask]  # the CPU first: other devices may lack float64
+
+
+class _Block:
+    """Rows of batches, one after another in one tensor that doubles.
+
+    Small tensors kept one by one would lie between the images of batches and hold their memory: the C library
+    uses again, or gives back, whole stretches alone. An evaluation would keep the memory of all its images.
+    """
+
+    def __init__(self, dtype: torch.dtype, *shape: int) -> None:
+        """Start empty, for rows of a shape; the first ones say on which device and of which type."""
+        self._held = torch.empty(0, *shape, dtype=dtype, device="cpu")
+        self._count = 0
+
+    @property
+    def rows(self) -> torch.Tensor:
+        """All rows so far."""
+        return self._held[: self._count]
+
+    def add(self, some: torch.Tensor) -> None:
+        """Append rows."""
+        count = self._count + len(some)
+        if count > len(self._held):
+            held = some.new_empty(max(4096, 2 * count), *some.shape[1:])
+            held[: self._count] = self.rows
+            self._held = held
+        self._held[self._count : count] = some
+        self._count = count

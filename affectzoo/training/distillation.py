@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Literal, cast
 
 import lightning.pytorch as pl
 import torch
@@ -96,7 +96,7 @@ class Distillation(Callback):
 
 def _scores(model: AffectModel, index: FaceIndex, on_unreadable: str) -> torch.Tensor:
     """A teacher's scores, a row for each face of an index; NaN where it has no answer."""
-    skipping = "raise" if on_unreadable == "raise" else "skip"
+    skipping: Literal["raise", "skip"] = "raise" if on_unreadable == "raise" else "skip"
     predicted = predict_index(model, index, Pass(on_unreadable=skipping))
     scores = torch.full((len(index), predicted.expression.shape[1]), torch.nan)
     scores[predicted.row] = predicted.expression.float().cpu()

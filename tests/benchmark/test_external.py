@@ -255,6 +255,16 @@ def test_rows_of_other_faces_are_counted_and_three_are_named(tmp_path: Path) -> 
         ),
         ("file,s_anger,s_neutral\nTest/a.png,1,0\n", LabelError, r"\(lacking: happiness\)"),
         (
+            "file,s_anger,s_neutral,s_happy\nTest/a.png,1,0,3\nTest/b.png,1,,2\n",
+            DataError,
+            "line 3: some classes' s_<class> are empty",
+        ),
+        (
+            "file,label,valence,arousal\nTest/a.png,anger,,\nTest/b.png,,0.5,0.5\n",
+            DataError,
+            "no face to report on has a full prediction",
+        ),
+        (
             "file,p_anger,p_neutral,p_happy,p_happiness\nTest/a.png,1,0,0,0\n",
             LabelError,
             "p_happy and p_happiness are the same class",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import cv2
@@ -52,3 +53,10 @@ def test_no_video(tmp_path: Path) -> None:
     (tmp_path / "text.mp4").write_text("no video")
     with pytest.raises(UnreadableImageError, match="no video, or one that OpenCV cannot decode"):
         Video(tmp_path / "text.mp4")
+
+
+def test_a_path_that_is_not_utf8_is_refused_before_opencv_crashes_at_it(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.avi"))
+    write_video(tmp_path / "film.avi", 2).rename(path)
+    with pytest.raises(UnreadableImageError, match="path is not UTF-8: rename it"):
+        Video(path)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 import re
@@ -57,15 +58,15 @@ def odd_names(folder: Path) -> None:
 def test_no_name_loses_results(kind: str, folder: Path, capsys: Screen) -> None:
     odd_names(folder)
     os.chdir(folder)
-    assert predict(".", "--out", f"../f.{kind}", "--json") == 0
+    path = folder.parent / os.fsdecode(b"f\xe9.%s" % kind.encode())
+    assert predict(".", "--out", str(path), "--json") == 0
     captured = capsys.readouterr()
     shown = json.loads(captured.out)
-    path = folder.parent / f"f.{kind}"
     if kind == "csv":
         with path.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     elif kind == "parquet":
-        rows = pd.read_parquet(path).to_dict("records")
+        rows = pd.read_parquet(io.BytesIO(path.read_bytes())).to_dict("records")
     else:
         text = path.read_text(encoding="utf-8")
         rows = json.loads(text) if kind == "json" else [json.loads(line) for line in text.splitlines()]

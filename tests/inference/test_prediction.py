@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import io
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -106,10 +107,13 @@ def test_detector_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     wrong.write_bytes(b"no network")
     with pytest.raises(DetectorError, match="not a YuNet network"):
         make_detector("yunet", wrong)
+    odd = wrong.rename(Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9.onnx")))  # OpenCV would crash at it
+    with pytest.raises(DetectorError, match="not a YuNet network"):
+        make_detector("yunet", odd)
     with pytest.raises(DetectorError, match="is missing"):
         make_detector("yunet", tmp_path / "none.onnx")
     with pytest.raises(DetectorError, match="haar needs none"):
-        make_detector("haar", wrong)
+        make_detector("haar", odd)
     monkeypatch.setattr(cv2, "CascadeClassifier", None)
     monkeypatch.delattr(cv2, "CascadeClassifier")
     with pytest.raises(DetectorError, match="no Haar cascades; install"):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +28,32 @@ from affectzoo.metrics.predictions import Predicted, Predictions
 from affectzoo.sample import AffectOutput, ClipRule, GroundTruth
 
 NAN = math.nan
+
+GATHERING = """
+import torch
+from torch.utils.data import default_collate
+from affectzoo.metrics.predictions import Predictions
+from affectzoo.sample import AffectOutput
+
+def resident():
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[1]) * 4096 / 2**20
+
+gathered = Predictions(8, 0)
+for number in range(60):
+    if number == 10:
+        before = resident()
+    samples = [{"image": torch.ones(3, 96, 96), "index": i, "mask": True} for i in range(64)]
+    gathered.update(AffectOutput(torch.ones(64, 1), torch.ones(64, 8)), default_collate(samples))
+print(resident() - before)
+"""
+"""How much memory, MiB, 50 batches of 7 MiB leave behind."""
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").is_file(), reason="needs Linux' account of memory")
+def test_batches_leave_no_memory_behind() -> None:
+    told = subprocess.run([sys.executable, "-c", GATHERING], capture_output=True, text=True, check=True)
+    assert float(told.stdout) < 100
 
 
 def truth(faces: int, rows: list[int], classes: int, **known: list[object]) -> GroundTruth:

@@ -134,8 +134,8 @@ def write_features(index: FaceIndex, features: Floats, path: Path) -> None:
         },
         "features": pa.FixedSizeListArray.from_arrays(values, features.shape[1]),
     }
-    with writing(path) as part:
-        pq.write_table(pa.table(columns), part)
+    with writing(path) as part, part.open("wb") as file:  # a path may not be UTF-8
+        pq.write_table(pa.table(columns), file)
 
 
 def command(args: argparse.Namespace) -> None:
