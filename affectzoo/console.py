@@ -84,7 +84,8 @@ def _fit(table: Table, width: int) -> None:
         shown.pop()
     if len(shown) < len(table.columns):
         left_out = ", ".join(str(column.header) for column in table.columns[len(shown) :])
-        table.caption = f"not shown: {left_out}; widen the terminal, or use --json"
+        told = f"not shown: {left_out}; widen the terminal, or use --json"
+        table.caption = f"{told}\n{table.caption}" if table.caption else told
         table.columns[:] = shown
 
 

@@ -182,48 +182,53 @@ def _input(preprocess: Preprocess) -> str:
 
 def architectures_table(rows: list[dict[str, Any]]) -> Table:
     """Rows of ``architectures`` as a table for people."""
-    table = _table("architectures", "weights", "what it is")
+    table = _table("architectures", "name", "weights", "input", "parameters", "what it is")
     for row in rows:
-        table.add_row(*_common(row), ", ".join(row["weights"]) or "none yet", row["summary"])
+        weights = "\n".join(row["weights"]) or "none yet"
+        table.add_row(row["name"], weights, row["input"], f"{row['parameters']:,}", row["summary"])
     return table
 
 
 def pretrained_table(rows: list[dict[str, Any]]) -> Table:
-    """Rows of ``pretrained`` as a table for people."""
-    table = _table("pretrained weights", "trained on", "measured", "license", "files")
+    """Rows of ``pretrained`` as a table for people; what is to be known of measured faces stands below it."""
+    table = _table(
+        "pretrained weights", "name", "predicts", "measured", "input", "license", "parameters", "files"
+    )
+    notes: dict[str, int] = {}
     for row in rows:
-        measured = "\n".join(
-            f"{_measured_on(m)}: {name} {m[name]:.4f} ({m['faces']:,} faces)"
-            for m in row["metrics"]
+        measured = [
+            f"{_faces(metric)}: {name} {metric[name]:.4f}" + _mark(metric.get("note"), notes)
+            for metric in row["metrics"]
             for name in ("accuracy", "ccc")
-            if name in m
-        )
-        terms = "\n".join(f"{what}: {license}" for what, license in row["license"].items())
-        trained_on = str(row["training"].get("data", "-"))
-        table.add_row(*_common(row), trained_on, measured or "-", terms or "-", row["files"])
+            if name in metric
+        ]
+        terms = "read its terms" if row["license_kind"] == "unknown" else row["license_kind"]
+        tasks, parameters = ", ".join(row["tasks"]), f"{row['parameters']:,}"
+        lines = "\n".join(measured) or "-"
+        table.add_row(row["name"], tasks, lines, row["input"], terms, parameters, row["files"])
+    told = [f"[{number}] {note}" for note, number in notes.items()]
+    told += ["terms, faces and classes: affectzoo models --pretrained --json, or the card"]
+    table.caption, table.caption_justify = "\n".join(told), "left"
     return table
 
 
-def _measured_on(metric: Mapping[str, Any]) -> str:
-    """Name the faces of a measurement: data set, part, and what is to be known of them."""
-    note = f"({metric['note']})" if metric.get("note") else None
-    return " ".join(filter(None, (metric["data"], metric["split"], note)))
+def _faces(metric: Mapping[str, Any]) -> str:
+    return " ".join(filter(None, (metric["data"], metric["split"])))
+
+
+def _mark(note: str | None, notes: dict[str, int]) -> str:
+    """The number of a note, of which each text has one; nothing for none."""
+    return f" [{notes.setdefault(note, len(notes) + 1)}]" if note else ""
 
 
 def _table(title: str, *columns: str) -> Table:
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
-    for column in ("name", "task", "parameters", "input"):
-        justify: Literal["left", "right"] = "right" if column == "parameters" else "left"
-        table.add_column(column, justify=justify, no_wrap=column != "task")
     for column in columns:
-        table.add_column(column)
+        justify: Literal["left", "right"] = "right" if column == "parameters" else "left"
+        table.add_column(column, justify=justify, no_wrap=column not in ("measured", "what it is"))
     return table
-
-
-def _common(row: dict[str, Any]) -> tuple[str, str, str, str]:
-    return row["name"], ", ".join(row["tasks"]), f"{row['parameters']:,}", row["input"]
 
 
 def main() -> None:

@@ -15,6 +15,7 @@ from affectzoo.cli import main
 from affectzoo.errors import AffectZooError, LabelError, UnknownNameError, WeightsError
 from affectzoo.models import DLPCNNSmall
 from affectzoo.registry import ARCHITECTURES
+from affectzoo.zoo.listing import pretrained
 
 REPOSITORY = Path(__file__).parents[2]
 FERPLUS = "dlp_cnn_s.ferplus"
@@ -105,6 +106,19 @@ def test_tampered_bundled_weights_are_refused(tmp_path: Path, monkeypatch: pytes
         affectzoo.load(FERPLUS)
 
 
+@pytest.mark.parametrize("width", [60, 80])
+def test_narrow_terminals_show_figures_first(
+    width: int, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("affectzoo.console.WIDTH", width)
+    assert main(["models", "--pretrained"]) == 0
+    shown = capsys.readouterr().out
+    assert max(map(len, shown.splitlines())) <= width
+    for row in pretrained():
+        figures = [f"{metric['accuracy']:.4f}" for metric in row["metrics"] if "accuracy" in metric]
+        assert all(text in shown for text in (row["name"], *figures))
+
+
 def test_models_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -119,5 +133,6 @@ def test_models_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--pretrained"]) == 0
     shown = capsys.readouterr().out
     assert FERPLUS in shown and f"{row['metrics'][0]['accuracy']:.4f}" in shown
+    assert "[1] rendered clips" in shown and "None" not in shown
     assert main(["models", "--task", "nope"]) == 1
     assert "unknown task 'nope'" in capsys.readouterr().err
