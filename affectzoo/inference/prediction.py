@@ -19,7 +19,7 @@ from affectzoo.inference.following import Following, Track
 from affectzoo.inference.frames import Frame, frames_of, live_frames
 from affectzoo.inference.inputs import Source, find, listed
 from affectzoo.inference.results import NO_FACE, FaceResult
-from affectzoo.models.inference import inference
+from affectzoo.models.inference import check_usable, inference
 from affectzoo.sample import AffectOutput
 
 if TYPE_CHECKING:
@@ -309,20 +309,6 @@ class Predictor:
         rest = iter(predictions)
         for frame, entries in waiting:
             yield frame, [e.result if e.face is None else replace(e.result, **next(rest)) for e in entries]
-
-
-def check_usable(model: AffectModel) -> None:
-    """Refuse a model that does not predict on images or videos.
-
-    Raises:
-        AffectZooError: It is to be trained first.
-    """
-    fresh = () if model.meta is None else model.meta.fresh
-    if fresh:
-        raise AffectZooError(
-            f"these weights are to start a training from: {', '.join(fresh)} are random. Train them first: "
-            "affectzoo fit --config ... --model.weights FILE --model.new_head true"
-        )
 
 
 def _move(model: AffectModel, device: str | torch.device) -> None:

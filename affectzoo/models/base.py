@@ -220,6 +220,25 @@ class AffectModel(nn.Module):
         inputs = self._inputs(image, landmarks)
         return self._output(cast(Any, self.trunk).go_on(tracks, states, *inputs))
 
+    def step(
+        self, image: torch.Tensor, state: torch.Tensor, landmarks: torch.Tensor | None = None
+    ) -> tuple[AffectOutput, torch.Tensor]:
+        """Predict for the next frame of each of several tracks, as ``go_on``, with states as one tensor.
+
+        Args:
+            image: Shape (B, C, size, size), one face of each track.
+            state: Shape (B, rows, units), see ``state_shape`` of a recurrent model's trunk; zeros at first.
+            landmarks: Shape (B, N, 2), pixels of ``image``; for models that take landmarks.
+
+        Returns:
+            Of each face, with one leading dimension, and the next states.
+
+        Raises:
+            OptionError: As ``forward``.
+        """
+        features, after = cast(Any, self.trunk).step(state, *self._inputs(image, landmarks))
+        return self._output(features), after
+
     def logits(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:
         """All heads' outputs as one tensor, for tools that want one.
 

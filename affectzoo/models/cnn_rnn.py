@@ -164,6 +164,30 @@ class RecurrentTrunk(nn.Module):
             output[rows] = found[0]
         return output
 
+    @property
+    def state_shape(self) -> tuple[int, int]:
+        """Of the state of one track, as ``step`` takes it: rows and units; an LSTM's cells follow its outputs."""
+        return self.rnn.num_layers * (2 if isinstance(self.rnn, nn.LSTM) else 1), self.feature_dim
+
+    def step(
+        self, state: torch.Tensor, image: torch.Tensor, landmarks: torch.Tensor | None = None
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Features of one frame of each track, from states and to states that are tensors, as in exports.
+
+        Args:
+            state: Shape (B, *state_shape), zeros at first.
+            image: Shape (B, C, H, W).
+            landmarks: Shape (B, landmarks, 2).
+
+        Returns:
+            Features, shape (B, units), and the next states, of the shape of ``state``.
+        """
+        layers = state.transpose(0, 1).contiguous()
+        before = layers.chunk(2) if isinstance(self.rnn, nn.LSTM) else layers
+        output, after = self.rnn(self.frames(image, landmarks)[:, None], before)
+        rows = torch.cat(after) if isinstance(self.rnn, nn.LSTM) else after
+        return output[:, 0], rows.transpose(0, 1)
+
 
 class CNNGRU(AffectModel):
     """CNN-GRU with landmark fusion: AffWildNet."""

@@ -35,9 +35,10 @@ def join_landmarks(features: torch.Tensor, landmarks: torch.Tensor | None, point
             f"landmarks are missing: this model takes {points} points of each face beside its "
             "image; give them, or build the model with landmarks=False"
         )
-    if landmarks.shape != (len(features), points, 2):
+    expected = (features.shape[0], points, 2)  # len() would fix the number of faces in exports
+    if landmarks.shape != expected:
         raise OptionError(
-            f"landmarks have shape {tuple(landmarks.shape)}, expected {(len(features), points, 2)}: "
+            f"landmarks have shape {tuple(landmarks.shape)}, expected {expected}: "
             f"x and y of {points} points for each face"
         )
     return torch.cat([features, landmarks.flatten(1).to(features.dtype)], dim=1)

@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from itertools import chain
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+
+from affectzoo.errors import AffectZooError
+
+if TYPE_CHECKING:
+    from affectzoo.models.base import AffectModel
 
 
 @contextmanager
@@ -33,3 +39,17 @@ def inference(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes:
             module.training = training
+
+
+def check_usable(model: AffectModel) -> None:
+    """Refuse a model that does not predict on images or videos.
+
+    Raises:
+        AffectZooError: It is to be trained first.
+    """
+    fresh = () if model.meta is None else model.meta.fresh
+    if fresh:
+        raise AffectZooError(
+            f"these weights are to start a training from: {', '.join(fresh)} are random. Train them first: "
+            "affectzoo fit --config ... --model.weights FILE --model.new_head true"
+        )
