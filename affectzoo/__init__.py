@@ -15,6 +15,7 @@ _PUBLIC = {
     "AffectZooError": "affectzoo.errors",
     "Predictor": "affectzoo.inference.prediction",
     "create_model": "affectzoo.zoo.loading",
+    "export_model": "affectzoo.export.exporting",
     "list_models": "affectzoo.zoo.loading",
     "load": "affectzoo.zoo.loading",
     "predict": "affectzoo.inference.prediction",
@@ -29,6 +30,7 @@ __all__ = [
     "AffectZooError",
     "Predictor",
     "create_model",
+    "export_model",
     "list_models",
     "load",
     "predict",
@@ -40,6 +42,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from affectzoo.errors import AffectZooError
+    from affectzoo.export.exporting import export_model
     from affectzoo.hub.publishing.push import push_to_hub
     from affectzoo.inference.prediction import Predictor, predict
     from affectzoo.models.base import AffectModel

@@ -31,6 +31,7 @@ LAYERS = (
     ("modules",),
     ("zoo",),
     ("evaluation",),
+    ("export",),
     ("inference", "datatools"),
     ("benchmark", "serving"),
     ("leaderboard",),

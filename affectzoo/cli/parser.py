@@ -22,6 +22,7 @@ COMMANDS = (
     weights.add_convert,
     weights.add_import,
     weights.add_publish,
+    weights.add_export,
 )
 """In the order of ``affectzoo --help``."""
 
@@ -38,6 +39,7 @@ examples:
   affectzoo test --recipe dlp_cnn_s/ferplus --data.root DIR --model.weights ferplus
   affectzoo benchmark --data ferplus=DIR --protocol ferplus_valid --models dlp_cnn_s.ferplus hog+svm
   affectzoo publish runs/mine --repo OWNER/NAME --dry-run --out mine
+  affectzoo export dlp_cnn_s.ferplus --out face.onnx
 """
 
 

@@ -1,4 +1,4 @@
-"""``affectzoo convert``, ``import`` and ``publish``: weights from elsewhere, and to the Hub."""
+"""``affectzoo convert``, ``import``, ``publish`` and ``export``: weights from elsewhere, and to others."""
 
 from __future__ import annotations
 
@@ -44,6 +44,27 @@ examples:
   affectzoo publish runs/x --repo me/x --dry-run --out x --record leaderboard \\
     --license weights=Apache-2.0 code=Apache-2.0 "images=for research" labels=MIT
   affectzoo publish x --repo me/x --tag v1           the same folder, with what was written into its card
+"""
+
+EXPORT_EPILOG = """\
+The file takes the pixels of a face that was cut out and resized (uint8);
+scaling and normalization are inside. Its metadata say how to cut, and the
+labels in order; docs/export.md has the steps for other languages. ONNX files
+need the extra onnx: pip install "affectzoo[onnx]".
+
+int8 files are a quarter as large and faster. Their ranges are found on some
+hundred faces, of the kind that the file is for; what it costs is told at the
+end. Measure it on labeled faces, too:
+  affectzoo benchmark --data ferplus=DIR --protocol ferplus_valid \\
+    --models dlp_cnn_s.ferplus face.onnx face8.onnx
+
+examples:
+  affectzoo export dlp_cnn_s.ferplus --out face.onnx
+  affectzoo predict photo.jpg --model face.onnx
+  affectzoo export dlp_cnn_s.ferplus --out face8.onnx \\
+    --int8 --calibrate ferplus=DIR
+  affectzoo export runs/mine --out mine.onnx --int8 --calibrate my_crops
+  affectzoo export cnn_gru.rendered --out step.pt2 --format torch
 """
 
 
@@ -174,3 +195,41 @@ def add_publish(commands: Commands) -> None:
     publish.add_argument("--private", action="store_true", help="make a repository for its owner alone")
     publish.add_argument("--message", metavar="TEXT", help="of the commit")
     publish.set_defaults(run=lazily("affectzoo.hub.publishing.command"))
+
+
+def add_export(commands: Commands) -> None:
+    """Add ``affectzoo export``."""
+    export = commands.add_parser(
+        "export",
+        help="a model as a file for other runtimes and languages: ONNX, torch.export",
+        description="Write a model as one file that runs without affectzoo: in ONNX Runtime, from\n"
+        "C++, C#, JavaScript and others, or by torch.export. Its answers for a face are\n"
+        "compared with the model's own before the file is there.",
+        epilog=EXPORT_EPILOG,
+    )
+    export.add_argument(
+        "model", metavar="MODEL", help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file"
+    )
+    export.add_argument("--out", type=Path, required=True, metavar="FILE", help="result, .onnx or .pt2")
+    export.add_argument(
+        "--format", choices=("onnx", "torch"), help="(default: torch for .pt2 files, else onnx)"
+    )
+    export.add_argument(
+        "--int8", action="store_true", help="whole numbers of 8 bits; needs --calibrate (ONNX)"
+    )
+    export.add_argument(
+        "--calibrate",
+        metavar="FACES",
+        help="faces to find the ranges on: a folder of ready crops, or a data set as NAME=DIR, of which "
+        "512 training faces are taken",
+    )
+    export.add_json()
+    export.set_defaults(run=_export, wrong=export.error)
+
+
+def _export(args: argparse.Namespace) -> None:
+    if args.int8 and args.calibrate is None:
+        args.wrong("--int8 needs faces to find its ranges on: --calibrate FOLDER or NAME=DIR")
+    if args.calibrate is not None and not args.int8:
+        args.wrong("--calibrate is for --int8")
+    lazily("affectzoo.export.command")(args)

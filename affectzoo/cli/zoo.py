@@ -73,7 +73,14 @@ def add_predict(commands: Commands) -> None:
     predict.add_argument("--seconds", **POSITIVE, metavar="S", help="end the camera after S seconds")
     predict.add_argument(
         "--model",
-        help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file (default: dlp_cnn_s.ferplus)",
+        help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder, a file, or an .onnx file of affectzoo "
+        "export (default: dlp_cnn_s.ferplus)",
+    )
+    predict.add_argument(
+        "--backend",
+        choices=("torch", "onnx"),
+        help="onnx: by ONNX Runtime, faster and without torch; a model that is no .onnx file is exported "
+        "once (default: torch, onnx for .onnx files)",
     )
     predict.add_argument("--weights", help="tag, folder or file, when --model is an architecture")
     predict.add_detector(

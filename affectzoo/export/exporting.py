@@ -49,12 +49,16 @@ class Exported:
     Attributes:
         path: Where it is.
         export: What it is.
-        apart: The greatest difference from the model's own answers on its golden face.
+        apart: How far its answers for the golden face are from the model's own at most, as float32.
+        inputs: Kind and shape of each input by name, such as ``uint8 (faces, 1, 48, 48)``.
+        outputs: The same of the outputs.
     """
 
     path: Path
     export: Export
     apart: float
+    inputs: dict[str, str]
+    outputs: dict[str, str]
 
 
 def export_model(
@@ -94,10 +98,10 @@ def export_model(
         raise OptionError("int8 files are ONNX files: leave --format out, or --int8")
     if format == "onnx":
         _check_packages()
-    if not hasattr(model, "preprocess"):
-        model = load(model)  # type: ignore[arg-type]
-    check_usable(model)  # type: ignore[arg-type]
-    graph = Graph(model)  # type: ignore[arg-type]
+    if isinstance(model, str | Path):
+        model = load(model)
+    check_usable(model)
+    graph = Graph(model)
     export = Export(graph.model.describe())
     frames, answers = golden_frames(graph.model)
     with writing(target) as part:
@@ -109,16 +113,24 @@ def export_model(
             run = _onnx_runner(part)
         apart = _compare(target, run, frames, answers)
         if calibrate is not None:
-            from affectzoo.export.calibration import quantized
+            export = _to_int8(proto, part, export, calibrate, graph)
+    return Exported(target, export, apart, *_signature(graph))
 
-            proto, calibration = quantized(proto, part, calibrate, graph)
-            export = replace(export, precision="int8", calibration=calibration)
-            _save(proto, part, export.to_texts(frames[0], {}))
-            says = OnnxModel(part).run(**frames[0])
-            says.pop("next_state", None)
-            _save(proto, part, export.to_texts(frames[0], says))
-            OnnxModel(part)
-    return Exported(target, export, apart)
+
+def _to_int8(proto: ModelProto, part: Path, export: Export, calibrate: str | Path, graph: Graph) -> Export:
+    """Put an int8 file in a float32 one's place, and return what it is."""
+    from affectzoo.export.calibration import calibration_faces, cost, quantize
+
+    given = calibration_faces(calibrate, graph.model)
+    plain = OnnxModel(part)
+    small = quantize(proto, [plain.with_state(face) for face in given], calibrate)
+    golden = golden_frames(graph.model)[0][0]
+    _save(small, part, export.to_texts(golden, {}))
+    done = OnnxModel(part)
+    export = replace(export, precision="int8", calibration=cost(plain, done, given))
+    says = {name: values for name, values in done.run(**golden).items() if name != "next_state"}
+    _save(small, part, export.to_texts(golden, says))
+    return export
 
 
 def check_target(path: Path, format: Format) -> None:
@@ -149,6 +161,19 @@ def _first_answers(graph: Graph, inputs: Arrays) -> Arrays:
     if "state" in graph.inputs:
         given["state"] = graph.example(1)["state"]
     return {name: value.numpy() for name, value in graph(**given).items() if name != "next_state"}
+
+
+@torch.no_grad()
+def _signature(graph: Graph) -> tuple[dict[str, str], dict[str, str]]:
+    """Kinds and shapes of inputs and outputs by name."""
+
+    def told(tensor: torch.Tensor) -> str:
+        sizes = ", ".join(["faces", *map(str, tensor.shape[1:])])
+        return f"{str(tensor.dtype).removeprefix('torch.')} ({sizes})"
+
+    given = graph.example(1)
+    says = graph(**given)
+    return {name: told(value) for name, value in given.items()}, {n: told(v) for n, v in says.items()}
 
 
 def _shapes(graph: Graph) -> dict[str, dict[int, Any]]:
@@ -229,7 +254,8 @@ def _compare(target: Path, run: _Run, frames: list[Arrays], expected: list[Array
     Raises:
         AffectZooError: Further than ``PARITY``.
     """
-    farthest, state = 0.0, {}
+    farthest = 0.0
+    state: Arrays = {}
     for inputs, told in zip(frames, expected, strict=True):
         found = run({**inputs, **state})
         state = {"state": found["next_state"]} if "next_state" in found else {}

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 SUFFIX = ".onnx"
 
 TOLERANCE = {"float32": 0.005, "int8": 0.1}
-"""Greatest difference of probabilities and values on the golden face. Whole numbers of 8 bits are rounded, and
-processors without the instructions for them may cut sums off."""
+"""Greatest difference of probabilities and values on the golden face. In int8, sums are rounded,
+and cut off by processors without the instructions for them."""
 
 Floats = npt.NDArray[np.float32]
 
@@ -36,7 +36,7 @@ class Answers(NamedTuple):
 
     Attributes:
         probabilities: Shape (N, classes), each row summing to 1; ``None`` without classes.
-        va: Valence and arousal in [-1, 1], those that the model predicts, shape (N, 1 or 2); ``None`` without.
+        va: Of valence and arousal those that are predicted, in [-1, 1], shape (N, 1 or 2); else ``None``.
     """
 
     probabilities: Floats | None = None
@@ -92,8 +92,8 @@ class OnnxModel:
             self._test(golden, answers)
 
     @property
-    def sha256(self) -> str:
-        """The file's sha256, by which its predictions are known."""
+    def fingerprint(self) -> str:
+        """By which its weights are known: the file's sha256."""
         return sha256(self.path)
 
     def run(self, **inputs: npt.NDArray[Any]) -> Arrays:
@@ -111,12 +111,16 @@ class OnnxModel:
         Raises:
             WeightsError: The arrays are not what the file takes.
         """
-        if self.sequence and "state" not in inputs:
-            inputs["state"] = self.fresh_state(len(inputs["pixels"]))
         try:
-            return dict(zip(self._outputs, self.session.run(None, inputs), strict=True))
+            found = self.session.run(None, self.with_state(inputs))
+            return dict(zip(self._outputs, found, strict=True))
         except Exception as error:  # ONNX Runtime's errors have no common base
             raise WeightsError(f"{self.path}: ONNX Runtime cannot run it: {_first_line(error)}") from None
+
+    def with_state(self, inputs: Arrays) -> Arrays:
+        """Add the state of tracks that begin, where the file takes a state and none is given."""
+        fresh = self.sequence and "state" not in inputs
+        return {**inputs, "state": self.fresh_state(len(inputs["pixels"]))} if fresh else inputs
 
     def fresh_state(self, faces: int) -> Floats:
         """The state of tracks that begin, shape (faces, rows, units)."""

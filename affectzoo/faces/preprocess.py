@@ -277,8 +277,15 @@ class Preprocess:
         Returns:
             Shape (N, 2), in pixels of the network's input.
         """
-        cut = (self.face_size - self.size) // 2
-        moved: Points = self.points(points, image, box) - points.dtype.type(cut)
+        return self.cut_points(self.points(points, image, box))
+
+    def cut_points(self, points: Points) -> Points:
+        """Move landmarks of a face at ``face_size`` along with ``tensor``, which cuts its center out.
+
+        Returns:
+            Shape (N, 2), in pixels of the network's input.
+        """
+        moved: Points = points - points.dtype.type((self.face_size - self.size) // 2)
         return moved
 
     def tensor(self, face: Image) -> torch.Tensor:

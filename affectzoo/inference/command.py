@@ -15,6 +15,7 @@ from affectzoo.console import stdout, visible
 from affectzoo.errors import UnreadableImageError
 from affectzoo.faces.detect import Detection, make_detector
 from affectzoo.files.writing import try_writing
+from affectzoo.inference.backend import load_model
 from affectzoo.inference.filming import camera_frames
 from affectzoo.inference.frames import Frame
 from affectzoo.inference.inputs import Source, Sources, find, told_unused
@@ -25,8 +26,6 @@ from affectzoo.inference.results import FaceResult, Row, columns, json_list
 from affectzoo.inference.tally import Tally, Tracks, results_table
 from affectzoo.inference.unfinished import UnfinishedRun
 from affectzoo.metrics.columns import BOX
-from affectzoo.weights.tensors import fingerprint
-from affectzoo.zoo.loading import load
 
 
 def command(args: argparse.Namespace) -> None:
@@ -90,9 +89,10 @@ def _once(found: Sources) -> list[Source]:
 
 
 def _predictor(args: argparse.Namespace) -> Predictor:
-    model = (
-        load(args.weights or DEFAULT_MODEL) if args.model is None else load(args.model, weights=args.weights)
-    )
+    if args.model is None:
+        model = load_model(args.weights or DEFAULT_MODEL, backend=args.backend)
+    else:
+        model = load_model(args.model, args.weights, args.backend)
     return Predictor(
         model,
         make_detector(args.detector, args.detector_file),
@@ -110,7 +110,7 @@ def _kept(args: argparse.Namespace, predictor: Predictor) -> UnfinishedRun:
     """Begin to keep rows, or go on; in a video only where nothing but the faces goes from frame to frame."""
     facts = {
         "model": predictor.model.arch,
-        "weights": fingerprint(predictor.model.state_dict()),
+        "weights": predictor.backend.fingerprint,
         "detector": predictor.faces_from,
         "min_score": predictor.min_score,
         "every": predictor.sampling.every,

@@ -9,21 +9,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
-import torch
 
 from affectzoo.errors import AffectZooError, ImageNotFoundError, OptionError
 from affectzoo.faces.detect import Detection, Detector, DetectorName, make_detector
 from affectzoo.files.video_frames import Sampling
+from affectzoo.inference.backend import BackendName, load_model, make_backend
 from affectzoo.inference.boxes import fault_of, visible_in, with_boxes
 from affectzoo.inference.following import Following, Track
 from affectzoo.inference.frames import Frame, frames_of, live_frames
 from affectzoo.inference.inputs import Source, find, listed
 from affectzoo.inference.results import NO_FACE, FaceResult
-from affectzoo.models.inference import check_usable, inference
-from affectzoo.sample import AffectOutput
 
 if TYPE_CHECKING:
-    from affectzoo.faces.preprocess import Image
+    import torch
+
+    from affectzoo.export.onnx_model import Answers, OnnxModel
+    from affectzoo.faces.preprocess import Image, Points
     from affectzoo.models.base import AffectModel
 
 DEFAULT_MODEL = "dlp_cnn_s.ferplus"
@@ -37,14 +38,14 @@ class Entry(NamedTuple):
 
     Attributes:
         result: What is known of it already.
-        face: Shape (channels, size, size); ``None`` where there is nothing to predict on.
+        face: As ``Preprocess.face`` cuts it; ``None`` where there is nothing to predict on.
         points: Landmarks in pixels of ``face``, shape (N, 2), for models that take them.
         track: Whose face it is; ``None`` in a still.
     """
 
     result: FaceResult
-    face: torch.Tensor | None = None
-    points: torch.Tensor | None = None
+    face: Image | None = None
+    points: Points | None = None
     track: Track | None = None
 
 
@@ -52,7 +53,8 @@ class Predictor:
     """A model, a face detector and their options, ready for images, videos and live sources.
 
     Attributes:
-        model: The loaded model, in whatever mode it is, which it keeps.
+        model: The loaded model, in whatever mode it is, which it keeps; or an exported one.
+        backend: What computes with it.
         detector: What finds the faces.
         batch_size: Faces per forward pass.
         min_score: Faces that the detector is less sure of do not count.
@@ -63,9 +65,10 @@ class Predictor:
 
     def __init__(
         self,
-        model: str | Path | AffectModel = DEFAULT_MODEL,
+        model: str | Path | AffectModel | OnnxModel = DEFAULT_MODEL,
         detector: DetectorName | Detector = "auto",
         *,
+        backend: BackendName | None = None,
         device: str | torch.device | None = None,
         batch_size: int = 64,
         min_score: float | None = None,
@@ -77,9 +80,11 @@ class Predictor:
         """Load what is needed.
 
         Args:
-            model: A loaded model, or a name that ``affectzoo.load`` takes.
+            model: A loaded model, a name that ``affectzoo.load`` takes, or an exported ``.onnx`` file.
             detector: ``auto``, ``yunet``, ``haar``, a detector of your own, or ``none`` when each image is a
                 ready crop.
+            backend: ``torch`` or, without importing torch, ``onnx``, for which a model that is named is
+                exported once; by default as the model asks for.
             device: Where the model runs, such as ``cuda``; it is moved there.
             batch_size: Faces per forward pass, from 1.
             min_score: The least detector score of a face: YuNet's is in 0..1, Haar's an open scale.
@@ -98,12 +103,8 @@ class Predictor:
         if min_score is not None and not math.isfinite(min_score):
             raise OptionError(f"min_score is {min_score!r}; expected a number")
         self.sampling = Sampling(every, fps)
-        if isinstance(model, str | Path):
-            from affectzoo.zoo.loading import load
-
-            model = load(model)
-        check_usable(model)
-        self.model = model
+        self.model = load_model(model, None, backend) if isinstance(model, str | Path) else model
+        self.backend = make_backend(self.model, device)
         self.detector = make_detector(detector)
         self.batch_size = batch_size
         self.min_score = min_score
@@ -114,8 +115,6 @@ class Predictor:
 
             self.landmarks = Landmarks(landmarks)
         self._check_landmarks()
-        if device is not None:
-            _move(model, device)
 
     @property
     def faces_from(self) -> str:
@@ -280,25 +279,21 @@ class Predictor:
         preprocess = self.model.preprocess
         points = None
         if self.model.landmarks and face.landmarks is not None:
-            points = torch.from_numpy(preprocess.input_points(face.landmarks, image, face.box))
-        return Entry(result, preprocess(image, face.box), points, track)
+            points = preprocess.points(face.landmarks, image, face.box)
+        return Entry(result, preprocess.face(image, face.box), points, track)
 
     def _classify(
         self, waiting: list[tuple[Frame, list[Entry]]], following: Following
     ) -> Iterator[tuple[Frame, list[FaceResult]]]:
         faces = [entry for _, entries in waiting for entry in entries if entry.face is not None]
-        first = next(p for p in self.model.parameters() if p.is_floating_point())
         predictions: list[dict[str, Any]] = []
-        with inference(self.model):
-            for start in range(0, len(faces), self.batch_size):
-                some = faces[start : start + self.batch_size]
-                batch = torch.stack([entry.face for entry in some if entry.face is not None])
-                marks = [entry.points for entry in some if entry.points is not None]
-                points = torch.stack(marks).to(first.device) if marks else None
-                tracks = [entry.track for entry in some]
-                faces_in = batch.to(first.device, first.dtype)
-                output = self.model.go_on(faces_in, tracks, following.states, points)
-                predictions += _predictions(self.model, output)
+        for start in range(0, len(faces), self.batch_size):
+            some = faces[start : start + self.batch_size]
+            cut = [entry.face for entry in some if entry.face is not None]
+            points = [entry.points for entry in some if entry.points is not None] or None
+            tracks = [entry.track for entry in some]
+            answers = self.backend.answer(cut, tracks, following.states, points)
+            predictions += _predictions(self.model, answers, len(some))
         if following.smoother is not None:
             smooth = following.smoother
             predictions = [
@@ -311,37 +306,27 @@ class Predictor:
             yield frame, [e.result if e.face is None else replace(e.result, **next(rest)) for e in entries]
 
 
-def _move(model: AffectModel, device: str | torch.device) -> None:
-    try:
-        model.to(torch.device(device))
-    except Exception as error:  # torch raises several kinds for devices that are not there
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise OptionError(f"device {str(device)!r} cannot be used: {first}") from None
-
-
-def _predictions(model: AffectModel, output: AffectOutput) -> list[dict[str, Any]]:
+def _predictions(model: AffectModel | OnnxModel, answers: Answers, faces: int) -> list[dict[str, Any]]:
     """For each face of a batch the fields of ``FaceResult`` that the model's tasks fill."""
-    predictions: list[dict[str, Any]] = [{} for _ in output.features]
-    if output.expression is not None and model.labels is not None:
-        for prediction, shares in zip(
-            predictions, output.expression.float().softmax(dim=1).tolist(), strict=True
-        ):
+    predictions: list[dict[str, Any]] = [{} for _ in range(faces)]
+    if answers.probabilities is not None and model.labels is not None:
+        for prediction, shares in zip(predictions, answers.probabilities.tolist(), strict=True):
             probabilities = dict(zip(model.labels.names, shares, strict=True))
             label = max(probabilities, key=probabilities.__getitem__)
             prediction |= {"label": label, "probabilities": probabilities}
-    if output.va is not None:
-        values = output.va.float().clamp(-1, 1).tolist()
-        for prediction, row in zip(predictions, values, strict=True):
+    if answers.va is not None:
+        for prediction, row in zip(predictions, answers.va.tolist(), strict=True):
             prediction |= dict(zip(model.dimensions, row, strict=True))
     return predictions
 
 
 def predict(
     inputs: Any,
-    model: str | Path | AffectModel = DEFAULT_MODEL,
+    model: str | Path | AffectModel | OnnxModel = DEFAULT_MODEL,
     detector: DetectorName | Detector = "auto",
     batch_size: int = 64,
     *,
+    backend: BackendName | None = None,
     boxes: Sequence[Any] | None = None,
     min_score: float | None = None,
     device: str | torch.device | None = None,
@@ -356,11 +341,12 @@ def predict(
         inputs: Files of images and videos, folders, glob patterns; arrays of shape (H, W, 3) or tensors of
             shape (3, H, W) or (H, W, 3), RGB uint8; Pillow images; contents of images' files as bytes; open
             binary files of images. One, or a list of these, mixed as you like.
-        model: A loaded model, or a name that ``affectzoo.load`` takes. It keeps its mode, and no tensor of it
-            changes.
+        model: A loaded model, a name that ``affectzoo.load`` takes, or an exported ``.onnx`` file. It keeps
+            its mode, and no tensor of it changes.
         detector: ``auto``, ``yunet``, ``haar``, a detector of your own, or ``none`` when each image is a
             ready crop: then there is one result per image, in order.
         batch_size: Faces per forward pass.
+        backend: ``torch`` or ``onnx``; see ``Predictor``.
         boxes: Faces that are known: for each image a box (x0, y0, x1, y1 in pixels), a list of boxes, or
             ``None`` for the detector. Such an image has one result per box, in order; in a video, each frame.
         min_score: The least detector score of a face; see ``Predictor``.
@@ -382,6 +368,7 @@ def predict(
     predictor = Predictor(
         model,
         detector,
+        backend=backend,
         device=device,
         batch_size=batch_size,
         min_score=min_score,

@@ -166,7 +166,7 @@ class RecurrentTrunk(nn.Module):
 
     @property
     def state_shape(self) -> tuple[int, int]:
-        """Of the state of one track, as ``step`` takes it: rows and units; an LSTM's cells follow its outputs."""
+        """Rows and units of a track's state in ``step``; an LSTM's cells follow its outputs."""
         return self.rnn.num_layers * (2 if isinstance(self.rnn, nn.LSTM) else 1), self.feature_dim
 
     def step(

@@ -267,7 +267,9 @@ def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
 def test_an_unwritable_target_is_found_before_the_work(
     folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: Screen
 ) -> None:
-    monkeypatch.setattr("affectzoo.inference.command.load", lambda *_, **__: pytest.fail("work was begun"))
+    monkeypatch.setattr(
+        "affectzoo.inference.command.load_model", lambda *_, **__: pytest.fail("work was begun")
+    )
     (folder / "file").write_text("x")
     for option in ("--out", "--render"):
         assert predict(folder, option, folder / "file" / "f.csv") == 1
