@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from affectzoo.faces.preprocess import Image, Points
     from affectzoo.tasks.heads import TaskName
+    from affectzoo.weights.meta import WeightsMeta
 
 SUFFIX = ".onnx"
 
@@ -95,6 +96,10 @@ class OnnxModel:
     def fingerprint(self) -> str:
         """By which its weights are known: the file's sha256."""
         return sha256(self.path)
+
+    def describe(self) -> WeightsMeta:
+        """What the weights mean, as ``AffectModel.describe``."""
+        return self.meta
 
     def run(self, **inputs: npt.NDArray[Any]) -> Arrays:
         """Run the file.
