@@ -81,9 +81,21 @@ def test_every_module_has_a_layer() -> None:
 HELP = "from affectzoo.cli import main; main([{}'--help'])"
 
 
-@pytest.mark.parametrize("code", ["import affectzoo", HELP.format(""), HELP.format("'predict', ")])
+@pytest.mark.parametrize(
+    "code", ["import affectzoo", *map(HELP.format, ("", "'predict', ", "'serve', ", "'app', "))]
+)
 def test_start_is_light(code: str) -> None:
-    heavy = ["torch", "lightning", "timm", "albumentations", "cv2", "pandas", "matplotlib"]
+    heavy = [
+        "torch",
+        "lightning",
+        "fastapi",
+        "gradio",
+        "timm",
+        "albumentations",
+        "cv2",
+        "pandas",
+        "matplotlib",
+    ]
     script = f"""
 import atexit, sys
 atexit.register(lambda: print("LOADED", sorted(set({heavy}) & set(sys.modules))))

@@ -11,6 +11,7 @@ from affectzoo.cli.options import Parser
 COMMANDS = (
     zoo.add_models,
     zoo.add_predict,
+    serving.add_app,
     serving.add_serve,
     recipes.add_recipes,
     data.add_data,

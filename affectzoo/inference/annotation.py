@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import cv2
 
 from affectzoo.console import visible
-from affectzoo.inference.circumplex import Circumplex, circumplex_size
+from affectzoo.inference.circumplex import Circumplex, circumplex_size, has_point
 from affectzoo.inference.colors import COVER, DARK, GRAY, LIGHT, Color, color_of
 from affectzoo.inference.lettering import Rect, Size, common, place_plates, small, text_size, tint, write
 from affectzoo.inference.results import FaceResult, named, numbers
@@ -34,8 +34,13 @@ class Annotator:
     are predicted, they are points on a small circumplex in a corner, in a video with the way they came.
     """
 
-    def __init__(self) -> None:
-        self._circumplex = Circumplex()
+    def __init__(self, circumplex: bool = True) -> None:
+        """Begin an image, or a video.
+
+        Args:
+            circumplex: Whether valence and arousal are shown on one, where they are predicted.
+        """
+        self._circumplex = Circumplex() if circumplex else None
         self._corner: tuple[bool, bool] | None = None
 
     def __call__(self, image: Image, results: Sequence[FaceResult]) -> Image:
@@ -71,7 +76,7 @@ class Annotator:
         corners = place_plates([plate.size for plate in plates], boxes, room, max(2, font // 4), taken)
         for plate, corner, box in zip(plates, corners, boxes, strict=True):
             plate.draw(drawn, *corner, box)
-        if plane is not None:
+        if plane is not None and self._circumplex is not None:
             self._circumplex.draw(drawn, plane, faces, font)
         return drawn
 
@@ -79,7 +84,7 @@ class Annotator:
         self, faces: Sequence[FaceResult], boxes: Sequence[Rect], room: Size, font: int
     ) -> Rect | None:
         """Choose the corner that hides the least of the faces, once in a video."""
-        if not any(None not in (face.valence, face.arousal) for face in faces):
+        if self._circumplex is None or not has_point(faces):
             return None
         gap = font // 2
         width, height = circumplex_size(font)
@@ -108,12 +113,12 @@ class _Plate:
     def __init__(self, result: FaceResult, number: int, several: bool, ranked: int, font: int) -> None:
         self._color, self._font = color_of(number), font
         self._bar, self._pad = max(2, font // 7), max(2, font // 4)
-        names = sorted(result.probabilities, key=lambda name: -result.probabilities[name])
-        others = [name for name in names if name != result.label] if result.track is None else []
+        ranked = 1 if result.track is not None else ranked
+        others = [name for name, _ in result.ranked() if name != result.label][: ranked - 1]
         self._lines: list[_Line] = []
         if result.label is not None:
             self._add_class(result, result.label, font, self._color)
-            for name in others[: ranked - 1]:
+            for name in others:
                 self._add_class(result, name, small(font), LIGHT)
         values = {"V": result.valence, "A": result.arousal}
         if told := [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]:

@@ -25,11 +25,23 @@ def circumplex_size(font: int) -> Size:
     return Size(8 * font, 8 * font + 2 * small(font))
 
 
+def has_point(faces: Sequence[FaceResult]) -> bool:
+    """Whether valence and arousal are predicted for any of an image's faces."""
+    return any(None not in (face.valence, face.arousal) for face in faces)
+
+
 class Circumplex:
     """Draws faces' valence and arousal, image by image or frame by frame."""
 
     def __init__(self) -> None:
         self._trails: dict[int, deque[tuple[float, float]]] = {}
+
+    def alone(self, faces: Sequence[FaceResult], font: int) -> Image:
+        """Draw an image of the plane and nothing else, of ``circumplex_size(font)``."""
+        width, height = circumplex_size(font)
+        image = np.full((height, width, 3), DARK, np.uint8)
+        self.draw(image, (0, 0, width, height), faces, font)
+        return image
 
     def draw(self, image: Image, plane: Rect, faces: Sequence[FaceResult], font: int) -> None:
         """Draw the plane and each face's point into an image.

@@ -68,6 +68,10 @@ class FaceResult:
         """Whether there is no prediction because the image could not be read."""
         return self.error is not None and self.error.startswith(UNREADABLE)
 
+    def ranked(self) -> list[tuple[str, float]]:
+        """Return the classes and their probabilities, the likeliest first."""
+        return sorted(self.probabilities.items(), key=lambda item: -item[1])
+
     def told(self) -> list[str]:
         """Say the prediction, such as ``happiness 0.93`` and ``valence +0.71``."""
         told = []

@@ -58,10 +58,9 @@ def results_table(results: Sequence[FaceResult]) -> Table:
         if result.error is not None:
             table.add_row(result.file, Text(visible(result.error), style="red"), "-", "-", "")
             continue
-        ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
         box = "whole image" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
         score = "-" if result.score is None else f"{result.score:.2f}"
-        others = ", ".join(f"{name} {share:.2f}" for name, share in ranked[1:3])
+        others = ", ".join(f"{name} {share:.2f}" for name, share in result.ranked()[1:3])
         table.add_row(result.file, ", ".join(result.told()), box, score, others)
     return table
 
@@ -97,18 +96,25 @@ class Tracks:
                 track.probabilities.update(face.probabilities)
                 track.values.update({n: v for n in DIMENSIONS if (v := getattr(face, n)) is not None})
 
+    def rows(self) -> list[tuple[str, str, str, str, str]]:
+        """One row for each track: file, number, frames, when it was seen, and its mean predictions."""
+        rows = []
+        for (file, number), track in self._sums.items():
+            ranked = sorted(track.probabilities.items(), key=lambda item: -item[1])[:2]
+            means = [f"{visible(name)} {share / track.frames:.2f}" for name, share in ranked]
+            means += [f"{name} {value / track.frames:+.2f}" for name, value in track.values.items()]
+            span = f"{track.first:.1f} - {track.last:.1f}"
+            rows.append((file, str(number), f"{track.frames:,}", span, ", ".join(means)))
+        return rows
+
     def table(self) -> Table:
-        """One row for each track: when it was seen, and its mean predictions; and what a video lacks."""
+        """Show the rows, and what a video lacks."""
         from rich.table import Table
         from rich.text import Text
 
         table = Table("file", "track", "frames", "seconds", "mean prediction")
-        for (file, number), track in self._sums.items():
-            ranked = sorted(track.probabilities.items(), key=lambda item: -item[1])[:2]
-            means = [f"{name} {share / track.frames:.2f}" for name, share in ranked]
-            means += [f"{name} {value / track.frames:+.2f}" for name, value in track.values.items()]
-            span = f"{track.first:.1f} - {track.last:.1f}"
-            table.add_row(file, str(number), f"{track.frames:,}", span, ", ".join(means))
+        for row in self.rows():
+            table.add_row(*row)
         tracked = {file for file, _ in self._sums}
         faceless = {file: error for file, error in self._first_errors.items() if file not in tracked}
         for file, error in {**faceless, **self._errors}.items():

@@ -1,0 +1,54 @@
+"""``affectzoo app``: the page in the browser, until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import threading
+import warnings
+from contextlib import ExitStack, suppress
+from pathlib import Path
+
+from affectzoo.console import visible
+from affectzoo.serving.hosting import listen, need, url, warning
+
+
+def command(args: argparse.Namespace) -> None:
+    """Run ``affectzoo app``.
+
+    Raises:
+        AffectZooError: It cannot be done as asked.
+    """
+    need("app", ("gradio", "av"))
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="affectzoo-")))
+        os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is loaded
+        os.environ["GRADIO_TEMP_DIR"] = str(folder)
+        from affectzoo.serving.analysis import Analyst, AppLimits, check_fits, choices
+        from affectzoo.serving.app import LAUNCH, build_app
+
+        with listen(args.host, args.port) as opened:  # Gradio takes it anew
+            port, where = opened.getsockname()[1], url(opened, args.host)
+        limits = AppLimits(args.max_megabytes, args.max_megapixels, args.seconds, args.fps)
+        analyst = Analyst(folder, limits, args.detector, args.detector_file)
+        check_fits(analyst.predictor(args.model), args.model)
+        app = build_app(analyst, sorted({args.model, *choices()}), args.model)
+        stack.callback(app.close, verbose=False)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            app.launch(
+                server_name=args.host,
+                server_port=port,
+                inbrowser=args.open,
+                prevent_thread_lock=True,
+                max_file_size=round(args.max_megabytes * 2**20),
+                **LAUNCH,
+            )
+        for line in (warning(args.host), f"the app is at {where}", "Ctrl-C ends it"):
+            if line is not None:
+                print(visible(line), file=sys.stderr, flush=True)
+        with suppress(KeyboardInterrupt, SystemExit):
+            threading.Event().wait()
+    print("ended", file=sys.stderr)
