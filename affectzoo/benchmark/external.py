@@ -353,7 +353,8 @@ def _known_path(
     """The index's path that a file's path means."""
     ends = list(_ends(given.replace("\\", "/")))
     whole = next((end for end in ends if end in known), None)
-    paths = endings.get(ends[0], []) if whole is None else [whole]
+    longest = ends[0] if ends else ""  # of a path such as "." or "/"
+    paths = endings.get(longest, []) if whole is None else [whole]
     if len(paths) > 1:
         raise DataError(
             f"{where}: {given} may be {paths[0]} or {paths[1]}; give more of its path, or the face's id"

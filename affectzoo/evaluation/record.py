@@ -223,9 +223,7 @@ def _adapters() -> tuple[TypeAdapter[Any], TypeAdapter[Any]]:
 def _contradictions(record: Mapping[str, Any]) -> Iterator[str]:
     """Name fields of which one says what the other excludes."""
     faces, folds, number = record["faces"], record.get("folds") or [], record["protocol"].get("folds", 1)
-    if faces["missing"] > faces["total"] or faces.get("predicted", faces["total"] - faces["missing"]) != (
-        faces["total"] - faces["missing"]
-    ):
+    if faces["predicted"] + faces["missing"] != faces["total"]:
         yield "faces: predicted and missing are not the total"
     if len(folds) not in (0, number):
         yield f"folds: {len(folds)}, protocol.folds: {number}"

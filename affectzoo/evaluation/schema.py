@@ -52,6 +52,7 @@ class TrainingFacts(TypedDict):
     valid_hash: NotRequired[Text | None]
     on_protocol: NotRequired[bool | None]
     started_from: NotRequired[Text | None]
+    unreadable: NotRequired[list[Text]]
 
 
 @_CLOSED
@@ -81,7 +82,7 @@ class Data(TypedDict):
     """The data sets of both parts."""
 
     train: NotRequired[Name | None]
-    test: Name
+    test: Key
 
 
 @_CLOSED
@@ -99,10 +100,10 @@ class Deviation(TypedDict):
 class Protocol(TypedDict):
     """Which faces; ``name`` is that of a published protocol, ``split`` that of a plain split."""
 
-    name: Name | None
+    name: Key | None
     title: Text
     data: Data
-    split: Name | None
+    split: Key | None
     task: Literal["expression", "va", "multitask"]
     unit: Literal["face", "clip"]
     folds: NotRequired[Annotated[int, Field(ge=1, le=10_000)]]
@@ -125,7 +126,7 @@ class Faces(TypedDict):
     """
 
     total: Count
-    predicted: NotRequired[Count]
+    predicted: Count
     missing: Count
     annotated: NotRequired[dict[Literal["label", "valence", "arousal"], Count]]
     subjects: NotRequired[Count | None]

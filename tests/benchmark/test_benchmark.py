@@ -448,6 +448,8 @@ def test_damaged_record_says_what_to_do(tmp_path: Path) -> None:
         ({"model": {"sha256": []}}, r"model\.sha256"),
         ({"model": {"training": None}}, r"model\.training"),
         ({"protocol": {"data": "x"}}, r"protocol\.data"),
+        ({"protocol": {"name": "=1+1"}}, r"protocol\.name"),
+        ({"protocol": {"data": {"test": "a/b"}}}, r"protocol\.data\.test"),
         ({"labels": None, "per_class": None}, "labels"),
         ({"confusion": []}, "confusion"),
         ({"confusion": [[30, 20, 10], [5, 50, 6], [2, 3, 58]]}, "per_class"),
