@@ -26,6 +26,15 @@ class Parser(argparse.ArgumentParser):
         told = "option of the data set's data module, such as part=compound; may be repeated"
         self.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help=told)
 
+    def add_backend(self) -> None:
+        """Add ``--backend``."""
+        self.add_argument(
+            "--backend",
+            choices=("torch", "onnx"),
+            help="onnx: by ONNX Runtime, faster and without torch; a model that is no .onnx file is exported "
+            "once (default: torch, onnx for .onnx files)",
+        )
+
     def add_detector(self, choices: tuple[str, ...], told: str) -> None:
         """Add ``--detector``, by default the first, and its file."""
         self.add_argument("--detector", choices=choices, default=choices[0], help=told)

@@ -76,12 +76,7 @@ def add_predict(commands: Commands) -> None:
         help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder, a file, or an .onnx file of affectzoo "
         "export (default: dlp_cnn_s.ferplus)",
     )
-    predict.add_argument(
-        "--backend",
-        choices=("torch", "onnx"),
-        help="onnx: by ONNX Runtime, faster and without torch; a model that is no .onnx file is exported "
-        "once (default: torch, onnx for .onnx files)",
-    )
+    predict.add_backend()
     predict.add_argument("--weights", help="tag, folder or file, when --model is an architecture")
     predict.add_detector(
         ("auto", "yunet", "haar", "none"),

@@ -26,6 +26,9 @@ TEXT, LEAST_TEXT = 0.022, 12
 RANKED, FEW = 3, 3
 """How many classes a plate shows in an image of at most so many faces; else, and in videos, the likeliest."""
 
+LIKELY = 0.05
+"""The least probability of the further classes."""
+
 
 class Annotator:
     """Draws the faces of an image, or of a video's frames one after the other.
@@ -114,11 +117,11 @@ class _Plate:
         self._color, self._font = color_of(number), font
         self._bar, self._pad = max(2, font // 7), max(2, font // 4)
         ranked = 1 if result.track is not None else ranked
-        others = [name for name, _ in result.ranked() if name != result.label][: ranked - 1]
+        likely = [name for name, share in result.ranked() if share >= LIKELY and name != result.label]
         self._lines: list[_Line] = []
         if result.label is not None:
             self._add_class(result, result.label, font, self._color)
-            for name in others:
+            for name in likely[: ranked - 1]:
                 self._add_class(result, name, small(font), LIGHT)
         values = {"V": result.valence, "A": result.arousal}
         if told := [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]:

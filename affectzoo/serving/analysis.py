@@ -19,6 +19,7 @@ from affectzoo.files import videos
 from affectzoo.files.decoding import decode
 from affectzoo.files.images import read_bytes
 from affectzoo.inference.annotation import Annotator
+from affectzoo.inference.backend import load_model
 from affectzoo.inference.circumplex import Circumplex, has_point
 from affectzoo.inference.inputs import Source
 from affectzoo.inference.prediction import Predictor
@@ -27,9 +28,9 @@ from affectzoo.inference.results import FaceResult, columns, write_rows
 from affectzoo.inference.tally import Tracks
 from affectzoo.store import entries
 from affectzoo.zoo.listing import ON_HUB, pretrained
-from affectzoo.zoo.loading import load
 
 if TYPE_CHECKING:
+    from affectzoo.export.onnx_model import OnnxModel
     from affectzoo.faces.detect import DetectorName
     from affectzoo.files.decoding import Image
     from affectzoo.models.base import AffectModel
@@ -231,8 +232,8 @@ class Live:
 
 
 @cache
-def _model(name: str) -> AffectModel:
-    return load(name)
+def _model(name: str) -> AffectModel | OnnxModel:
+    return load_model(name)
 
 
 def choices() -> list[str]:

@@ -8,9 +8,9 @@ from contextlib import closing, suppress
 
 from affectzoo.console import visible
 from affectzoo.faces.detect import make_detector
+from affectzoo.inference.backend import load_model
 from affectzoo.inference.prediction import Predictor
 from affectzoo.serving.hosting import listen, need, url, warning
-from affectzoo.zoo.loading import load
 
 GRACE = 10
 """Seconds in which running requests may end once the service is told to."""
@@ -37,7 +37,7 @@ def command(args: argparse.Namespace) -> None:
         waiting=args.waiting,
     )
     with closing(listen(args.host, args.port)) as opened:
-        model = load(args.model)
+        model = load_model(args.model, backend=args.backend)
         predictors = [
             Predictor(
                 model,

@@ -180,6 +180,8 @@ def test_bars_are_as_long_as_classes_are_likely() -> None:
     assert len(bars) == 3  # the three likeliest
     assert bars[1] / bars[0] == pytest.approx(0.25 / 0.6, abs=0.05)
     assert bars[2] / bars[0] == pytest.approx(0.15 / 0.6, abs=0.05)
+    alone = FaceResult("a", (300.0, 500.0, 600.0, 800.0), 1.0, "bored", {"calm": 0.04, "bored": 0.96})
+    assert len(lines_of(annotate(np.zeros((1000, 1000, 3), np.uint8), [alone])[:490], COLORS[0])) == 1
     many = [
         FaceResult("a", (20.0 + 230 * n, 500.0, 120.0 + 230 * n, 600.0), 1.0, "bored", shares)
         for n in range(4)
