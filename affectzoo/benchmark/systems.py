@@ -3,6 +3,7 @@
 =======================  =====================================================================================
 ``dlp_cnn_s.ferplus``    a model of the zoo; so are a run's folder and a weights file
 ``runs/x/fold_{fold}``   a model for each fold
+``face.onnx``            a file of ``affectzoo export``, by ONNX Runtime
 ``MODEL+svm``            a model's features with a classifier fitted on the protocol's training part: ``svm``
                          (linear, one against one), ``lda`` (LDA, then the nearest face), ``svr`` (values)
 ``MODEL#LAYER+svm``      the same of a layer; ``affectzoo features MODEL --layer list`` names them
@@ -39,12 +40,15 @@ from affectzoo.evaluation import protocols
 from affectzoo.evaluation.evaluate import Pass, Progress, predict_index, span
 from affectzoo.evaluation.measurement import epoch_facts, model_answers, weights_facts
 from affectzoo.evaluation.predictions import Answers
+from affectzoo.export.onnx_model import SUFFIX
 from affectzoo.files import fetch
 from affectzoo.labels import LabelSpace, unmapped
 from affectzoo.metrics.names import DIMENSIONS
 from affectzoo.zoo.loading import load
 
 if TYPE_CHECKING:
+    from affectzoo.metrics.predictions import Predicted
+    from affectzoo.models.base import AffectModel
     from affectzoo.weights import WeightsMeta
 
 Kind = Literal["zoo", "features", "classical", "external"]
@@ -181,22 +185,26 @@ class Weights:
         theirs, ours = training.train_hash, fold.parts.get("train")
         if training.data == fold.test.dataset and theirs is not None and ours is not None:
             on_protocol = theirs == split_hash(ids(ours))
-        tensors = weights.read_tensors(store.locate(self.name(fold.number)).path)
         return {
             "model": weights_facts(
                 meta,
                 self.sums(fold.protocol),
-                None if self.by_fold else weights.fingerprint(tensors),
+                None if self.by_fold else self._fingerprint(fold),
                 on_protocol,
             ),
             "epoch": epoch_facts(training, fold.test.dataset, fold.hash, fold.protocol.test.split == "test"),
         }
+
+    def _fingerprint(self, fold: Fold) -> str | None:
+        """Of the tensors, where they are known."""
+        return weights.fingerprint(weights.read_tensors(store.locate(self.name(fold.number)).path))
 
 
 class ZooSystem(System):
     """A model of the zoo as it is."""
 
     kind: Kind = "zoo"
+    remarks: tuple[str, ...] = ()
 
     def __init__(self, name: str, spec: str, batch_size: int = 64) -> None:
         """Take name, text, and faces (or windows) per forward pass."""
@@ -220,17 +228,26 @@ class ZooSystem(System):
     def answer(self, fold: Fold, *, measure: bool, progress: Progress | None = None) -> Measured:
         """See ``System``; faces that cannot be read or lack its landmarks have no answer."""
         self.weights.check(fold)
-        model = load(self.weights.name(fold.number))
+        model = self._load(self.weights.name(fold.number))
         columns = None if fold.labels is None or model.labels is None else _columns(model.labels, fold)
         usable = fold.test.has_landmarks(model.landmarks)
         faces = fold.test.with_landmarks(model.landmarks)
         how = Pass(self.batch_size, on_unreadable="skip", progress=progress)
-        told = predict_index(model, faces, how)
+        told = self._predict(model, faces, how)
         rows = np.flatnonzero(usable)[told.row.numpy()]
         answers = model_answers(model, told, len(fold.test), columns, rows)
         if fold.protocol.task == "expression":
             answers = replace(answers, va=None)
-        return Measured(answers, cost(model) if measure else None)
+        return Measured(answers, self._cost(model) if measure else None, remarks=self.remarks)
+
+    def _load(self, name: str) -> AffectModel:
+        return load(name)
+
+    def _predict(self, model: AffectModel, faces: FaceIndex, how: Pass) -> Predicted:
+        return predict_index(model, faces, how)
+
+    def _cost(self, model: AffectModel) -> dict[str, Any]:
+        return cost(model)
 
     def facts(self, fold: Fold) -> dict[str, Any]:
         """See ``System``."""
@@ -397,6 +414,10 @@ def system(text: str, batch_size: int = 64) -> System:
         if layer and source in FEATURES:
             raise AffectZooError(f"{spec}: {source} is computed without a network, it has no layers")
         checked = None if source in FEATURES else source
+    elif Path(spec).suffix.lower() == SUFFIX:
+        from affectzoo.benchmark.exported import ExportedSystem
+
+        return ExportedSystem(name, spec, batch_size)
     elif spec in FEATURES:
         raise AffectZooError(f"{spec} is a feature: say with which classifier, such as {spec}+svm")
     else:

@@ -17,6 +17,7 @@ PACKAGES = (
     "timm",
     "torchmetrics",
     "numpy",
+    "onnxruntime",
     "scikit-learn",
     "scikit-image",
     "opencv-python-headless",

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from affectzoo.export.described import Arrays, pixels_of
-from affectzoo.weights import GOLDEN
+from affectzoo.models.inference import inference
 from affectzoo.zoo import golden
 
 if TYPE_CHECKING:
@@ -100,20 +100,32 @@ def golden_frames(model: AffectModel) -> tuple[list[Arrays], list[Arrays]]:
         Inputs without states, and ``logits``, ``valence`` and ``arousal`` as far as predicted; one frame, of
         recurrent models several.
     """
-    told = {name.removeprefix(GOLDEN): tensor.numpy() for name, tensor in golden.make(model).items()}
+    told = {name: tensor.numpy() for name, tensor in golden.face_of(model).items()}
     x0, y0, x1, y1 = told["box"].tolist()
     box = (x0, y0, x1, y1)
+    prepared = model.preprocess
     inputs: list[Arrays] = []
     for frame in told["picture"]:
-        inputs.append({"pixels": pixels_of(model.preprocess.face(frame, box))[None]})
+        inputs.append({"pixels": pixels_of(prepared.face(frame, box))[None]})
         if model.landmarks:
-            points = model.preprocess.points(told["landmarks"], frame, box)
-            inputs[-1]["landmarks"] = points[None].astype(np.float32)
-    answers: list[Arrays] = [{} for _ in inputs]
-    for frame_answers, row in zip(answers, range(len(inputs)), strict=True):
-        if "expression" in told:
-            frame_answers["logits"] = told["expression"].reshape(len(inputs), -1)[row][None]
-        if "va" in told:
-            values = told["va"].reshape(len(inputs), -1)[row].clip(-1, 1)
-            frame_answers |= {name: values[i : i + 1] for i, name in enumerate(model.dimensions)}
+            marks = prepared.points(told["landmarks"], frame, box)
+            inputs[-1]["landmarks"] = marks[None].astype(np.float32)
+    images = torch.stack([prepared(frame, box) for frame in told["picture"]])
+    points = None
+    if model.landmarks:
+        cut = [prepared.input_points(told["landmarks"], frame, box) for frame in told["picture"]]
+        points = torch.from_numpy(np.stack(cut))
+    with inference(model):
+        if model.sequence:
+            output = model(images[None], None if points is None else points[None])
+        else:
+            output = model(images, points)
+    answers: list[Arrays] = []
+    for row in range(len(inputs)):
+        answers.append({})
+        if output.expression is not None:
+            answers[-1]["logits"] = output.expression.reshape(len(inputs), -1)[row, None].numpy()
+        if output.va is not None:
+            values = output.va.reshape(len(inputs), -1)[row].clamp(-1, 1).numpy()
+            answers[-1] |= {name: values[i : i + 1] for i, name in enumerate(model.dimensions)}
     return inputs, answers

@@ -39,10 +39,20 @@ mistakes in preparing a face by much more."""
 def make(model: AffectModel) -> dict[str, torch.Tensor]:
     """A face and a model's answers, as tensors for its weights file.
 
+    Args:
+        model: With its final weights.
+    """
+    golden = face_of(model)
+    return {f"{GOLDEN}{name}": tensor for name, tensor in (golden | _answers(model, golden)).items()}
+
+
+def face_of(model: AffectModel) -> dict[str, torch.Tensor]:
+    """The golden face alone: ``picture``, (frames, H, W, 3) uint8, ``box`` and, if taken, ``landmarks``.
+
     The face is rendered, no person's. Models of clips get some frames, in which it moves.
 
     Args:
-        model: With its final weights.
+        model: What it shall be for.
     """
     face = read_image(sorted(FACE.iterdir())[0])
     count = FRAMES if model.sequence else 1
@@ -56,7 +66,7 @@ def make(model: AffectModel) -> dict[str, torch.Tensor]:
         angle = torch.linspace(0, 2 * torch.pi, model.landmarks, device="cpu")
         ellipse = torch.stack([0.3 * angle.cos(), 0.35 * angle.sin()], dim=1) + 0.5
         golden["landmarks"] = ellipse * torch.tensor([width, height], device="cpu")
-    return {f"{GOLDEN}{name}": tensor for name, tensor in (golden | _answers(model, golden)).items()}
+    return golden
 
 
 def check(model: AffectModel, path: Path, tensors: Mapping[str, torch.Tensor], *, heads: bool = True) -> None:
