@@ -124,10 +124,13 @@ class Analyst:
             A file that is too large, damaged or no image is told.
         """
         try:
-            self._check_size(path)
-            image = decode(read_bytes(path), path.name, round(1e6 * self.limits.megapixels))
-        except (UnreadableImageError, OSError) as error:
+            return self._photo(path, model)
+        except (AffectZooError, OSError) as error:
             return Analysis(str(error))
+
+    def _photo(self, path: Path, model: str) -> Analysis:
+        self._check_size(path)
+        image = decode(read_bytes(path), path.name, round(1e6 * self.limits.megapixels))
         predictor = self.predictor(model)
         ((_, faces),) = predictor.run([Source(path.name, image)])
         folder = self._new_folder()
@@ -158,11 +161,16 @@ class Analyst:
             A file that is too large or no video is told; of a damaged one, what could be read.
         """
         try:
-            self._check_size(path)
-            if path.suffix.lower() not in videos.SUFFIXES:
-                raise UnreadableImageError(f"{path.name}: no video, by its ending")
-        except UnreadableImageError as error:
-            return Analysis(str(error))
+            return self._video(path, model, smooth, progress)
+        except (AffectZooError, OSError) as error:
+            return Analysis(str(error).replace(str(path), path.name))
+
+    def _video(
+        self, path: Path, model: str, smooth: bool, progress: Callable[[float, float | None], object]
+    ) -> Analysis:
+        self._check_size(path)
+        if path.suffix.lower() not in videos.SUFFIXES:
+            raise UnreadableImageError(f"{path.name}: no video, by its ending")
         source = Source(str(path), path, video=True)
         predictor = self.predictor(model, fps=self.limits.fps, smooth=smooth)
         folder = self._new_folder()

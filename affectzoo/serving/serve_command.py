@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from contextlib import closing, suppress
 
@@ -57,6 +58,7 @@ def command(args: argparse.Namespace) -> None:
                 server_header=False,
             )
         )
+        logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the sender is told what is wrong
         where = url(opened, args.host)
         for line in (warning(args.host), f"{args.model} answers at {where}, described at {where}/docs"):
             if line is not None:

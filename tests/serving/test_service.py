@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import random
 import re
 import signal
 import subprocess
@@ -190,6 +191,32 @@ def test_what_is_no_image_is_refused(make: Make) -> None:
     fault(client.post("/batch", content=field, headers=form), 422, "no_file")
     fault(client.get("/predict"), 405, "wrong_method")
     fault(client.get("/nothing"), 404, "not_found")
+
+
+def test_damaged_requests_end_in_answers(make: Make) -> None:
+    client, draw = make(batch_files=2), random.Random(0)
+    jpeg = cv2.imencode(".jpg", squares((10, 20)))[1].tobytes()
+    statuses = set()
+    for _ in range(200):
+        files = [draw.choice([TWO_FACES, jpeg, b""]) for _ in range(draw.randrange(4))]
+        head = b'--x\r\nContent-Disposition: form-data; name="f"; filename="%b"\r\n\r\n'
+        names = [draw.choice([b"a.png", b"\xff", b"../b", b'"', b"\r\n", b""]) for _ in files]
+        parts = [head % name + file + b"\r\n" for name, file in zip(names, files, strict=True)]
+        body = bytearray(b"".join([*parts, b"--x--\r\n"]))
+        for _ in range(draw.choice([0, 1, 5])):
+            place = draw.randrange(len(body))
+            body[place : place + draw.randrange(3)] = draw.randbytes(draw.randrange(3))
+        kind = draw.choice(
+            ["multipart/form-data; boundary=x", "multipart/form-data; boundary=\xe9", "image/png"]
+        )
+        answer = client.post(
+            draw.choice(["/predict", "/batch"]),
+            content=bytes(body),
+            headers={"content-type": kind.encode("latin-1")},
+        )
+        statuses.add(answer.status_code)
+        assert answer.status_code == 200 or answer.json()["error"]["message"]
+    assert {200, 400, 413, 415, 422} == statuses
 
 
 class Slow:
