@@ -97,6 +97,14 @@ class _File:
         """The cells of a column; ``None`` throughout where there is none."""
         return self.cells[name].tolist() if name in self.cells else [None] * len(self.cells)
 
+    def check_lengths(self) -> None:
+        """Refuse cells and columns' names that are no path, label or number."""
+        for name in self.columns:
+            long = [row for row, cell in enumerate(self.column(name)) if len(str(cell)) > LONGEST]
+            if len(name) > LONGEST or long:
+                where = self.where(long[0]) if long else str(self.path)
+                raise DataError(f"{where}: {name[:40]} holds more than {LONGEST:,} characters")
+
     def numbers(self, names: Sequence[str], low: float = -math.inf, high: float = math.inf) -> Floats:
         """Columns as numbers, shape (rows, columns), NaN where empty."""
         found = [
@@ -130,6 +138,7 @@ def read_predictions(
         LabelError: Its classes are not the ones to report on.
     """
     file = _read(Path(path))
+    file.check_lengths()
     rows, others = _rows(file, index)
     found, kind = (None, None) if labels is None else _scores(file, labels)
     scores, va = (_aligned(table, rows) for table in (found, _values(file) if values else None))
@@ -148,6 +157,9 @@ def read_predictions(
         raise DataError(f"{path}: no face to report on has a full prediction, some cell is empty in each")
     return External(scores, kind or "probabilities", va, missing, others)
 
+
+LONGEST = 1000
+"""Most characters of a cell; messages show cells."""
 
 _EMPTY = ("", "nan", "NaN", "NAN")
 """Cells that say nothing."""

@@ -239,6 +239,7 @@ def test_rows_of_other_faces_are_counted_and_three_are_named(tmp_path: Path) -> 
         ("file,label,error\nTest/a.png,,no\n", DataError, "says nothing of any of the 3 faces"),
         ("picture,label\nTest/a.png,anger\n", DataError, "no column id, path or file"),
         ("file,label\n", DataError, "no rows"),
+        (f"file,label\nTest/a.png,{'x' * 2000}\n", DataError, "line 2: label holds more than 1,000 char"),
         ("file,label\n.,anger\n/,anger\n", DataError, "says nothing of any of the .* faces"),
         ("", DataError, "no column id, path or file"),
         ("file,label\nTest/a.png,anger\n,anger\n", DataError, "line 3: file is empty"),
