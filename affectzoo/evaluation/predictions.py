@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from affectzoo.console import plain_cell
+from affectzoo.console import counted, plain_cell
 from affectzoo.datasets.ids import ids
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import DataError
@@ -149,6 +150,7 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: no such file of predictions")
     texts = (*TEXTS, "path", "predicted_label")
     try:
+        _check_widths(path)
         table = pd.read_csv(
             path,
             dtype=dict.fromkeys(texts, object),
@@ -156,7 +158,9 @@ def read_table(path: Path) -> pd.DataFrame:
             na_values=[""],
             float_precision="round_trip",
         )
-    except (ValueError, OSError) as error:
+    except DataError:
+        raise
+    except (ValueError, OSError, csv.Error) as error:
         raise DataError(f"{path}: no table of predictions ({error})") from None
     for name in texts:
         if name in table:
@@ -164,4 +168,17 @@ def read_table(path: Path) -> pd.DataFrame:
     table = table.rename(columns=renamed(map(str, table)))
     if "id" not in table:
         raise DataError(f"{path}: no column id; affectzoo benchmark writes one")
+    if table["id"].isna().any():
+        raise DataError(f"{path}: a row without id; affectzoo benchmark writes one for each face")
     return table
+
+
+def _check_widths(path: Path) -> None:
+    """Refuse lines of another number of fields than the first, which pandas would fill up or shift."""
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.reader(file)
+        first = len(next(rows, ()))
+        for cells in rows:
+            if cells and len(cells) != first:
+                found = counted(len(cells), "field")
+                raise DataError(f"{path}, line {rows.line_num}: {found}, the first line has {first}")

@@ -50,7 +50,8 @@ class UnfinishedRun:
         self.done: set[str] = set()
         self.begun: str | None = None
         self.frames = 0
-        self._begun_at = 0
+        self._lines = 0
+        self._begun_at = (0, 0)
         self._complete = False
         try:
             self._file = self.path.open("a+b")
@@ -65,22 +66,22 @@ class UnfinishedRun:
         """Read what is there; cut off what is not whole."""
         self._file.seek(0)
         before: dict[str, Any] = {}
-        end = 0
+        lines = end = 0
         for number, line in enumerate(self._file, 1):
             if not line.endswith(b"\n"):
                 break
             try:
-                entry = _checked(line)
+                entry = _checked(line, number)
                 if number == 1:
                     before = dict(entry)
                 else:
-                    self._begun_at = self._begun_at if entry["input"] == self.begun else end
+                    self._begun_at = self._begun_at if entry["input"] == self.begun else (lines, end)
                     self._count(entry["input"], entry.get("ends", True))
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise OptionError(
                     f"{self.path}, line {number}: damaged; delete the file to start over"
                 ) from None
-            end += len(line)
+            lines, end = number, end + len(line)
         if self.holds_rows:
             self._compare(before, json.loads(json_text(facts, None)))
             if not resume:
@@ -89,8 +90,8 @@ class UnfinishedRun:
                     "add --resume to go on with it, or delete the file to start over"
                 )
         if self.begun is not None and not within_videos:
-            end, self.begun, self.frames = self._begun_at, None, 0
-        end = end if self.holds_rows else 0
+            (lines, end), self.begun, self.frames = self._begun_at, None, 0
+        self._lines, end = (lines, end) if self.holds_rows else (0, 0)
         self._file.truncate(end)
         if end == 0:
             self._append(facts)
@@ -141,24 +142,26 @@ class UnfinishedRun:
 
     def _append(self, value: Any) -> None:
         content = json_text(value, None)
-        self._file.write(f'{{"sum": "{_sum(content)}", "content": {content}}}\n'.encode())
+        self._file.write(f'{{"sum": "{_sum(content, self._lines + 1)}", "content": {content}}}\n'.encode())
         self._file.flush()
+        self._lines += 1
 
     def rows(self) -> Iterator[Row]:
         """Read all rows kept so far, one by one."""
         with self.path.open("rb") as file:
             next(file, None)
-            for line in file:
-                yield from _checked(line)["rows"]
+            for number, line in enumerate(file, 2):
+                yield from _checked(line, number)["rows"]
 
     def begun_rows(self) -> Iterator[list[Row]]:
         """Read the rows of ``begun``, frame by frame, as far as the run has come."""
 
         def read(frames: int) -> Iterator[list[Row]]:
             with self.path.open("rb") as file:
-                file.seek(self._begun_at)
-                for line in islice(file, frames):
-                    yield _checked(line)["rows"]
+                before, start = self._begun_at
+                file.seek(start)
+                for number, line in enumerate(islice(file, frames), before + 1):
+                    yield _checked(line, number)["rows"]
 
         return read(self.frames)
 
@@ -201,20 +204,20 @@ class UnfinishedRun:
         return OutputError(f"{self.target}: cannot be written: {error.strerror or error}{kept}")
 
 
-def _checked(line: bytes) -> Any:
-    """What a line holds.
+def _checked(line: bytes, number: int) -> Any:
+    """What a line holds, of which the number, from 1, is summed, too: none is lost, or there twice.
 
     Raises:
         ValueError: It is damaged; as are KeyError, TypeError and RecursionError.
     """
     told = json.loads(line)
-    if told["sum"] != _sum(json_text(told["content"], None)):
+    if told["sum"] != _sum(json_text(told["content"], None), number):
         raise ValueError("its sum is another")
     return told["content"]
 
 
-def _sum(content: str) -> str:
-    return hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+def _sum(content: str, number: int) -> str:
+    return hashlib.blake2b(f"{number} {content}".encode(), digest_size=8).hexdigest()
 
 
 def _lock(file: Any) -> None:

@@ -372,6 +372,20 @@ def test_a_table_is_read_as_written(tmp_path: Path) -> None:
         read_table(path)
 
 
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [("some/b.png,anger,1", "3 fields"), ("some/b.png", "1 field"), (",anger", "without id")],
+)
+def test_lines_of_another_length_are_refused(line: str, told: str, tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(f"id,label\nsome/a.png,anger\n{line}\n", encoding="utf-8")
+    with pytest.raises(DataError, match=rf"a\.csv(, line 3)?: .*{told}"):
+        read_table(path)
+    path.write_text(f"id,label\n{line}\n{line}\n", encoding="utf-8")  # pandas: an index, or missing labels
+    with pytest.raises(DataError, match=told):
+        read_table(path)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for part in ("records", "predictions"):

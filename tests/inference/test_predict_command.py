@@ -256,6 +256,18 @@ def test_only_the_same_run_goes_on(many: Path, monkeypatch: pytest.MonkeyPatch, 
     assert "f.csv.part, line 3" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("change", ["twice", "lost", "swapped"])
+def test_kept_rows_that_are_not_all_there_once_are_damage(change: str, tmp_path: Path) -> None:
+    with UnfinishedRun(tmp_path / "f.csv", {}, False) as run:
+        for name in ("a.png", "b.png", "c.png"):
+            run.add(name, [{"file": name}])
+    first, *lines = run.path.read_bytes().splitlines(keepends=True)
+    kept = {"twice": [0, 1, 1, 2], "lost": [0, 2], "swapped": [0, 2, 1]}[change]
+    run.path.write_bytes(b"".join([first, *(lines[i] for i in kept)]))
+    with pytest.raises(OptionError, match=r"f\.csv\.part, line [34]: damaged; delete"):
+        UnfinishedRun(tmp_path / "f.csv", {}, True)
+
+
 def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     with UnfinishedRun(tmp_path / "f.csv", {}, False):
