@@ -332,7 +332,11 @@ def test_predict_command(two_pictures: Path, tmp_path: Path, capsys: pytest.Capt
     assert [row["label"] for row in rows] == ["happiness", None]
     assert rows[1]["error"] == NO_FACE
     assert pd.read_csv(tmp_path / "f.csv")["label"].tolist()[0] == "happiness"
-    assert {p.name for p in (tmp_path / "out").iterdir()} == {"astronaut.png", "blank.png"}
+    assert {p.name for p in (tmp_path / "out").iterdir()} == {
+        "astronaut.png",
+        "blank.png",
+        "contact_sheet.jpg",
+    }
     assert "1 face in 2 images, 0 unreadable" in captured.err
     assert main(["predict", str(two_pictures), "--detector", "haar"]) == 0
     assert "happiness" in capsys.readouterr().out
