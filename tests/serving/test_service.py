@@ -363,3 +363,18 @@ def test_other_machines_are_let_in_loudly() -> None:
 def test_what_is_not_installed_is_named() -> None:
     with pytest.raises(MissingPackageError, match=r'no_such.*"affectzoo\[serve\]"'):
         hosting.need("serve", ["json", "no_such"])
+
+
+@pytest.mark.slow
+def test_the_service_is_light() -> None:
+    script = """
+import sys, torch, cv2, numpy
+needed = set(sys.modules)
+from affectzoo import Predictor
+from affectzoo.serving.service import build_service
+build_service([Predictor()], "x")
+heavy = "lightning torchmetrics matplotlib albumentations timm pandas scipy av gradio".split()
+print(sorted(set(heavy) & (set(sys.modules) - needed)))
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=300)
+    assert done.stdout == "[]\n", done.stdout + done.stderr
