@@ -98,7 +98,7 @@ def build_service(predictors: Sequence[Predictor], name: str, limits: Limits = L
         return Health(status="ok", model=name, version=__version__, requests=workers.requests)
 
     @service.get("/model")
-    async def model_behind() -> ModelAnswer:
+    async def describe_model() -> ModelAnswer:
         """Describe the model, its terms and the service's limits."""
         return about
 
