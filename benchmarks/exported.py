@@ -24,12 +24,13 @@ from affectzoo.datamodules.transforms import FaceTransform
 from affectzoo.evaluation.source import read
 from affectzoo.export.onnx_model import OnnxModel
 from affectzoo.faces.preprocess import Preprocess
-from affectzoo.files.decoding import Image
 from affectzoo.files.images import read_image
 from affectzoo.inference.backend import Backend, make_backend
 from affectzoo.metrics.classification import class_metrics
 
 BATCH = 64
+
+Image = np.ndarray
 
 
 def answer(backend: Backend, faces: list[Image]) -> np.ndarray:

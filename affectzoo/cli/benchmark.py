@@ -9,6 +9,7 @@ from affectzoo.cli.options import COUNT, MANY, Commands, lazily
 BENCHMARK_EPILOG = """\
 what can be measured (--models, each as [NAME=]SPEC):
   dlp_cnn_s.ferplus       a model of the zoo; or hf-hub:OWNER/NAME[@REV], a run's folder, a .safetensors file
+  face.onnx               a file of affectzoo export, by ONNX Runtime
   runs/x/fold_{fold}      a model for each fold, as affectzoo cross-validate makes them
   MODEL+svm, MODEL+lda    its features with a classifier fitted on the training part; +svr for values;
                           svm_cv, rbf_cv, svr_cv choose their constants by inner folds

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,7 @@ from affectzoo.files.images import SUFFIXES, read_image
 from affectzoo.registry import DATASETS
 
 if TYPE_CHECKING:
-    from onnx import ModelProto
+    from onnx import ModelProto, NodeProto
 
     from affectzoo.datasets.index import FaceIndex
     from affectzoo.models.base import AffectModel
@@ -49,9 +49,16 @@ QUANTIZED = (
 """Operators that compute with whole numbers; what is not among them stays float32, as the softmax."""
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")
-"""Of those with weights the first and the last one stay float32, too. The first one's filters look for edges:
-their weights sum to about 0, and rounded ones see the brightness instead. In dlp_cnn_s.ferplus that one layer
-costs 7 points of accuracy on FER+, and takes little of the time."""
+"""Those of them with weights. The last one stays float32, and so do the first ones."""
+
+FIRST = (1, 3, 5, 8, 13)
+"""How many first layers stay float32: as many as it takes to keep answers within ``APART``.
+
+Filters that look for edges have weights whose sum is about 0; rounded ones see the brightness instead. The first
+layer of dlp_cnn_s.ferplus costs 7 points of accuracy on FER+, the first five of mobilenet_v1.ferplus nearly 2."""
+
+APART = 0.01
+"""How far a face's probabilities or values may move on average."""
 
 
 def calibration_faces(given: str | Path, model: AffectModel) -> list[Arrays]:
@@ -145,13 +152,14 @@ def cost(plain: OnnxModel, small: OnnxModel, faces: list[Arrays]) -> dict[str, A
     return found | ({"same_label": float(np.mean(same))} if same else {})
 
 
-def quantize(proto: ModelProto, faces: list[Arrays], given: str | Path) -> ModelProto:
+def quantize(proto: ModelProto, faces: list[Arrays], given: str | Path, first: int = 1) -> ModelProto:
     """Make a model of whole numbers: weights per channel, ranges of the rest by the extremes on faces.
 
     Args:
         proto: The float32 model.
         faces: All its inputs for each face.
         given: Where they are from, for errors.
+        first: How many of the first layers with weights stay float32.
 
     Raises:
         AffectZooError: ONNX Runtime cannot.
@@ -165,7 +173,7 @@ def quantize(proto: ModelProto, faces: list[Arrays], given: str | Path) -> Model
         try:
             logging.getLogger().setLevel(logging.ERROR)
             quant_pre_process(plain, ready)
-            weighted = [node.name for node in onnx.load(ready).graph.node if node.op_type in WEIGHTED]
+            nodes = onnx.load(ready).graph.node
             quantize_static(
                 ready,
                 done,
@@ -175,11 +183,20 @@ def quantize(proto: ModelProto, faces: list[Arrays], given: str | Path) -> Model
                 activation_type=QuantType.QUInt8,
                 weight_type=QuantType.QInt8,
                 op_types_to_quantize=list(QUANTIZED),
-                nodes_to_exclude=[*weighted[:1], *weighted[-1:]],
+                nodes_to_exclude=_float_nodes(nodes, first),
             )
         except Exception as error:  # of ONNX Runtime and onnx, of many kinds
-            first = str(error).strip().partition("\n")[0][:300] or type(error).__name__
-            raise AffectZooError(f"int8 by the faces of {given} failed: {first}") from error
+            line = str(error).strip().partition("\n")[0][:300] or type(error).__name__
+            raise AffectZooError(f"int8 by the faces of {given} failed: {line}") from error
         finally:
             logging.getLogger().setLevel(level)
         return onnx.load(done)
+
+
+def _float_nodes(nodes: Sequence[NodeProto], first: int) -> list[str]:
+    """Name the layers that stay float32, and what cuts their outputs off: before that, ranges are wide."""
+    weighted = [node for node in nodes if node.op_type in WEIGHTED]
+    kept = [*weighted[:first], *weighted[-1:]]
+    outputs = {name for node in kept for name in node.output}
+    cutting = [n for n in nodes if n.op_type in ("Relu", "Clip") and outputs & set(n.input)]
+    return [node.name for node in (*kept, *cutting)]

@@ -52,7 +52,7 @@ def _told(done: Exported) -> Iterator[str]:
         same = f"the same label for {told['same_label']:.1%}, " if "same_label" in told else ""
         yield (
             f"int8 beside float32 on {told['faces']} faces of calibration: {same}"
-            f"{told['apart']:.3f} apart on average"
+            f"{told['apart']:.3f} apart on average; {told['float32_layers']} layers are float32"
         )
     if done.path.suffix == ENDINGS["onnx"]:
         yield f"predict with it: affectzoo predict photo.jpg --model {done.path}"

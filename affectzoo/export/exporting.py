@@ -119,15 +119,20 @@ def export_model(
 
 def _to_int8(proto: ModelProto, part: Path, export: Export, calibrate: str | Path, graph: Graph) -> Export:
     """Put an int8 file in a float32 one's place, and return what it is."""
-    from affectzoo.export.calibration import calibration_faces, cost, quantize
+    from affectzoo.export.calibration import APART, FIRST, calibration_faces, cost, quantize
 
     given = calibration_faces(calibrate, graph.model)
     plain = OnnxModel(part)
-    small = quantize(proto, [plain.with_state(face) for face in given], calibrate)
+    inputs = [plain.with_state(face) for face in given]
     golden = golden_frames(graph.model)[0][0]
-    _save(small, part, export.to_texts(golden, {}))
-    done = OnnxModel(part)
-    export = replace(export, precision="int8", calibration=cost(plain, done, given))
+    for first in FIRST:
+        small = quantize(proto, inputs, calibrate, first)
+        _save(small, part, export.to_texts(golden, {}))
+        done = OnnxModel(part)
+        told = cost(plain, done, given)
+        if told["apart"] <= APART:
+            break
+    export = replace(export, precision="int8", calibration={**told, "float32_layers": first + 1})
     says = {name: values for name, values in done.run(**golden).items() if name != "next_state"}
     _save(small, part, export.to_texts(golden, says))
     return export
