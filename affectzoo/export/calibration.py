@@ -54,8 +54,10 @@ WEIGHTED = ("Conv", "Gemm", "MatMul")
 FIRST = (1, 3, 5, 8, 13)
 """How many first layers stay float32: as many as it takes to keep answers within ``APART``.
 
-Filters that look for edges have weights whose sum is about 0; rounded ones see the brightness instead. The first
-layer of dlp_cnn_s.ferplus costs 7 points of accuracy on FER+, the first five of mobilenet_v1.ferplus nearly 2."""
+Filters that look for edges have weights whose sum is about 0; rounded ones see the brightness instead. The
+first layer of dlp_cnn_s.ferplus costs 7 points of accuracy on FER+, the first five of mobilenet_v1.ferplus
+nearly 2.
+"""
 
 APART = 0.01
 """How far a face's probabilities or values may move on average."""
