@@ -54,7 +54,9 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
         )
     if path.is_file():
         if path.suffix != ".safetensors":
-            raise WeightsError(f"{path}: only .safetensors files are read, never pickled ones")
+            exported = path.suffix.lower() in (".onnx", ".pt2")
+            hint = "; exported ones are for predict --model and benchmark --models (ONNX)" if exported else ""
+            raise WeightsError(f"{path}: only .safetensors files are read, never pickled ones{hint}")
         return _local(path)
     if str(name) in ARCHITECTURES:
         have = [tag for tag in known if tag.startswith(f"{name}.")]

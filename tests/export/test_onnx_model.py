@@ -164,6 +164,8 @@ def test_without_onnx_runtime(file: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_backends_that_do_not_fit(file: Path) -> None:
+    with pytest.raises(WeightsError, match="predict --model"):
+        affectzoo.load(file)
     with pytest.raises(OptionError, match="backend onnx only"):
         affectzoo.Predictor(file, backend="torch")
     with pytest.raises(OptionError, match="CPU"):
