@@ -9,8 +9,18 @@ from collections.abc import Iterable
 from pathlib import Path
 
 
+LONGEST = 4000
+"""Most characters of a message: what it shows of a file may be of any length."""
+
+
 class AffectZooError(Exception):
     """Base of every error that affectzoo raises on purpose; the command line prints it and exits 1."""
+
+    def __str__(self) -> str:
+        """The message; of a very long one, its start and its end, where what to do stands."""
+        text = str(self.args[0]) if self.args else ""
+        half = LONGEST // 2
+        return text if len(text) <= LONGEST else f"{text[:half]} [...] {text[-half:]}"
 
 
 class OptionError(AffectZooError, ValueError):
@@ -25,8 +35,6 @@ class UnknownNameError(AffectZooError, KeyError):
         near = difflib.get_close_matches(str(name), names, n=3, cutoff=0.5)
         options = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
         super().__init__(f"unknown {kind} '{name}': {options}" + (f" {hint}" if hint else ""))
-
-    __str__ = Exception.__str__  # KeyError's own would put the message in quotes
 
 
 class DataError(AffectZooError, ValueError):

@@ -8,7 +8,14 @@ import pytest
 
 import affectzoo
 from affectzoo import errors
-from affectzoo.errors import AffectZooError, DataNotFoundError, UnknownNameError
+from affectzoo.errors import (
+    AffectZooError,
+    DataError,
+    DataNotFoundError,
+    OptionError,
+    OutputError,
+    UnknownNameError,
+)
 from affectzoo.evaluation.protocol import read_ids
 from affectzoo.faces.preprocess import Preprocess
 
@@ -42,3 +49,10 @@ def test_an_unknown_protocol_in_a_file_of_ids_keeps_its_kind(tmp_path: Path) -> 
     (tmp_path / "ids.json").write_text('{"protocol": "nosuch", "folds": [], "hash": ""}')
     with pytest.raises(UnknownNameError, match="nosuch"):
         read_ids(tmp_path / "ids.json")
+
+
+def test_long_messages_show_their_start_and_their_end() -> None:
+    for kind in (OptionError, DataError, OutputError):
+        told = str(kind(f"a.json: key was {'x' * 100_000}: delete the file"))
+        assert told.startswith("a.json: key was xxx") and told.endswith("x: delete the file")
+        assert " [...] " in told and len(told) < 5000
