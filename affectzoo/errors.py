@@ -8,7 +8,6 @@ import difflib
 from collections.abc import Iterable
 from pathlib import Path
 
-
 LONGEST = 4000
 """Most characters of a message: what it shows of a file may be of any length."""
 

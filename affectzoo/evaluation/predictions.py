@@ -170,6 +170,16 @@ def read_table(path: Path) -> pd.DataFrame:
         raise DataError(f"{path}: no column id; affectzoo benchmark writes one")
     if table["id"].isna().any():
         raise DataError(f"{path}: a row without id; affectzoo benchmark writes one for each face")
+    numbers = [
+        *score_columns(map(str, table)).values(),
+        *DIMENSIONS,
+        *(f"{TRUE}{name}" for name in DIMENSIONS),
+    ]
+    for name in numbers:
+        if name in table and not pd.api.types.is_numeric_dtype(table[name]):
+            raise DataError(f"{path}: {name} holds text, expected numbers")
+        if name in table and np.isinf(table[name].to_numpy(np.float64)).any():
+            raise DataError(f"{path}: {name} holds an infinite number")
     return table
 
 

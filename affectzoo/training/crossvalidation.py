@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 import signal
 import subprocess
@@ -93,7 +94,7 @@ def cross_validate(
 
 def _claim(path: Path, plan: Mapping[str, Any]) -> None:
     """Note what the folder's folds are of, or compare with what was noted."""
-    if not path.is_file():
+    if not os.path.lexists(path):
         write_json(path, plan)
     try:
         before = read_json(path)

@@ -370,6 +370,10 @@ def test_a_table_is_read_as_written(tmp_path: Path) -> None:
     path.write_text("path\na.png\n", encoding="utf-8")
     with pytest.raises(DataError, match=r"a\.csv: no column id"):
         read_table(path)
+    for cell, told in (("valence", "holds text, expected numbers"), ("inf", "holds an infinite number")):
+        path.write_text(f"id,valence\na.png,0.5\nb.png,{cell}\n", encoding="utf-8")
+        with pytest.raises(DataError, match=rf"a\.csv: valence {told}"):
+            read_table(path)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -147,6 +148,14 @@ def test_a_damaged_plan_is_named(recipe: Path, tmp_path: Path, content: str) -> 
     plan.parent.mkdir()
     plan.write_text(content)
     with pytest.raises(AffectZooError, match="plan"):
+        cross_validate(recipe, [], 2, tmp_path / "cv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_pipe_in_the_plans_place_is_named_and_not_waited_for(recipe: Path, tmp_path: Path) -> None:
+    (tmp_path / "cv").mkdir()
+    os.mkfifo(tmp_path / "cv" / "plan.json")
+    with pytest.raises(AffectZooError, match=r"plan\.json: damaged"):
         cross_validate(recipe, [], 2, tmp_path / "cv")
 
 
