@@ -5,8 +5,10 @@ WORKDIR /src
 COPY pyproject.toml README.md LICENSE ./
 COPY recipes recipes
 COPY affectzoo affectzoo
+# An index of torch's builds for CPUs alone makes the image smaller: --build-arg PIP_EXTRA_INDEX_URL=...
+ARG PIP_EXTRA_INDEX_URL
 # hadolint ignore=DL3013
-RUN pip install --no-cache-dir --extra-index-url https://download.pytorch.org/whl/cpu ".[serve]" \
+RUN pip install --no-cache-dir ".[serve]" \
     && useradd --create-home affectzoo
 
 # hadolint ignore=DL3066
