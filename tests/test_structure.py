@@ -9,6 +9,7 @@ import subprocess
 import sys
 from functools import reduce
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 
@@ -145,7 +146,7 @@ def test_every_data_set_has_a_recipe_and_a_row_in_the_documentation() -> None:
     recipes = [path.read_text(encoding="utf-8") for path in (REPOSITORY / "recipes").rglob("*.yaml")]
     for entry in DATASETS.values():
         module = entry.target.replace(":", ".")
-        assert f"`{module}`" in page, entry.name
+        assert f"`{module}` | {entry.access} |" in page, entry.name
         assert any(f"class_path: {module}\n" in text for text in recipes), entry.name
 
 
@@ -154,6 +155,8 @@ def test_every_architecture_and_all_weights_are_listed() -> None:
     models = (REPOSITORY / "docs" / "models.md").read_text(encoding="utf-8")
     for name in (*ARCHITECTURES, *entries()):
         assert f"`{name}`" in models
+    for card in (REPOSITORY / "model_cards").glob("*.md"):
+        assert f"[`{card.stem}`](../model_cards/{card.name})" in models
     for name, entry in entries().items():
         for m in entry.meta.metrics:
             for keys in (("accuracy", "mean_diagonal", "f1"), ("ccc_valence", "ccc_arousal")):
@@ -163,9 +166,9 @@ def test_every_architecture_and_all_weights_are_listed() -> None:
 
 
 def test_links_of_the_documentation_lead_somewhere() -> None:
-    for page in (REPOSITORY / "README.md", REPOSITORY / "CHANGELOG.md", *(REPOSITORY / "docs").glob("*.md")):
+    for page in (*REPOSITORY.glob("*.md"), *(REPOSITORY / "docs").rglob("*.md")):
         for link in re.findall(r"\]\((?!https?:|#)([^)#\s]+)", page.read_text(encoding="utf-8")):
-            assert (page.parent / link).exists(), f"{page.name}: {link}"
+            assert (page.parent / unquote(link)).exists(), f"{page.name}: {link}"
 
 
 def test_the_way_of_an_image_is_as_it_is_written_down() -> None:
