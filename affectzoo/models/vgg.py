@@ -1,4 +1,4 @@
-"""The VGG family: VGG-Face and VGG-16 of Aff-Wild, VGG-11 of AFEW-VA, a small one of AffectNet.
+"""The VGG family: VGG-Face and VGG-16 of Aff-Wild, VGG-11 of AFEW-VA, AffectNet's small one, a compact one.
 
 The layout is Simonyan and Zisserman's, "Very Deep Convolutional Networks for Large-Scale Image Recognition",
 ICLR 2015; the classes name the papers that put it to faces.
@@ -30,22 +30,23 @@ Blocks = tuple[tuple[int, ...], ...]
 LAYOUT_11: Blocks = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 """Channels of each convolution; a 2 x 2 max pooling ends each block."""
 LAYOUT_16: Blocks = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
+COMPACT: Blocks = ((24, 24), (48, 48), (96, 96, 96), (192, 192, 192), (192, 192, 192))
 
 GRID = 7
 """Height and width of the last pooling's output for 224 px."""
 
 
-def conv_blocks(blocks: Blocks, batch_norm: bool) -> nn.Sequential:
-    """The convolutions, 3 x 3 with ReLU; (B, 3, H, W) to (B, 512, H // 32, W // 32)."""
+def conv_blocks(blocks: Blocks, batch_norm: bool, channels: int = 3) -> nn.Sequential:
+    """The convolutions, 3 x 3 with ReLU; (B, channels, H, W) to (B, blocks[-1][-1], H // 32, W // 32)."""
     layers: list[nn.Module] = []
-    previous = 3
+    previous = channels
     for block in blocks:
-        for channels in block:
-            layers.append(nn.Conv2d(previous, channels, 3, padding=1))
+        for outputs in block:
+            layers.append(nn.Conv2d(previous, outputs, 3, padding=1))
             if batch_norm:
-                layers.append(nn.BatchNorm2d(channels))
+                layers.append(nn.BatchNorm2d(outputs))
             layers.append(nn.ReLU(inplace=True))
-            previous = channels
+            previous = outputs
         layers.append(nn.MaxPool2d(2))
     return nn.Sequential(*layers)
 
@@ -119,6 +120,31 @@ class VGGTrunk(nn.Module):
         return features
 
 
+class VGGFaceSmallTrunk(nn.Module):
+    """VGG-16's thirteen convolutions with fewer channels and batch norm, pooled over the face, 256 units.
+
+    An average over the face stands in the place of the last max pooling.
+    """
+
+    feature_dim = 256
+
+    def __init__(self, dropout: float = 0.3) -> None:
+        """Initialize.
+
+        Args:
+            dropout: Share of features dropped in training.
+        """
+        super().__init__()
+        self.conv = conv_blocks(COMPACT, batch_norm=True, channels=1)[:-1]
+        self.fc = fully_connected(COMPACT[-1][-1], (self.feature_dim,), dropout)
+        init_msra(self)
+
+    def forward(self, image: torch.Tensor) -> torch.Tensor:
+        """Features, shape (B, 256), not negative, of gray faces, shape (B, 1, H, W), of 16 px or more."""
+        features: torch.Tensor = self.fc(self.conv(image).mean(dim=(2, 3)))
+        return features
+
+
 class VGGSmallTrunk(nn.Module):
     """Four convolutions and fully connected layers of 128 and 64 units, batch norm behind each ReLU."""
 
@@ -187,6 +213,22 @@ class VGGFace(AffectModel):
             arguments={"units": list(units), "landmarks": landmarks, "dropout": dropout},
             **common,
         )
+
+
+class VGGFaceSmall(AffectModel):
+    """Compact VGG-Face for 48 px gray faces, small enough to bundle."""
+
+    arch = "vggface_s"
+    default_preprocess = Preprocess(size=48, color="gray", mean=(0.5,), std=(0.25,))
+
+    def __init__(self, *, dropout: float = 0.3, **common: Any) -> None:
+        """Build the network.
+
+        Args:
+            dropout: Share of features dropped in training, in [0, 1).
+            **common: As for every model.
+        """
+        super().__init__(trunk=VGGFaceSmallTrunk(dropout), arguments={"dropout": dropout}, **common)
 
 
 class VGG16(AffectModel):

