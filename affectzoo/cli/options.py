@@ -70,6 +70,19 @@ def _positive(text: str) -> float:
     return value
 
 
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a share, 0 to 1")
+    return value
+
+
+SHARE: dict[str, Any] = {"type": _share}
+"""An option that takes a number from 0 to 1."""
+
 POSITIVE: dict[str, Any] = {"type": _positive}
 """An option that takes a number above 0."""
 

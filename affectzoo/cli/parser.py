@@ -22,6 +22,7 @@ COMMANDS = (
     zoo.add_demo,
     weights.add_convert,
     weights.add_import,
+    weights.add_calibrate,
     weights.add_publish,
     weights.add_export,
 )

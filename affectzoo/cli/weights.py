@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from affectzoo.cli.options import MANY, Commands, lazily
+from affectzoo.cli.options import MANY, SHARE, Commands, lazily
 
 CONVERT_EPILOG = """\
 examples:
@@ -48,6 +48,13 @@ examples:
   affectzoo publish runs/x --repo me/x --dry-run --out x --record leaderboard \\
     --license weights=Apache-2.0 code=Apache-2.0 "images=for research" labels=MIT
   affectzoo publish x --repo me/x --tag v1           the same folder, with what was written into its card
+"""
+
+CALIBRATE_EPILOG = """\
+examples:
+  affectzoo calibrate runs/mine --data ferplus=DIR --out mine.safetensors
+  affectzoo calibrate runs/mine --data ferplus=DIR --balance 0.25 --out balanced.safetensors
+  affectzoo predict photo.jpg --model mine.safetensors --balance 0.5
 """
 
 EXPORT_EPILOG = """\
@@ -165,6 +172,33 @@ def add_import(commands: Commands) -> None:
     own.add_argument("--dry-run", action="store_true", help="say what would be written, write nothing")
     own.add_json()
     own.set_defaults(run=lazily("affectzoo.zoo.importing.command"))
+
+
+def add_calibrate(commands: Commands) -> None:
+    """Add ``affectzoo calibrate``."""
+    calibrate = commands.add_parser(
+        "calibrate",
+        help="fit a model's probabilities on faces that it was not trained on",
+        description="Divide a model's class scores by the temperature at which its probabilities are\n"
+        "right as often as they say, and write it anew with the classes' frequencies, for\n"
+        "affectzoo predict --balance. The classes that are found stay the same, unless\n"
+        "--balance makes rare ones more likely for good.",
+        epilog=CALIBRATE_EPILOG,
+    )
+    calibrate.add_argument(
+        "model", metavar="MODEL", help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file"
+    )
+    calibrate.add_argument(
+        "--data", required=True, metavar="NAME=DIR", help="a data set with classes, see affectzoo data"
+    )
+    calibrate.add_argument("--split", default="valid", help="its part (default: %(default)s)")
+    calibrate.add_argument(
+        "--balance", **SHARE, default=0.0, metavar="A", help="share of the frequencies to take out, 0 to 1"
+    )
+    calibrate.add_argument(
+        "--out", type=Path, required=True, metavar="FILE", help="the new weights, .safetensors"
+    )
+    calibrate.set_defaults(run=lazily("affectzoo.evaluation.calibration_command"))
 
 
 def add_publish(commands: Commands) -> None:

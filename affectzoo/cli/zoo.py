@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from affectzoo.cli.options import COUNT, COUNT_OR_NONE, POSITIVE, Commands, lazily
+from affectzoo.cli.options import COUNT, COUNT_OR_NONE, POSITIVE, SHARE, Commands, lazily
 from affectzoo.console import print_json, stdout
 from affectzoo.errors import AffectZooError
 
@@ -87,6 +87,14 @@ def add_predict(commands: Commands) -> None:
         type=float,
         metavar="S",
         help="least score of a face: YuNet's are 0 to 1, Haar's have no upper end",
+    )
+    predict.add_argument(
+        "--balance",
+        **SHARE,
+        default=0.0,
+        metavar="A",
+        help="take this share of the classes' frequencies out of the probabilities, 0 to 1: rare classes are "
+        "found more often; for calibrated weights",
     )
     taken = predict.add_mutually_exclusive_group()
     taken.add_argument("--every", **COUNT, default=1, metavar="N", help="take one in N frames of videos")

@@ -103,6 +103,7 @@ def _predictor(args: argparse.Namespace) -> Predictor:
         fps=args.fps,
         smooth=args.smooth,
         landmarks=args.landmarks,
+        balance=args.balance,
     )
 
 
@@ -116,6 +117,7 @@ def _kept(args: argparse.Namespace, predictor: Predictor) -> UnfinishedRun:
         "every": predictor.sampling.every,
         "fps": predictor.sampling.fps,
         "smooth": predictor.smooth,
+        "balance": predictor.balance,
     }
     alone = not (predictor.model.sequence or predictor.smooth or args.render)
     return UnfinishedRun(args.out, facts, args.resume, within_videos=alone)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
+import numpy as np
 
 from affectzoo.errors import AffectZooError, ImageNotFoundError, OptionError
 from affectzoo.faces.detect import Detection, Detector, DetectorName, make_detector
@@ -21,6 +22,7 @@ from affectzoo.inference.inputs import Source, find, listed
 from affectzoo.inference.results import NO_FACE, FaceResult
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     import torch
 
     from affectzoo.export.onnx_model import Answers, OnnxModel
@@ -60,6 +62,7 @@ class Predictor:
         min_score: Faces that the detector is less sure of do not count.
         sampling: Which frames of videos are taken.
         smooth: Whether the predictions of each track are smoothed over time.
+        balance: The share of the classes' frequencies that is taken out of the probabilities.
         landmarks: Where the faces and their landmarks are, instead of a detector.
     """
 
@@ -76,6 +79,7 @@ class Predictor:
         fps: float | None = None,
         smooth: bool = False,
         landmarks: str | Path | None = None,
+        balance: float = 0.0,
     ) -> None:
         """Load what is needed.
 
@@ -93,6 +97,8 @@ class Predictor:
             smooth: Whether to smooth the predictions of each track of a video (one-euro filter).
             landmarks: A file or folder of 68 landmarks, which models that take some need, see
                 ``affectzoo.inference.landmarks``; these are the faces then, and no detector runs.
+            balance: The share of the classes' frequencies to take out of the probabilities, 0 to 1, so that
+                rare classes are found more often; for calibrated weights, see ``affectzoo calibrate``.
 
         Raises:
             AffectZooError: An unknown model, detector or device, a wrong option, a model that is to be
@@ -109,6 +115,8 @@ class Predictor:
         self.batch_size = batch_size
         self.min_score = min_score
         self.smooth = smooth
+        self.balance = balance
+        self._odds = _odds(self.model, balance)
         self.landmarks = None
         if landmarks is not None:
             from affectzoo.inference.landmarks import Landmarks
@@ -293,6 +301,9 @@ class Predictor:
             points = [entry.points for entry in some if entry.points is not None] or None
             tracks = [entry.track for entry in some]
             answers = self.backend.answer(cut, tracks, following.states, points)
+            if answers.probabilities is not None and self._odds is not None:
+                shares = answers.probabilities * self._odds
+                answers = answers._replace(probabilities=shares / shares.sum(axis=1, keepdims=True))
             predictions += _predictions(self.model, answers, len(some))
         if following.smoother is not None:
             smooth = following.smoother
@@ -304,6 +315,25 @@ class Predictor:
         rest = iter(predictions)
         for frame, entries in waiting:
             yield frame, [e.result if e.face is None else replace(e.result, **next(rest)) for e in entries]
+
+
+def _odds(model: AffectModel | OnnxModel, balance: float) -> npt.NDArray[np.float32] | None:
+    """By which probabilities are multiplied, class by class, to take out a share of the frequencies.
+
+    Raises:
+        OptionError: The share is out of range, or the weights do not say how frequent their classes were.
+    """
+    if isinstance(balance, bool) or not isinstance(balance, int | float) or not 0 <= balance <= 1:
+        raise OptionError(f"balance is {balance!r}; expected a share, 0 to 1")
+    if not balance:
+        return None
+    prior = model.describe().prior
+    if not prior:
+        raise OptionError(
+            f"balance is {balance}, but these weights of {model.arch} do not say how frequent their classes "
+            "were: calibrate them first (affectzoo calibrate)"
+        )
+    return np.power(np.array(prior, np.float32), -balance)
 
 
 def _predictions(model: AffectModel | OnnxModel, answers: Answers, faces: int) -> list[dict[str, Any]]:
@@ -334,6 +364,7 @@ def predict(
     fps: float | None = None,
     smooth: bool = False,
     landmarks: str | Path | None = None,
+    balance: float = 0.0,
 ) -> list[FaceResult]:
     """Predict for every face of one or many images and videos.
 
@@ -355,6 +386,7 @@ def predict(
         fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
         smooth: Whether to smooth the predictions of each track of a video; see ``Predictor``.
         landmarks: A file or folder of landmarks, for models that take some; see ``Predictor``.
+        balance: The share of the classes' frequencies to take out of the probabilities; see ``Predictor``.
 
     Returns:
         One result per face, images in the order given, frames by time, faces the largest first. An image or
@@ -376,5 +408,6 @@ def predict(
         fps=fps,
         smooth=smooth,
         landmarks=landmarks,
+        balance=balance,
     )
     return predictor(inputs, boxes)

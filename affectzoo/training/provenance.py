@@ -69,6 +69,7 @@ def trained_meta(trainer: pl.Trainer, model: AffectModel) -> WeightsMeta:
         eval_stride=data.eval_stride if known else 0,
         fresh=(),
         metrics=(),
+        prior=(),
         license=_license(trainer, model),
         training=_training(trainer, model),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
@@ -90,6 +90,8 @@ class WeightsMeta:
         training: What it was trained on and how.
         metrics: Measured results, one mapping each, with data set, split and number of faces.
         license: Terms by subject, see ``SUBJECTS``.
+        prior: Each class's share of the faces by which the class scores were calibrated, in the order of the
+            scores; none where they were not.
     """
 
     arch: str
@@ -105,6 +107,7 @@ class WeightsMeta:
     training: Training = Training()
     metrics: tuple[Mapping[str, Any], ...] = ()
     license: Mapping[str, str] = field(default_factory=dict)
+    prior: tuple[float, ...] = ()
 
     @property
     def label_space(self) -> LabelSpace | None:
@@ -174,6 +177,7 @@ class WeightsMeta:
                     "fresh": tuple(told.get("fresh", ())),
                     "training": Training(**training),
                     "metrics": tuple(told.get("metrics", ())),
+                    "prior": _shares(told.get("prior", ()), len(told["labels"])),
                 }
             )
         except (AffectZooError, TypeError, ValueError, OverflowError) as error:
@@ -290,6 +294,14 @@ def _check_arguments(arguments: Mapping[str, Any]) -> None:
         small = all(isinstance(v, str) or abs(v) <= _LARGEST for v in values) if plain else False
         if not small or len(values) > _LARGEST // 4096:
             raise WeightsError(f"argument {name} is {str(value)[:80]}, which no architecture takes")
+
+
+def _shares(values: Sequence[float], classes: int) -> tuple[float, ...]:
+    """A share above 0 for each class, of sum 1; or none at all."""
+    whole = len(values) == classes and all(0 < v <= 1 for v in values) and abs(sum(values) - 1) < 1e-3
+    if values and not whole:
+        raise WeightsError(f"prior has no share above 0 for each of {classes} classes, of sum 1")
+    return tuple(values)
 
 
 def _names(labels: list[str], task: str) -> tuple[str, ...]:

@@ -1,0 +1,39 @@
+"""``affectzoo calibrate``: fit a model's probabilities on faces, and write it anew."""
+
+from __future__ import annotations
+
+import argparse
+
+from affectzoo.console import stdout
+from affectzoo.evaluation import source
+from affectzoo.evaluation.calibration import calibrate, write_calibrated
+from affectzoo.evaluation.evaluate import Pass
+from affectzoo.files.writing import try_writing
+from affectzoo.zoo.loading import load
+
+
+def command(args: argparse.Namespace) -> None:
+    """Run ``affectzoo calibrate``.
+
+    Raises:
+        AffectZooError: It cannot be done as asked.
+    """
+    from rich.table import Table
+
+    try_writing(args.out)
+    found = source.roots("--data", [args.data])
+    (name, root), *_ = found.items()
+    index = source.read(name, root).part(args.split)
+    model = load(args.model)
+    done = calibrate(model, index, Pass(on_unreadable="skip"), balance=args.balance)
+    out = write_calibrated(model, done, f"{name} {args.split}", args.out)
+    table = Table("", "before", "after", title=f"{args.model} on {done.faces:,} faces of {name} {args.split}")
+    for what, (before, after) in (
+        ("expected calibration error", done.ece),
+        ("accuracy", done.accuracy),
+        ("mean diagonal", done.mean_diagonal),
+    ):
+        table.add_row(what, f"{before:.4f}", f"{after:.4f}")
+    console = stdout()
+    console.print(table)
+    console.print(f"temperature {done.temperature:.4g}; written: {out}", markup=False, soft_wrap=True)

@@ -1,0 +1,163 @@
+"""Calibration: the temperature is found, the head computes with it, what is known of the classes is kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fakes import write_ferplus
+
+import affectzoo
+from affectzoo import weights
+from affectzoo.cli import main
+from affectzoo.datasets.ids import sketch, told_apart
+from affectzoo.datasets.index import FaceIndex
+from affectzoo.errors import DataError, LabelError, OptionError, WeightsError
+from affectzoo.evaluation import calibration, source
+from affectzoo.evaluation.calibration import calibrate
+from affectzoo.metrics.predictions import Predicted
+from affectzoo.models.base import AffectModel
+from affectzoo.training.provenance import trained_meta
+from affectzoo.zoo.loading import write_sealed
+
+CLASSES = 8
+SHARES = torch.tensor([0.3, 0.2, 0.2, 0.1, 0.1, 0.04, 0.04, 0.02], dtype=torch.float64)
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_ferplus(tmp_path_factory.mktemp("calibration") / "ferplus", per_class=13, parts=("valid",))
+
+
+@pytest.fixture
+def index(root: Path) -> FaceIndex:
+    return source.read("ferplus", root).part("valid")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> AffectModel:
+    """A loaded one of random values."""
+    torch.manual_seed(0)
+    made = affectzoo.create_model("dlp_cnn_s", labels="ferplus8")
+    path = tmp_path / "random.safetensors"
+    write_sealed(path, made.network_state(), made.describe())
+    return affectzoo.load(path)
+
+
+def overconfident(factor: float, count: int = 20_000, clips: bool = False) -> Predicted:
+    """Labels drawn by the probabilities of scores, which are then multiplied."""
+    torch.manual_seed(1)
+    scores = SHARES.log() + torch.randn(count, CLASSES, dtype=torch.float64)
+    labels = torch.multinomial(scores.softmax(dim=1), 1)[:, 0]
+    clip = torch.arange(count) // 10 if clips else torch.full((count,), -1)
+    nothing = torch.full((count, 2), torch.nan)
+    return Predicted(torch.arange(count), clip, labels, nothing, factor * scores, torch.zeros(count, 0))
+
+
+@pytest.mark.parametrize("clips", [False, True])
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_finds_the_temperature(
+    model: AffectModel, index: FaceIndex, monkeypatch: pytest.MonkeyPatch, factor: float, clips: bool
+) -> None:
+    predicted = overconfident(factor, clips=clips)
+    monkeypatch.setattr(calibration, "predict_index", lambda *_: predicted)
+    face = torch.rand(3, 1, 48, 48)
+    before = model.eval()(face).expression
+    done = calibrate(model, index)
+    assert done.temperature == pytest.approx(factor, rel=0.02)
+    assert done.ece[0] > 0.05 > 0.02 > done.ece[1]
+    assert done.accuracy[0] == done.accuracy[1] and done.mean_diagonal[0] == done.mean_diagonal[1]
+    torch.testing.assert_close(model(face).expression, before / done.temperature)
+    assert model.meta is not None
+    np.testing.assert_allclose(model.meta.prior, done.prior)
+    counts = np.bincount(predicted.label, minlength=CLASSES)
+    np.testing.assert_allclose(done.prior, (counts + 1) / (counts.sum() + CLASSES))
+
+
+def test_balance_finds_rare_classes(
+    model: AffectModel, index: FaceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(calibration, "predict_index", lambda *_: overconfident(1.0))
+    face = torch.rand(3, 1, 48, 48)
+    before = model.eval()(face).expression
+    done = calibrate(model, index, balance=0.5)
+    assert done.mean_diagonal[1] > done.mean_diagonal[0] + 0.02 and done.accuracy[1] < done.accuracy[0]
+    prior = torch.tensor(done.prior)
+    torch.testing.assert_close(model(face).expression, before / done.temperature - 0.5 * prior.log())
+    # Twice a half is the whole: nothing of the frequencies is left.
+    calibrate(model, index, balance=0.5)
+    assert model.meta is not None
+    np.testing.assert_allclose(model.meta.prior, 1 / CLASSES, rtol=1e-6)
+
+
+def test_from_the_command_line_to_predictions(
+    model: AffectModel, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "calibrated.safetensors"
+    main(["calibrate", str(model.source), "--data", f"ferplus={root}", "--out", str(out)])
+    assert "calibration error" in capsys.readouterr().out
+    meta = weights.read_meta(out)
+    assert "104 faces of ferplus valid" in meta.training.notes["calibration"]
+    np.testing.assert_allclose(meta.prior, 1 / CLASSES)
+    skewed = tuple(SHARES.tolist())
+    calibrated = affectzoo.load(out)
+    calibrated.meta = replace(meta, prior=skewed)
+    face = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+    plain, balanced = (
+        affectzoo.predict(face, calibrated, "none", balance=share)[0].probabilities for share in (0.0, 0.5)
+    )
+    assert plain is not None and balanced is not None
+    expected = np.array(list(plain.values())) / np.sqrt(SHARES.numpy())
+    np.testing.assert_allclose(list(balanced.values()), expected / expected.sum(), rtol=1e-4)
+
+
+def test_balanced_from_the_command_line(
+    model: AffectModel, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    face = str(next(root.rglob("*.png")))
+    given = ["predict", face, "--detector", "none", "--model"]
+    assert main([*given, str(model.source), "--balance", "0.5"]) == 1
+    assert "affectzoo calibrate" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main([*given, str(model.source), "--balance", "2"])
+    assert "0 to 1" in capsys.readouterr().err
+    out = tmp_path / "calibrated.safetensors"
+    main(["calibrate", str(model.source), "--data", f"ferplus={root}", "--out", str(out)])
+    main([*given, str(out), "--balance", "0.5"])
+    assert "1 face" in capsys.readouterr().err
+
+
+def test_what_is_refused(model: AffectModel, index: FaceIndex, root: Path, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="balance"):
+        calibrate(model, index, balance=1.5)
+    with pytest.raises(LabelError, match="no classes"):
+        calibrate(affectzoo.create_model("dlp_cnn_s", task="va"), index)
+    with pytest.raises(DataError, match="100 or more"):
+        calibrate(model, index.rows(np.arange(len(index)) < 50))
+    assert model.meta is not None
+    training = replace(model.meta.training, train_sketch=sketch(told_apart(index)))
+    model.meta = replace(model.meta, training=training)
+    with pytest.raises(DataError, match="were trained on"):
+        calibrate(model, index)
+    with pytest.raises(WeightsError, match=r"\.safetensors"):
+        given = calibration.Calibration(1.0, 0.0, (1.0,), 1, (0, 0), (0, 0), (0, 0))
+        calibration.write_calibrated(model, given, "faces", tmp_path / "out.pth")
+
+
+@pytest.mark.parametrize("prior", [[0.5, 0.5], [1.0] + [0.0] * 7, [0.5] * 8, ["a"] * 8, [1] * 8])
+def test_a_prior_that_is_none(model: AffectModel, prior: list[object]) -> None:
+    values = model.describe().to_dict() | {"prior": prior}
+    with pytest.raises(WeightsError, match="prior"):
+        weights.WeightsMeta.from_dict(values, "file")
+
+
+def test_training_on_forgets_it(model: AffectModel) -> None:
+    assert model.meta is not None
+    model.meta = replace(model.meta, prior=(1 / CLASSES,) * CLASSES)
+    trainer: Any = SimpleNamespace(datamodule=None, callbacks=[])
+    assert trained_meta(trainer, model).prior == model.meta.untrained().prior == ()
