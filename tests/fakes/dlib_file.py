@@ -66,7 +66,8 @@ def reference(arrays: list[Array], stages: Stages, rgb: Array) -> Array:
             for part in (inner, short):
                 total[tuple(map(slice, part.shape))] += part
             image = np.maximum(total, 0)
-    return image.mean(axis=(0, 1))
+    features: Array = image.mean(axis=(0, 1))
+    return features
 
 
 def _windows(image: Array, size: int, stride: int) -> Array:
@@ -77,4 +78,5 @@ def _windows(image: Array, size: int, stride: int) -> Array:
 
 def _convolve(image: Array, kernel: Array, stride: int, padding: int) -> Array:
     padded = np.pad(image, [(padding, padding)] * 2 + [(0, 0)])
-    return np.einsum("yxhwc,ochw->yxo", _windows(padded, kernel.shape[2], stride), kernel)
+    out: Array = np.einsum("yxhwc,ochw->yxo", _windows(padded, kernel.shape[2], stride), kernel)
+    return out
