@@ -97,6 +97,25 @@ def add_compare(commands: Commands) -> None:
     compare.set_defaults(run=lazily("affectzoo.leaderboard.compare_command"))
 
 
+def add_reproduce(commands: Commands) -> None:
+    """Add ``affectzoo reproduce``."""
+    again = commands.add_parser(
+        "reproduce",
+        help="what to type to get a record's figures again; --run types it and compares",
+        description="Say what a record of a benchmark, a test or a model card is of, and the commands\n"
+        "behind it. With --run, measure it anew and compare: the exit status is 1 where faces,\n"
+        "ground truth, weights or figures are others.",
+        epilog="example:\n  affectzoo reproduce board/records/KEY.json --data ferplus=DIR --run",
+    )
+    again.add_argument("record", type=Path, metavar="RECORD", help="a record's .json file")
+    again.add_argument("--data", metavar="NAME=DIR", help="where its data sets are here", **MANY)
+    again.add_argument("--run", dest="measure", action="store_true", help="measure it, and compare")
+    again.add_argument(
+        "--out", type=Path, default=Path("again"), metavar="DIR", help="for results (default: %(default)s)"
+    )
+    again.set_defaults(run=lazily("affectzoo.leaderboard.reproducing"))
+
+
 def add_features(commands: Commands) -> None:
     """Add ``affectzoo features``."""
     features = commands.add_parser(

@@ -18,6 +18,7 @@ COMMANDS = (
     benchmark.add_benchmark,
     benchmark.add_leaderboard,
     benchmark.add_compare,
+    benchmark.add_reproduce,
     benchmark.add_features,
     zoo.add_demo,
     weights.add_convert,

@@ -1,0 +1,84 @@
+"""``affectzoo reproduce``: what a record is of, its commands, and measuring it again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fakes import write_ferplus
+
+from affectzoo.cli import main
+from affectzoo.evaluation.record import read_record
+from affectzoo.leaderboard.reproducing import differing, measuring_command
+
+BUNDLED = Path(__file__).parents[2] / "model_cards" / "records"
+
+
+@pytest.mark.parametrize("path", sorted(BUNDLED.rglob("*.json")), ids=lambda path: path.stem)
+def test_every_record_of_a_card(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main(["reproduce", str(path), "--data", "ferplus=faces here", "--out", "again"])
+    told = capsys.readouterr().out
+    record = read_record(path)
+    assert record["system"] in told and record["model"]["sha256"][0] in told
+    assert f"--seed_everything {record['model']['training']['seed']}" in told
+    last = told.splitlines()[-1]
+    assert last.startswith("measure   affectzoo ") and ("--out again" in last or "--run_dir again" in last)
+    assert record["protocol"]["data"]["test"] != "ferplus" or "faces here" in last
+
+
+def test_commands_name_folders_of_this_machine() -> None:
+    record: dict[str, Any] = {"protocol": {"data": {"test": "ferplus"}}}
+    record["command"] = "affectzoo benchmark --data ferplus=/a --data rafdb=/b --models m --out c"
+    told = measuring_command(record, {"ferplus": Path("here")}, Path("out"))
+    assert told == "affectzoo benchmark --data ferplus=here --data rafdb=/b --models m --out out".split()
+    record["command"] = "affectzoo test --recipe x/y --data.root /a --run_dir c"
+    told = measuring_command(record, {"ferplus": Path("here")}, Path("out"))
+    assert told == "affectzoo test --recipe x/y --data.root here --run_dir out".split()
+
+
+@pytest.fixture
+def measured(tmp_path: Path) -> Path:
+    """The record of a benchmark on fake faces."""
+    root = write_ferplus(tmp_path / "ferplus", per_class=2)
+    out = tmp_path / "board"
+    given = ["benchmark", "--data", f"ferplus={root}", "--models", "dlp_cnn_s.ferplus", "--split", "valid"]
+    assert not main([*given, "--out", str(out)])
+    return next((out / "records").glob("*.json"))
+
+
+def test_measures_again_and_compares(
+    measured: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    again = ["reproduce", str(measured), "--run", "--out"]
+    assert not main([*again, str(tmp_path / "again")])
+    assert "measured" in capfd.readouterr().out
+    assert main([*again, str(tmp_path / "again")]) == 1
+    assert "there already" in capfd.readouterr().err
+    record = json.loads(measured.read_text())
+    record["metrics"]["accuracy"]["value"] += 0.002
+    measured.write_text(json.dumps(record))
+    assert main([*again, str(tmp_path / "second")]) == 1
+    assert "figures differ by more than 0.001: accuracy" in capfd.readouterr().err
+    record["model"]["tensors_sha256"] = "0" * 64
+    measured.write_text(json.dumps(record))
+    assert main([*again, str(tmp_path / "third")]) == 1
+    assert "other weights" in capfd.readouterr().err
+
+
+def test_what_cannot_be_measured(measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = json.loads(measured.read_text())
+    for command in ("", "rm -rf /", "affectzoo benchmark 'open"):
+        measured.write_text(json.dumps(record | {"command": command}))
+        assert main(["reproduce", str(measured), "--run"]) == 1
+        assert "by what command" in capsys.readouterr().err
+    measured.write_text(json.dumps(record | {"command": "affectzoo benchmark --nonsense"}))
+    assert main(["reproduce", str(measured), "--run", "--out", str(tmp_path / "x")]) == 1
+    assert "status 2" in capsys.readouterr().err
+
+
+def test_what_differs() -> None:
+    one = {"metrics": {"accuracy": {"value": 0.5}, "f1": {"value": None}, "ccc": {"value": 0.1}}}
+    other = {"metrics": {"accuracy": {"value": 0.5009}, "f1": {"value": None}, "ccc": {"value": None}}}
+    assert differing(one, one) == [] and len(differing(one, other)) == 1
