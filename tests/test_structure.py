@@ -23,7 +23,7 @@ REPOSITORY = PACKAGE.parent
 # Each line may import the lines above it and, where it is a package, itself.
 LAYERS = (
     ("errors",),
-    ("labels", "sample", "console", "processes"),
+    ("labels", "sample", "console", "processes", "packages"),
     ("registry", "files"),
     ("faces", "losses", "plots"),
     ("weights", "metrics"),
@@ -33,7 +33,7 @@ LAYERS = (
     ("zoo",),
     ("evaluation",),
     ("export",),
-    ("inference", "datatools"),
+    ("inference", "datatools", "doctor"),
     ("benchmark", "serving"),
     ("leaderboard",),
     ("hub", "training"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from affectzoo import __version__
-from affectzoo.cli import benchmark, data, recipes, serving, training, weights, zoo
+from affectzoo.cli import benchmark, data, doctor, recipes, serving, training, weights, zoo
 from affectzoo.cli.options import Parser
 
 COMMANDS = (
@@ -21,6 +21,7 @@ COMMANDS = (
     benchmark.add_reproduce,
     benchmark.add_features,
     zoo.add_demo,
+    doctor.add_doctor,
     weights.add_convert,
     weights.add_import,
     weights.add_calibrate,

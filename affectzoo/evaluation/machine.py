@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from affectzoo import __version__
+from affectzoo.packages import installed
 
 PACKAGES = (
     "torch",
@@ -22,6 +22,18 @@ PACKAGES = (
     "scikit-image",
     "opencv-python-headless",
 )
+
+
+SLOW_BF16 = (
+    "this processor has no instructions for bf16: trainer.precision bf16-mixed, which many recipes have, is "
+    "many times slower on it than --trainer.precision 32-true"
+)
+
+
+def has_bf16() -> bool:
+    """Tell whether this processor computes with bf16 itself (AVX512-BF16, AMX, Arm's) or in many steps."""
+    able = torch.cpu.get_capabilities()
+    return any(able.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16"))
 
 
 def hardware() -> dict[str, Any]:
@@ -55,9 +67,4 @@ def _cpu() -> str:
 def versions() -> dict[str, str]:
     """Versions of affectzoo, Python and the installed packages that figures may depend on."""
     found = {"affectzoo": __version__, "python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return found | {package: told for package in PACKAGES if (told := installed(package)) is not None}

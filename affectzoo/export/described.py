@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from affectzoo import __version__
-from affectzoo.errors import MissingPackageError, WeightsError
+from affectzoo.errors import WeightsError
 from affectzoo.weights.meta import WeightsMeta
 from affectzoo.weights.untrusted import parse
 
@@ -111,11 +111,6 @@ def pixels_of(face: Image) -> npt.NDArray[np.uint8]:
         Shape (channels, S, S).
     """
     return face[None] if face.ndim == 2 else np.ascontiguousarray(face.transpose(2, 0, 1))
-
-
-def missing_package(name: str | None) -> MissingPackageError:
-    """Say how to install what ONNX files need."""
-    return MissingPackageError(f'ONNX files need {name}: pip install "affectzoo[onnx]"')
 
 
 def _crop(preprocess: Preprocess) -> str:

@@ -16,12 +16,13 @@ import numpy as np
 import torch
 
 from affectzoo.errors import AffectZooError, OptionError
-from affectzoo.export.described import Arrays, Export, missing_package
+from affectzoo.export.described import Arrays, Export
 from affectzoo.export.graph import Graph, golden_frames
 from affectzoo.export.onnx_model import SUFFIX, OnnxModel
 from affectzoo.files.folders import user_path
 from affectzoo.files.writing import writing
 from affectzoo.models.inference import check_usable
+from affectzoo.packages import need
 from affectzoo.zoo.loading import load
 
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ def export_model(
     if calibrate is not None and format != "onnx":
         raise OptionError("int8 files are ONNX files: leave --format out, or --int8")
     if format == "onnx":
-        _check_packages()
+        need("ONNX files", "onnx", "onnx", "onnxruntime", "onnxscript")
     if isinstance(model, str | Path):
         model = load(model)
     check_usable(model)
@@ -148,15 +149,6 @@ def check_target(path: Path, format: Format) -> None:
         raise OptionError(f"format {format!r}; there are {', '.join(ENDINGS)}")
     if path.suffix.lower() != ENDINGS[format]:
         raise OptionError(f"{path}: files of the format {format} end in {ENDINGS[format]}")
-
-
-def _check_packages() -> None:
-    try:
-        import onnx  # noqa: F401
-        import onnxruntime  # noqa: F401
-        import onnxscript  # noqa: F401
-    except ImportError as error:
-        raise missing_package(error.name) from None
 
 
 @torch.no_grad()

@@ -11,9 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from affectzoo.errors import WeightsError
-from affectzoo.export.described import Arrays, missing_package, pixels_of, read_export
+from affectzoo.export.described import Arrays, pixels_of, read_export
 from affectzoo.files.fetch import sha256
 from affectzoo.files.folders import user_path
+from affectzoo.packages import need
 from affectzoo.tasks.heads import dimensions
 
 if TYPE_CHECKING:
@@ -190,10 +191,9 @@ class OnnxModel:
 
 
 def _session(path: Path, threads: int | None) -> InferenceSession:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise missing_package(error.name) from None
+    need("ONNX files", "onnx", "onnxruntime")
+    import onnxruntime
+
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; make one: affectzoo export MODEL --out FILE{SUFFIX}")
     options = onnxruntime.SessionOptions()

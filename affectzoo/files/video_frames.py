@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from affectzoo.console import counted
-from affectzoo.errors import MissingPackageError, OptionError, UnreadableImageError
+from affectzoo.errors import OptionError, UnreadableImageError
 from affectzoo.files.decoding import PIXELS
 from affectzoo.files.folders import obstacle
+from affectzoo.packages import need
 
 if TYPE_CHECKING:
     from affectzoo.files.decoding import Image
@@ -211,10 +212,9 @@ def load_av() -> ModuleType:
     Raises:
         MissingPackageError: It is not installed.
     """
-    try:
-        import av
-    except ImportError:
-        raise MissingPackageError('videos need PyAV: pip install "affectzoo[video]"') from None
+    need("videos", "video", "av")
+    import av
+
     return av
 
 

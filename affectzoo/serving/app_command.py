@@ -12,7 +12,8 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from affectzoo.console import visible
-from affectzoo.serving.hosting import listen, need, url, warning
+from affectzoo.packages import need
+from affectzoo.serving.hosting import listen, url, warning
 
 
 def command(args: argparse.Namespace) -> None:
@@ -21,7 +22,7 @@ def command(args: argparse.Namespace) -> None:
     Raises:
         AffectZooError: It cannot be done as asked.
     """
-    need("app", ("gradio", "av"))
+    need("affectzoo app", "app", "gradio", "av")
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="affectzoo-")))
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is loaded

@@ -3,30 +3,12 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
-from importlib.util import find_spec
 from ipaddress import ip_address
 
-from affectzoo.errors import MissingPackageError, OptionError
+from affectzoo.errors import OptionError
 
 LOCAL = "127.0.0.1"
 """The address of this machine that it alone reaches."""
-
-
-def need(command: str, modules: Sequence[str]) -> None:
-    """Say what is to be installed for a command, before it does anything.
-
-    Args:
-        command: Its name, which is that of the extra as well.
-        modules: What it imports.
-
-    Raises:
-        MissingPackageError: One of them is not installed.
-    """
-    if missing := [module for module in modules if find_spec(module) is None]:
-        raise MissingPackageError(
-            f'affectzoo {command} needs {", ".join(missing)}: pip install "affectzoo[{command}]"'
-        )
 
 
 def listen(host: str, port: int) -> socket.socket:

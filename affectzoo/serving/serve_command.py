@@ -11,7 +11,8 @@ from affectzoo.console import visible
 from affectzoo.faces.detect import make_detector
 from affectzoo.inference.backend import load_model
 from affectzoo.inference.prediction import Predictor
-from affectzoo.serving.hosting import listen, need, url, warning
+from affectzoo.packages import need
+from affectzoo.serving.hosting import listen, url, warning
 
 GRACE = 10
 """Seconds in which running requests may end once the service is told to."""
@@ -23,7 +24,7 @@ def command(args: argparse.Namespace) -> None:
     Raises:
         AffectZooError: It cannot be done as asked.
     """
-    need("serve", ("fastapi", "fastapi_offline", "uvicorn", "python_multipart"))
+    need("affectzoo serve", "serve", "fastapi", "fastapi_offline", "uvicorn", "python_multipart")
     import uvicorn
 
     from affectzoo.serving.service import build_service

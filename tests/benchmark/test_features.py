@@ -214,7 +214,7 @@ def test_a_missing_library_says_how_to_install_it(monkeypatch: pytest.MonkeyPatc
     for name in [name for name in sys.modules if name.partition(".")[0] == "skimage"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [])
-    with pytest.raises(AffectZooError, match=r'need skimage: pip install "affectzoo\[baselines\]"'):
+    with pytest.raises(AffectZooError, match=r'skimage: pip install "affectzoo\[baselines\]"'):
         classical.lbp(faces())
 
 

@@ -25,7 +25,7 @@ from fakes.films import Squares, squares
 
 import affectzoo
 from affectzoo.cli import main
-from affectzoo.errors import AffectZooError, MissingPackageError, OptionError
+from affectzoo.errors import AffectZooError, OptionError
 from affectzoo.faces.detect import Detection
 from affectzoo.inference.prediction import Predictor
 from affectzoo.serving import hosting
@@ -358,11 +358,6 @@ def test_other_machines_are_let_in_loudly() -> None:
         assert (hosting.warning(host) or "").startswith("WARNING")
     with hosting.listen("0.0.0.0", 0) as opened:
         assert hosting.url(opened, "0.0.0.0").startswith("http://127.0.0.1:")
-
-
-def test_what_is_not_installed_is_named() -> None:
-    with pytest.raises(MissingPackageError, match=r'no_such.*"affectzoo\[serve\]"'):
-        hosting.need("serve", ["json", "no_such"])
 
 
 @pytest.mark.slow

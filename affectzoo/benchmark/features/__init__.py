@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from affectzoo.errors import AffectZooError
+from affectzoo.packages import need
 
 
 def library(module: str) -> Any:
@@ -15,13 +15,7 @@ def library(module: str) -> Any:
         module: Such as ``sklearn.svm``.
 
     Raises:
-        AffectZooError: The library is not installed; says how to install it.
+        MissingPackageError: The library is not installed; says how to install it.
     """
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name != module.partition(".")[0]:
-            raise
-        raise AffectZooError(
-            f'features and classifiers need {error.name}: pip install "affectzoo[baselines]"'
-        ) from None
+    need("features and classifiers", "baselines", module.partition(".")[0])
+    return importlib.import_module(module)
