@@ -60,6 +60,11 @@ class Group:
         return f"{self.name} ({note})" if note else self.name
 
     @property
+    def rendered(self) -> bool:
+        """Whether its faces are computer graphics, as the note of their copy says."""
+        return "rendered" in str(self.protocol.get("note") or "").lower()
+
+    @property
     def main(self) -> str:
         """The metric that sorts: of classes the first that the protocol names, of values CCC."""
         if self.protocol["task"] == "va":

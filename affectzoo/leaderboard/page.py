@@ -44,7 +44,7 @@ class Leaderboard:
     Attributes:
         date: When it was made, ``YYYY-MM-DD``.
         versions: Of affectzoo, that measured.
-        boards: One per group.
+        boards: One per group, those of rendered faces last.
         cross: Systems by the data they were tested on, where there is more than one group.
         comparisons: Pairs of systems on the same faces.
         hardware: Machines and versions.
@@ -85,7 +85,7 @@ def leaderboard(
     Raises:
         AffectZooError: There is no record.
     """
-    found = groups(records)
+    found = sorted(groups(records), key=lambda group: group.rendered)
     versions = dict.fromkeys(str(at(record, "versions", "affectzoo") or "-") for record in records)
     return Leaderboard(
         date,

@@ -442,8 +442,29 @@ def test_html_is_well_formed_and_alone(tmp_path: Path) -> None:
     assert re.search(r"url\(|@import|@font-face|fetch\(", content) is None
     assert found.attributes("alt") == ['Recall "by" class; the figures are in the tables']
     tables = sum(tag == "table" for tag, _ in found.tags)
-    assert tables == content.count("<caption ") == content.count('<div class="scroll"')
+    assert (
+        tables
+        == content.count("<caption ")
+        == content.count('<div class="scroll"') - content.count("<figure>")
+    )
     assert {a.get("scope") for tag, a in found.tags if tag == "th"} == {"col", "row"}
+
+
+def test_rendered_faces_come_last_and_are_folded() -> None:
+    rendered = make_value_record("net", [0.5, 0.6])
+    rendered["protocol"]["note"] = "rendered faces"
+    told = page([rendered, make_record()])
+    assert [board.group.rendered for board in told.boards] == [False, True]
+    assert "<details>\n<summary>1 set of rendered faces</summary>" in html(told, {})
+    assert "<details open>\n<summary>1 set of rendered faces</summary>" in html(page([rendered]), {})
+    assert "rendered faces</summary>" not in html(page([make_record()]), {})
+
+
+def test_long_texts_are_folded_in_their_cells() -> None:
+    content = html(page([make_record(remarks=["one remark", "and another that makes it long"])]), {})
+    folded = '<details class="long"><summary>one remark; and another that makes it long</summary></details>'
+    assert folded in content
+    assert '<td class="words">one remark</td>' in html(page([make_record(remarks=["one remark"])]), {})
 
 
 def test_html_escapes_names() -> None:
