@@ -11,6 +11,8 @@ from nbconvert import MarkdownExporter
 SHOWN = (
     "README.md",
     "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    "SECURITY.md",
     "LICENSE",
     "Dockerfile",
     "affectzoo/assets/README.md",
