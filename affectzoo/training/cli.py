@@ -12,7 +12,6 @@ from typing import Any
 
 import lightning.pytorch as pl
 from jsonargparse import ActionConfigFile  # type: ignore[attr-defined]
-from lightning.pytorch.callbacks import RichProgressBar
 from lightning.pytorch.cli import ArgsType, LightningArgumentParser, LightningCLI
 from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 from lightning.pytorch.utilities import rank_zero_only
@@ -32,6 +31,7 @@ from affectzoo.training.checkpoints import (
 from affectzoo.training.faults import readable_fault, usage_fault
 from affectzoo.training.finite import FiniteTraining
 from affectzoo.training.monitor import check_monitors
+from affectzoo.training.progress import OneLineProgress
 from affectzoo.training.recipes import check_recipe, recipe_path
 from affectzoo.training.report import RunReport
 from affectzoo.training.runs import CLAIM, CONFIG, Run, claim, claim_numbered
@@ -131,7 +131,7 @@ class ZooCLI(LightningCLI):
             task = (config.model.get("init_args") or {}).get("task", "expression")
             config.checkpoint.monitor = MONITORS.get(task, "valid/ccc")
         bar = trainer.enable_progress_bar is not False
-        callbacks: list[Any] = [RichProgressBar(console_kwargs={"stderr": True})] if bar else []
+        callbacks: list[Any] = [OneLineProgress()] if bar else []
         if trainer.enable_checkpointing is False:
             self._parser(self.subcommand).callback_keys.remove("checkpoint")
         else:
@@ -228,6 +228,9 @@ class ZooCLI(LightningCLI):
             saved = readable(self.run.folder / FOLDER, self.run.folder)  # Lightning saves the latter then
             arguments["ckpt_path"] = str(saved[0]) if saved else None
         self._guarded(self.trainer.fit, arguments)
+        for callback in self.trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, RunReport):
+                callback.tell_end()
 
     def validate(self, **arguments: Any) -> None:
         """Evaluate on the validation part."""

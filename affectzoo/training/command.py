@@ -19,6 +19,9 @@ from affectzoo.training.cli import ZooCLI
 from affectzoo.training.faults import readable_fault, usage_fault
 from affectzoo.training.provenance import SaveRecipe
 
+_SILENT = ("litlogger", "TPU available", "Loading `train_dataloader`", "`Trainer.fit` stopped")
+"""Of Lightning's messages."""
+
 
 def run(arguments: Sequence[str]) -> None:
     """Run one of LightningCLI's subcommands.
@@ -31,9 +34,10 @@ def run(arguments: Sequence[str]) -> None:
         SystemExit: With 2 when the arguments are wrong, 130 after Ctrl-C, 143 after SIGTERM.
     """
     torch.set_float32_matmul_precision("high")
-    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_no_advertisement)
+    logging.getLogger("lightning.pytorch.utilities.rank_zero").addFilter(_telling)
     warnings.filterwarnings("ignore", message="LightningCLI's args parameter is intended")
-    warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=DeprecationWarning)
+    warnings.filterwarnings("ignore", message=r"`isinstance\(treespec, LeafSpec\)` is deprecated")
+    warnings.filterwarnings("ignore", message="The number of training batches")
     try:
         ZooCLI(
             arguments,
@@ -53,5 +57,6 @@ def run(arguments: Sequence[str]) -> None:
         raise readable_fault(error) from None
 
 
-def _no_advertisement(record: logging.LogRecord) -> bool:
-    return "litlogger" not in str(record.msg)
+def _telling(record: logging.LogRecord) -> bool:
+    """Leave out Lightning's advertisement, and lines that say nothing of this training."""
+    return not any(part in str(record.msg) for part in _SILENT)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +17,7 @@ from affectzoo import weights
 from affectzoo.console import stdout
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.evaluation.evaluate import evaluation_table, write_evaluation
+from affectzoo.evaluation.machine import SLOW_BF16, has_bf16
 from affectzoo.evaluation.measurement import labeled, measurement
 from affectzoo.modules import AffectModule
 from affectzoo.training.checkpoints import (
@@ -31,6 +34,7 @@ from affectzoo.zoo.loading import described, write_sealed
 from affectzoo.zoo.work import check_work
 
 WORDS = {"min": "lowest", "max": "highest"}
+LAST_RULE = "last epoch of the schedule, none chosen by results"
 
 
 class RunReport(Callback):
@@ -54,6 +58,7 @@ class RunReport(Callback):
         self.command = ""
         self._start = time.perf_counter()
         self._known: WeightsMeta | None = None
+        self._end = ""
 
     def setup(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Refuse, before anything is computed, what would come to nothing in the end.
@@ -68,6 +73,9 @@ class RunReport(Callback):
             parts = {"fit": ("train", "valid"), "validate": ("valid",), "test": (tested,)}
             for split in parts.get(stage, ()):
                 labeled(pl_module, data.split_index(split), split, soft=split == "train")
+        mixed = str(trainer.precision).startswith("bf16")
+        if stage == "fit" and mixed and trainer.strategy.root_device.type == "cpu" and not has_bf16():
+            rank_zero_info(f"note: {SLOW_BF16}")
         if stage == "fit" and isinstance(pl_module, AffectModule):
             where = "the weights of this training"
             self._known = trained_meta(trainer, pl_module)
@@ -89,7 +97,7 @@ class RunReport(Callback):
             tensors, epoch = network_tensors(pl_module.state_dict()), trainer.current_epoch
             if last is not None and last.best_model_path:  # where nothing was left to train, not averaged yet
                 tensors, _ = state_to_export(Path(last.best_model_path))
-            rule = "last epoch of the schedule, none chosen by results"
+            rule = LAST_RULE
             if self.export == "best":
                 rank_zero_info("no validation chose an epoch: the last weights are exported")
         meta = trained_meta(trainer, pl_module)
@@ -99,7 +107,12 @@ class RunReport(Callback):
         write_sealed(path, tensors, meta)
         for saved in path.parent.glob("hpc_ckpt_*.ckpt"):  # of a requeued job, which has ended well
             saved.unlink()
-        rank_zero_info(f"weights: {path} ({rule})")
+        self._end = _end(path, meta, epoch, rule, best)
+
+    def tell_end(self) -> None:
+        """Print what came of a training that has ended; then no progress bar is in the way."""
+        if self._end:
+            stdout().print(self._end, soft_wrap=True)
 
     def on_save_checkpoint(
         self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
@@ -147,6 +160,22 @@ class RunReport(Callback):
         console = stdout()
         console.print(evaluation_table(record, title))
         console.print(f"record: {path}")
+
+
+def _end(path: Path, meta: WeightsMeta, epoch: int, rule: str, best: BestCheckpoint | None) -> str:
+    """What came of a training: the epoch that was taken, its metric, the weights and what to do with them."""
+    of_all = meta.training.epochs
+    if rule.startswith(LAST_RULE):
+        told = f"weights of the last of {of_all} epochs"
+        if best is not None and best.best_model_score is not None:
+            told += f" ({WORDS[best.mode]} {best.monitor} of any epoch: {best.best_model_score:.4f})"
+    else:
+        assert best is not None and best.best_model_score is not None
+        told = f"best epoch: {epoch} of {of_all}, {best.monitor} {best.best_model_score:.4f}"
+    place = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+    given = f"{'film.mp4' if meta.sequence else 'photo.jpg'}{' --landmarks FILE' if meta.landmarks else ''}"
+    predict = f"affectzoo predict {given} --model {shlex.quote(os.path.dirname(place) or '.')}"  # noqa: PTH120
+    return f"{told}\nweights: {place}\nnext: {predict}"
 
 
 def _limited(trainer: pl.Trainer, stage: str) -> bool:
