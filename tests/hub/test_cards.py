@@ -525,7 +525,7 @@ def test_records_are_kept_without_places(folder: Path) -> None:
 def test_a_record_that_no_card_can_show_replaces_none(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (kept,) = sorted((folder / "records" / "dlp_cnn_s.ferplus").glob("ferplus*.json"))
+    (kept,) = (folder / "records" / "dlp_cnn_s.ferplus").glob("ferplus_valid*.json")
     before = kept.read_bytes()
     path = folder.parent / "record.json"
     for change, field in (({"metrics": None}, "metrics"), ({"command": "a 'b"}, "command cannot be read")):
