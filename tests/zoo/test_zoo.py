@@ -23,7 +23,9 @@ FERPLUS = "dlp_cnn_s.ferplus"
 
 def test_list_models() -> None:
     assert affectzoo.list_models() == sorted(ARCHITECTURES)
-    named = [f"{arch}.ferplus" for arch in ("alexnet_s", "dlp_cnn_s", "face_resnet", "mobilenet_v1", "vggface_s")]
+    named = [
+        f"{arch}.ferplus" for arch in ("alexnet_s", "dlp_cnn_s", "face_resnet", "mobilenet_v1", "vggface_s")
+    ]
     assert affectzoo.list_models(task="expression", pretrained=True) == named
     with pytest.raises(UnknownNameError, match="did you mean expression"):
         affectzoo.list_models(task="expresion")
