@@ -104,7 +104,8 @@ def add_reproduce(commands: Commands) -> None:
         help="what to type to get a record's figures again; --run types it and compares",
         description="Say what a record of a benchmark, a test or a model card is of, and the commands\n"
         "behind it. With --run, measure it anew and compare: the exit status is 1 where faces,\n"
-        "ground truth, weights or figures are others.",
+        "ground truth, weights or figures are others. --run does what the record says: read the\n"
+        "commands of a record from elsewhere first.",
         epilog="example:\n  affectzoo reproduce board/records/KEY.json --data ferplus=DIR --run",
     )
     again.add_argument("record", type=Path, metavar="RECORD", help="a record's .json file")

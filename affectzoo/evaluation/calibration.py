@@ -20,9 +20,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from affectzoo.datasets.ids import shared, told_apart
-from affectzoo.errors import DataError, LabelError, OptionError, WeightsError
+from affectzoo.errors import DataError, LabelError
 from affectzoo.evaluation.evaluate import Pass, predict_index
-from affectzoo.files.folders import user_path
+from affectzoo.weights import check_balance
+from affectzoo.zoo.importing.report import check_out
 from affectzoo.zoo.loading import write_sealed
 
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ FEWEST = 100
 
 BINS = 15
 """Of the expected calibration error, as in Guo et al."""
+
+LEAST, MOST = 0.05, 20.0
+"""Temperatures that are tried."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,11 @@ class Calibration:
     ece: tuple[float, float]
     accuracy: tuple[float, float]
     mean_diagonal: tuple[float, float]
+
+    @property
+    def at_an_end(self) -> bool:
+        """Whether a temperature that is not tried might fit better."""
+        return not 1.01 * LEAST < self.temperature < MOST / 1.01
 
     def told(self, data: str) -> str:
         """The calibration in a line, for the weights' notes."""
@@ -87,10 +96,10 @@ def calibrate(
     Raises:
         OptionError: ``balance`` is out of range.
         LabelError: The model predicts no classes, or the faces have other ones.
-        DataError: Less than 100 faces have a class, or the model was trained on some of them.
+        DataError: Less than 100 faces have a class, none has a certain one of the model's, or the model was
+            trained on some of them.
     """
-    if not 0 <= balance <= 1:
-        raise OptionError(f"balance is {balance}; expected a share, 0 to 1")
+    balance = check_balance(balance)
     if model.labels is None:
         raise LabelError(f"{model.arch} for {model.task_name} predicts no classes, which calibration is for")
     index = index.conform(model.labels).with_landmarks(model.landmarks)
@@ -105,8 +114,14 @@ def calibrate(
     scores, labels = predicted.expression[known].double(), predicted.label[known]
     if len(labels) < FEWEST:
         raise DataError(f"{len(labels):,} faces have a class; calibration needs {FEWEST} or more")
-    classes = len(model.labels)
-    counts = torch.bincount(labels, minlength=classes) + 1.0  # of a class without faces, not nothing
+    found = torch.bincount(labels, minlength=len(model.labels))
+    absent = [name for name, count in zip(model.labels.names, found, strict=True) if not count]
+    if absent:
+        raise DataError(
+            f"none of the {len(labels):,} faces has the class {', '.join(absent)}: how frequent it is cannot "
+            "be told; calibrate on faces of all classes of the model"
+        )
+    counts = found + 1.0
     prior = counts / counts.sum()
     temperature = _temperature(scores, labels)
     # Frames of one clip are alike: clips are halved as wholes.
@@ -146,13 +161,9 @@ def write_calibrated(model: AffectModel, calibration: Calibration, data: str, ou
         out: ``*.safetensors``.
 
     Raises:
-        WeightsError: ``out`` has another ending.
+        WeightsError: ``out`` has another ending, or is there and no weights file.
     """
-    out = user_path(out)
-    if out.suffix != ".safetensors":
-        raise WeightsError(
-            f"{out}: weights are written as .safetensors; call the file calibrated.safetensors"
-        )
+    out = check_out(out)
     meta = model.describe()
     notes = {**meta.training.notes, "calibration": calibration.told(data)}
     meta = replace(meta, metrics=(), training=replace(meta.training, notes=notes))
@@ -161,12 +172,12 @@ def write_calibrated(model: AffectModel, calibration: Calibration, data: str, ou
 
 
 def _temperature(scores: torch.Tensor, labels: torch.Tensor) -> float:
-    """The temperature of the least negative log-likelihood, 0.05 to 20."""
+    """The temperature of the least negative log-likelihood, ``LEAST`` to ``MOST``."""
 
     def loss(log_temperature: float) -> float:
         return float(F.cross_entropy(scores / math.exp(log_temperature), labels))
 
-    found = minimize_scalar(loss, bounds=(math.log(0.05), math.log(20)), method="bounded")
+    found = minimize_scalar(loss, bounds=(math.log(LEAST), math.log(MOST)), method="bounded")
     return math.exp(found.x)
 
 

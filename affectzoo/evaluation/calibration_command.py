@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 
-from affectzoo.console import stdout
+from affectzoo.console import stderr, stdout
 from affectzoo.evaluation import source
 from affectzoo.evaluation.calibration import calibrate, write_calibrated
 from affectzoo.evaluation.evaluate import Pass
 from affectzoo.files.writing import try_writing
+from affectzoo.zoo.importing.report import check_out
 from affectzoo.zoo.loading import load
 
 
@@ -20,13 +21,14 @@ def command(args: argparse.Namespace) -> None:
     """
     from rich.table import Table
 
-    try_writing(args.out)
+    target = check_out(args.out)
+    try_writing(target)
     found = source.roots("--data", [args.data])
     (name, root), *_ = found.items()
     index = source.read(name, root).part(args.split)
     model = load(args.model)
     done = calibrate(model, index, Pass(on_unreadable="skip"), balance=args.balance)
-    out = write_calibrated(model, done, f"{name} {args.split}", args.out)
+    out = write_calibrated(model, done, f"{name} {args.split}", target)
     table = Table("", "before", "after", title=f"{args.model} on {done.faces:,} faces of {name} {args.split}")
     for what, (before, after) in (
         ("expected calibration error", done.ece),
@@ -36,4 +38,10 @@ def command(args: argparse.Namespace) -> None:
         table.add_row(what, f"{before:.4f}", f"{after:.4f}")
     console = stdout()
     console.print(table)
+    if done.at_an_end:
+        stderr().print(
+            f"temperature {done.temperature:.4g} is at the end of what is tried: the scores hardly fit these "
+            "faces; are they cut as the model expects, and are their classes right?",
+            soft_wrap=True,
+        )
     console.print(f"temperature {done.temperature:.4g}; written: {out}", markup=False, soft_wrap=True)

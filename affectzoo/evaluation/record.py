@@ -11,7 +11,8 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
+import shlex
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -246,6 +247,23 @@ def _class_contradictions(record: Mapping[str, Any]) -> Iterator[str]:
         yield "per_class: other classes than labels"
     elif any(classes[name]["support"] != sum(row) for name, row in zip(labels, rows, strict=True)):
         yield "per_class: support is not what confusion counts"
+
+
+def command_words(command: str, options: Collection[str]) -> list[str]:
+    """Split a record's command into words.
+
+    Args:
+        command: As a shell takes it.
+        options: Those of which ``--option=value`` becomes two words, as if typed ``--option value``.
+
+    Raises:
+        ValueError: It is no command of a shell.
+    """
+    words: list[str] = []
+    for word in shlex.split(command):
+        name, equals, value = word.partition("=")
+        words += [name, value] if equals and name in options else [word]
+    return words
 
 
 def claim(record: Mapping[str, Any]) -> dict[str, Any]:

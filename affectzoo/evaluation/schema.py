@@ -46,6 +46,7 @@ class TrainingFacts(TypedDict):
     seed: NotRequired[int | None]
     fold: NotRequired[int | None]
     folds: NotRequired[int | None]
+    recipe: NotRequired[Text | None]
     recipe_hash: NotRequired[Text | None]
     epoch_rule: NotRequired[Text | None]
     train_hash: NotRequired[Text | None]

@@ -9,7 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from affectzoo.errors import AffectZooError
-from affectzoo.evaluation.record import Identity, misfit, read_record, read_records, records_of
+from affectzoo.evaluation.record import (
+    Identity,
+    command_words,
+    misfit,
+    read_record,
+    read_records,
+    records_of,
+)
 from affectzoo.hub.privacy import public_training
 from affectzoo.store import HUB
 
@@ -66,15 +73,11 @@ def portable_command(command: str, spec: str) -> str:
     Raises:
         AffectZooError: It is no command of a shell.
     """
+    known = {*_FILLED_IN, *_WEIGHTS, "--config", "--run_dir"}
     try:
-        typed = shlex.split(command)
+        words = command_words(command, known)
     except ValueError as error:
         raise AffectZooError(f"a record's command cannot be read ({error}): {command}") from None
-    known = {*_FILLED_IN, *_WEIGHTS, "--config", "--run_dir"}
-    words: list[str] = []
-    for word in typed:  # --option=value and --option value alike
-        name, equals, value = word.partition("=")
-        words += [name, value] if equals and name in known else [word]
     told: list[str] = []
     for option, word in zip(["", *words], words, strict=False):
         if "--run_dir" in (option, word):

@@ -20,6 +20,7 @@ from affectzoo.inference.following import Following, Track
 from affectzoo.inference.frames import Frame, frames_of, live_frames
 from affectzoo.inference.inputs import Source, find, listed
 from affectzoo.inference.results import NO_FACE, FaceResult
+from affectzoo.weights.meta import check_balance
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -115,8 +116,8 @@ class Predictor:
         self.batch_size = batch_size
         self.min_score = min_score
         self.smooth = smooth
-        self.balance = balance
-        self._odds = _odds(self.model, balance)
+        self.balance = check_balance(balance)
+        self._taken = _taken(self.model, self.balance)
         self.landmarks = None
         if landmarks is not None:
             from affectzoo.inference.landmarks import Landmarks
@@ -301,9 +302,8 @@ class Predictor:
             points = [entry.points for entry in some if entry.points is not None] or None
             tracks = [entry.track for entry in some]
             answers = self.backend.answer(cut, tracks, following.states, points)
-            if answers.probabilities is not None and self._odds is not None:
-                shares = answers.probabilities * self._odds
-                answers = answers._replace(probabilities=shares / shares.sum(axis=1, keepdims=True))
+            if answers.probabilities is not None and self._taken is not None:
+                answers = answers._replace(probabilities=_balanced(answers.probabilities, self._taken))
             predictions += _predictions(self.model, answers, len(some))
         if following.smoother is not None:
             smooth = following.smoother
@@ -317,23 +317,38 @@ class Predictor:
             yield frame, [e.result if e.face is None else replace(e.result, **next(rest)) for e in entries]
 
 
-def _odds(model: AffectModel | OnnxModel, balance: float) -> npt.NDArray[np.float32] | None:
-    """By which probabilities are multiplied, class by class, to take out a share of the frequencies.
+def _taken(model: AffectModel | OnnxModel, balance: float) -> npt.NDArray[np.float64] | None:
+    """What is taken from the logarithms of probabilities, class by class, for a share of the frequencies.
 
     Raises:
-        OptionError: The share is out of range, or the weights do not say how frequent their classes were.
+        OptionError: The weights have no classes, or do not say how frequent these were.
     """
-    if isinstance(balance, bool) or not isinstance(balance, int | float) or not 0 <= balance <= 1:
-        raise OptionError(f"balance is {balance!r}; expected a share, 0 to 1")
     if not balance:
         return None
+    if model.labels is None:
+        raise OptionError(f"balance is {balance:g}, but these weights of {model.arch} predict no classes")
     prior = model.describe().prior
     if not prior:
         raise OptionError(
-            f"balance is {balance}, but these weights of {model.arch} do not say how frequent their classes "
-            "were: calibrate them first (affectzoo calibrate)"
+            f"balance is {balance:g}, but these weights of {model.arch} do not say how frequent their "
+            "classes were: calibrate them first (affectzoo calibrate)"
         )
-    return np.power(np.array(prior, np.float32), -balance)
+    return balance * np.log(np.array(prior, np.float64))
+
+
+def _balanced(
+    probabilities: npt.NDArray[np.float32], taken: npt.NDArray[np.float64]
+) -> npt.NDArray[np.float32]:
+    """Take out the frequencies; in logarithms, so that no frequency is too small.
+
+    Args:
+        probabilities: Shape (faces, classes), each row of sum 1.
+        taken: Shape (classes,).
+    """
+    with np.errstate(divide="ignore"):  # of a class without any probability
+        logarithms = np.log(probabilities, dtype=np.float64) - taken
+    shares = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
+    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def _predictions(model: AffectModel | OnnxModel, answers: Answers, faces: int) -> list[dict[str, Any]]:

@@ -6,7 +6,7 @@ import argparse
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError, OptionError
 from affectzoo.evaluation import source
 from affectzoo.evaluation.machine import versions
-from affectzoo.evaluation.record import read_record, read_records
+from affectzoo.evaluation.record import command_words, read_record, read_records
 from affectzoo.leaderboard.groups import at
 from affectzoo.metrics.names import title as metric_title
 
@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 
 Record = Mapping[str, Any]
 
-FOLDERS = ("--out", "--run_dir")
-"""Options of the commands that records come from: where their results go."""
+FOLDERS = {"benchmark": "--out", "test": "--run_dir", "validate": "--run_dir", "cross-validate": "--run_dir"}
+"""Commands that records come from, and their options for where results go."""
+
+ROOTS = ("--data.root", "--data.init_args.root")
+"""Options of those that train for where the data set is."""
 
 SAME = (
     ("faces", "protocol", "hash"),
@@ -58,7 +61,7 @@ def command(args: argparse.Namespace) -> None:
     done = subprocess.run([sys.executable, "-m", *measuring], check=False)
     if done.returncode:
         raise AffectZooError(f"measuring ended with status {done.returncode}; what it said is above")
-    (again,) = read_records(args.out)
+    again = _counterpart(record, read_records(args.out), args.out)
     for what, *path in SAME:
         was, now = at(record, *path), at(again, *path)
         if was is not None and was != now:
@@ -73,30 +76,53 @@ def measuring_command(record: Record, roots: Mapping[str, Path], out: Path) -> l
     """The command behind a record, with folders of this machine.
 
     Args:
-        record: Of ``affectzoo benchmark``, ``test`` or ``validate``.
+        record: Of ``affectzoo benchmark``, ``test``, ``validate`` or ``cross-validate``.
         roots: Where data sets are, by name; others stay where the record says.
-        out: Where the new results go.
+        out: Where the new results go, and nowhere else, whatever the record says.
 
     Raises:
+        OptionError: ``roots`` has a data set that the record is not of.
         AffectZooError: The record does not say by what command it was made.
     """
     try:
-        words = shlex.split(record["command"])
+        words = command_words(record["command"], {*FOLDERS.values(), *ROOTS, "--data"})
     except ValueError:
         words = []
-    if words[:1] != ["affectzoo"]:
-        raise AffectZooError("the record does not say by what command of affectzoo it was made")
-    told: list[str] = []
-    for option, word in zip(["", *words], words, strict=False):
-        if option in FOLDERS:
-            word = str(out)
-        elif option == "--data":
-            name, _, folder = word.partition("=")
-            word = f"{name}={roots.get(name, folder)}"
-        elif option == "--data.root":
-            word = str(roots.get(record["protocol"]["data"]["test"], word))
+    if words[:1] != ["affectzoo"] or words[1:2] == [] or words[1] not in FOLDERS:
+        raise AffectZooError(
+            f"the record does not say by what command of affectzoo it was made: none of {', '.join(FOLDERS)}"
+        )
+    told, option, tested = words[:2], "", record["protocol"]["data"]["test"]
+    named = set()
+    for word in words[2:]:
+        option = word if word.startswith("--") else option
+        if option in FOLDERS.values():
+            continue
+        if option != word and option in ("--data", *ROOTS):
+            name = word.partition("=")[0] if option == "--data" else tested
+            if name in roots:
+                word = f"{name}={roots[name]}" if option == "--data" else str(roots[name])
+                named.add(name)
         told.append(word)
-    return told
+    if words[1] != "benchmark" and tested in roots and tested not in named:  # it stands in the configuration
+        told += [ROOTS[0], str(roots[tested])]
+        named.add(tested)
+    for name in roots:
+        if name not in named:
+            raise OptionError(f"--data {name}={roots[name]}: the record is not of {name}, but of {tested}")
+    return [*told, FOLDERS[words[1]], str(out)]
+
+
+def _counterpart(record: Record, found: Sequence[Record], out: Path) -> Record:
+    """Find a record among those of its command, which may have measured other systems, too."""
+    if len(found) > 1:
+        sought = record["system"], record["protocol"]["title"]
+        found = [one for one in found if (one["system"], one["protocol"]["title"]) == sought]
+    if len(found) != 1:
+        raise AffectZooError(
+            f"{out}: {len(found)} of the new records are of {record['system']}, expected one"
+        )
+    return found[0]
 
 
 def facts(record: Record, measuring: list[str]) -> list[str]:
@@ -107,7 +133,7 @@ def facts(record: Record, measuring: list[str]) -> list[str]:
         for name, figure in record["metrics"].items()
         if figure["value"] is not None
     ]
-    was, now = record["versions"], versions()
+    was, now = record.get("versions", {}), versions()
     others = {name: now.get(name, "none") for name in was if was[name] != now.get(name)}
     other = [f"{name} {was[name]} (here {found})" for name, found in others.items()]
     lines = [
@@ -115,7 +141,7 @@ def facts(record: Record, measuring: list[str]) -> list[str]:
         f"measured  {protocol['title']}, {record['faces']['predicted']:,} faces",
         f"figures   {', '.join(figures[:3])}",
         f"weights   sha256 {', '.join(at(record, 'model', 'sha256') or ['not known'])}",
-        f"versions  {', '.join(other) or 'as here'}",
+        f"versions  {', '.join(other) or ('as here' if was else 'not known')}",
     ]
     if recipe := training.get("recipe"):
         words = ["affectzoo", "fit", "--config", recipe, "--data.root", "DIR"]

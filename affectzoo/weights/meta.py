@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
+from numbers import Real
 from types import NoneType, UnionType
 from typing import Any, get_args, get_origin, get_type_hints
 
@@ -195,6 +196,23 @@ def license_terms(given: Mapping[str, str]) -> dict[str, str]:
     if unknown:
         raise OptionError(f"license terms of {', '.join(unknown)}; expected: {', '.join(SUBJECTS)}")
     return terms
+
+
+def check_balance(given: Any) -> float:
+    """Check a share of the classes' frequencies that is to be taken out of a model's scores.
+
+    Args:
+        given: Any number, NumPy's too.
+
+    Returns:
+        The share, 0 to 1.
+
+    Raises:
+        OptionError: It is no number, or out of range.
+    """
+    if isinstance(given, bool) or not isinstance(given, Real) or not 0 <= float(given) <= 1:
+        raise OptionError(f"balance is {given!r}; expected a share, 0 to 1")
+    return float(given)
 
 
 # Formats

@@ -154,7 +154,7 @@ def write_sealed(
     Raises:
         WeightsError: The values cannot be stored so, or not be loaded again.
     """
-    unsealed = path.with_name("unsealed.safetensors")
+    unsealed = path.with_name(f"{path.stem}.unsealed.safetensors")  # others may write beside it
     try:
         files.write(unsealed, tensors, meta, half=half)
         seal(unsealed)

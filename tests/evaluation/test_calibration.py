@@ -161,3 +161,65 @@ def test_training_on_forgets_it(model: AffectModel) -> None:
     model.meta = replace(model.meta, prior=(1 / CLASSES,) * CLASSES)
     trainer: Any = SimpleNamespace(datamodule=None, callbacks=[])
     assert trained_meta(trainer, model).prior == model.meta.untrained().prior == ()
+
+
+FACE = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
+
+
+@pytest.mark.parametrize("balance", [True, float("nan"), "0.5", None, 2, -0.1])
+def test_a_balance_that_is_none(model: AffectModel, index: FaceIndex, balance: Any) -> None:
+    with pytest.raises(OptionError, match="balance"):
+        calibrate(model, index, balance=balance)
+    with pytest.raises(OptionError, match="balance"):
+        affectzoo.predict(FACE, model, "none", balance=balance)
+
+
+@pytest.mark.parametrize("least", [1e-40, 5e-324])
+def test_balance_with_the_rarest_classes(model: AffectModel, least: float) -> None:
+    assert model.meta is not None
+    model.meta = replace(model.meta, prior=(1.0,) + (least,) * (CLASSES - 1))
+    (found,) = affectzoo.predict(FACE, model, "none", balance=np.float32(1))
+    shares = np.array(list((found.probabilities or {}).values()))
+    np.testing.assert_allclose(shares.sum(), 1, rtol=1e-6)
+    assert found.label != "neutral" and shares[0] < 1e-30 and (shares[1:] > 0.001).all()
+
+
+def test_balance_without_classes() -> None:
+    with pytest.raises(OptionError, match="no classes"):
+        affectzoo.predict(FACE, affectzoo.create_model("dlp_cnn_s", task="va"), "none", balance=0.5)
+
+
+def test_faces_without_a_class(model: AffectModel, index: FaceIndex, monkeypatch: pytest.MonkeyPatch) -> None:
+    predicted = overconfident(1.0)
+    predicted.label[predicted.label == CLASSES - 1] = -1
+    monkeypatch.setattr(calibration, "predict_index", lambda *_: predicted)
+    with pytest.raises(DataError, match="contempt"):
+        calibrate(model, index)
+
+
+def test_a_temperature_at_the_end_is_told(
+    model: AffectModel,
+    root: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = ["calibrate", str(model.source), "--data", f"ferplus={root}", "--out"]
+    for factor, told in ((1.0, False), (100.0, True)):
+        monkeypatch.setattr(calibration, "predict_index", lambda *_, by=factor: overconfident(by))
+        assert not main([*given, str(tmp_path / f"{factor}.safetensors")])
+        assert ("at the end" in " ".join(capsys.readouterr().err.split())) is told
+
+
+def test_another_ending_is_refused_before_faces_are_read(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.pth"
+    assert main(["calibrate", "dlp_cnn_s.ferplus", "--data", "ferplus=nowhere", "--out", str(out)]) == 1
+    assert str(out) in capsys.readouterr().err and not out.exists()
+
+
+def test_weights_of_any_name_are_written(model: AffectModel, tmp_path: Path) -> None:
+    for name in ("unsealed", "other"):
+        write_sealed(tmp_path / f"{name}.safetensors", model.network_state(), model.describe())
+    assert {file.name for file in tmp_path.iterdir()} >= {"unsealed.safetensors", "other.safetensors"}

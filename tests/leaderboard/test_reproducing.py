@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from fakes import write_ferplus
 
 from affectzoo.cli import main
+from affectzoo.errors import OptionError
 from affectzoo.evaluation.record import read_record
 from affectzoo.leaderboard.reproducing import differing, measuring_command
 
@@ -37,6 +39,38 @@ def test_commands_name_folders_of_this_machine() -> None:
     record["command"] = "affectzoo test --recipe x/y --data.root /a --run_dir c"
     told = measuring_command(record, {"ferplus": Path("here")}, Path("out"))
     assert told == "affectzoo test --recipe x/y --data.root here --run_dir out".split()
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (
+            "benchmark --data=ferplus=/a --models m --out=c",
+            "benchmark --data ferplus=here --models m --out out",
+        ),
+        (
+            "benchmark --data rafdb=/b ferplus=/a --models m",
+            "benchmark --data rafdb=/b ferplus=here --models m --out out",
+        ),
+        ("test --data.root=/a --run_dir=c", "test --data.root here --run_dir out"),
+        (
+            "test --data x.Y --data.init_args.root /a",
+            "test --data x.Y --data.init_args.root here --run_dir out",
+        ),
+        ("validate --config c.yaml", "validate --config c.yaml --data.root here --run_dir out"),
+        ("test --config 'a b; rm'", "test --config 'a b; rm' --data.root here --run_dir out"),
+    ],
+)
+def test_results_go_nowhere_else(command: str, expected: str) -> None:
+    record = {"protocol": {"data": {"test": "ferplus"}}, "command": f"affectzoo {command}"}
+    told = measuring_command(record, {"ferplus": Path("here")}, Path("out"))
+    assert told == shlex.split(f"affectzoo {expected}")
+
+
+def test_data_that_the_record_is_not_of() -> None:
+    record = {"protocol": {"data": {"test": "ferplus"}}, "command": "affectzoo benchmark --data ferplus=/a"}
+    with pytest.raises(OptionError, match="rafdb"):
+        measuring_command(record, {"rafdb": Path("here")}, Path("out"))
 
 
 @pytest.fixture
@@ -70,13 +104,34 @@ def test_measures_again_and_compares(
 
 def test_what_cannot_be_measured(measured: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     record = json.loads(measured.read_text())
-    for command in ("", "rm -rf /", "affectzoo benchmark 'open"):
+    others = ("", "rm -rf /", "affectzoo", "affectzoo publish runs/x --repo a/b", "affectzoo benchmark 'open")
+    for command in others:
         measured.write_text(json.dumps(record | {"command": command}))
         assert main(["reproduce", str(measured), "--run"]) == 1
         assert "by what command" in capsys.readouterr().err
     measured.write_text(json.dumps(record | {"command": "affectzoo benchmark --nonsense"}))
     assert main(["reproduce", str(measured), "--run", "--out", str(tmp_path / "x")]) == 1
     assert "status 2" in capsys.readouterr().err
+
+
+def test_one_of_several_systems(measured: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    record = json.loads(measured.read_text())
+    command = record["command"].replace("--models", "--models mobilenet_v1.ferplus")
+    measured.write_text(json.dumps(record | {"command": command}))
+    assert not main(["reproduce", str(measured), "--run", "--out", str(tmp_path / "again")])
+    assert "dlp_cnn_s.ferplus, again" in capfd.readouterr().out
+
+
+def test_records_with_less_in_them(measured: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record = json.loads(measured.read_text())
+    del record["versions"]
+    measured.write_text(json.dumps(record))
+    assert not main(["reproduce", str(measured)])
+    assert "versions  not known" in capsys.readouterr().out
+    record["model"]["training"]["recipe"] = ["a list"]
+    measured.write_text(json.dumps(record))
+    assert main(["reproduce", str(measured)]) == 1
+    assert "training.recipe" in capsys.readouterr().err
 
 
 def test_what_differs() -> None:

