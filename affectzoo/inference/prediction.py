@@ -348,7 +348,8 @@ def _balanced(
     with np.errstate(divide="ignore"):  # of a class without any probability
         logarithms = np.log(probabilities, dtype=np.float64) - taken
     shares = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
-    return (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    balanced: npt.NDArray[np.float32] = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
+    return balanced
 
 
 def _predictions(model: AffectModel | OnnxModel, answers: Answers, faces: int) -> list[dict[str, Any]]:

@@ -23,7 +23,6 @@ from affectzoo.modules import AffectModule
 from affectzoo.training.checkpoints import (
     BestCheckpoint,
     LastCheckpoint,
-    RunCheckpoint,
     network_tensors,
     state_to_export,
 )
@@ -88,8 +87,8 @@ class RunReport(Callback):
         assert isinstance(pl_module, AffectModule)
         if trainer.fast_dev_run:  # type: ignore[attr-defined]
             return
-        kept = {type(c): c for c in trainer.checkpoint_callbacks if isinstance(c, RunCheckpoint)}
-        best, last = kept.get(BestCheckpoint), kept.get(LastCheckpoint)
+        best = next((c for c in trainer.checkpoint_callbacks if isinstance(c, BestCheckpoint)), None)
+        last = next((c for c in trainer.checkpoint_callbacks if isinstance(c, LastCheckpoint)), None)
         if self.export == "best" and best is not None and best.best_model_path:
             tensors, epoch = state_to_export(Path(best.best_model_path))
             rule = f"{WORDS[best.mode]} {best.monitor} of {trainer.current_epoch} epochs"

@@ -12,7 +12,7 @@ import math
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -30,6 +30,7 @@ from affectzoo.store import ASSETS
 from affectzoo.zoo.importing.report import check_out
 
 if TYPE_CHECKING:
+    from affectzoo.faces.preprocess import Image
     from affectzoo.models.base import AffectModel
 
 MOST_FACES = 256
@@ -41,7 +42,7 @@ DAMAGED = (
 """What reading a file from an archive raises where the archive is damaged, or another one."""
 
 
-def fresh(kind: type[AffectModel]) -> AffectModel:
+def fresh(kind: Callable[..., AffectModel]) -> AffectModel:
     """Build a network whose head for valence and arousal is the same each time; training replaces it."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
@@ -112,7 +113,7 @@ def write_start(
     return out
 
 
-def _read_some(folder: Path) -> list[images.Image]:
+def _read_some(folder: Path) -> list[Image]:
     """Read evenly spaced images of a folder; those that cannot be read are passed over."""
     found = sorted(file for file in folder.rglob("*") if file.suffix.lower() in images.SUFFIXES)
     read, fault = [], "no images there"
