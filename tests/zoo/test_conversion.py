@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from affectzoo.cli import main
 from affectzoo.errors import WeightsError
 from affectzoo.models import CNNGRU, VGGFace, cnn_rnn, vgg
 from affectzoo.models.fusion import join_landmarks
+from affectzoo.store import ASSETS
 from affectzoo.zoo.importing import conversion
 from affectzoo.zoo.importing.conversion import convert_vggface
 
@@ -39,6 +41,9 @@ PICTURE = np.random.default_rng(1).integers(0, 256, (224, 224, 3), np.uint8)
 PUBLISHED, TORCH, TORCH_NESTED, TORCHVISION = range(4)
 INDICES = (0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28)
 """Of the convolutions in torchvision's VGG-16."""
+
+OLDER = ASSETS / "weights" / "alexnet_s.ferplus.safetensors"
+"""Weights that stand where others are to be written."""
 
 
 @pytest.fixture(autouse=True)
@@ -296,18 +301,21 @@ FC6 = torch.from_numpy(NET["fc6"][0])
 def test_faults_of_a_state_dict(
     tmp_path: Path, changes: dict[str, torch.Tensor | None], message: str
 ) -> None:
-    out = tmp_path / "o.safetensors"
-    out.write_text("older")
+    out = Path(shutil.copy(OLDER, tmp_path / "o.safetensors"))
     with pytest.raises(WeightsError, match=rf"f\.pth: {message}"):
         convert_vggface(save(tmp_path / "f.pth", **changes), out, color="rgb")
-    assert out.read_text() == "older"
+    assert out.read_bytes() == OLDER.read_bytes()
     assert {path.name for path in tmp_path.iterdir()} == {"f.pth", "o.safetensors"}
 
 
 def test_an_older_file_is_replaced(tmp_path: Path) -> None:
     out = tmp_path / "new" / "o.safetensors"
     out.parent.mkdir()
-    out.write_text("older")
+    out.write_text("of something else")
+    with pytest.raises(WeightsError, match="did not write it"):
+        convert_vggface(save(tmp_path / "f.pth"), out, color="rgb")
+    assert out.read_text() == "of something else"
+    shutil.copy(OLDER, out)
     convert_vggface(save(tmp_path / "f.pth"), out, color="rgb")
     assert weights.read_meta(out).arch == "vggface"
     assert [path.name for path in out.parent.iterdir()] == ["o.safetensors"]

@@ -90,7 +90,7 @@ def convert_vggface(
 
     Args:
         path: The ``.mat``, ``.pth`` or ``.pt`` file.
-        out: Where to, ``*.safetensors``; an older file is replaced once the new one is complete.
+        out: Where to, ``*.safetensors``; older weights are replaced once the new ones are complete.
         landmarks: Give the first fully connected layer inputs for the 68 landmarks.
         color: The order in which the published network reads colors; ``auto`` takes it from the form of the
             file, and refuses where that does not tell.
@@ -101,7 +101,7 @@ def convert_vggface(
 
     Raises:
         WeightsError: The file is missing, damaged, of another kind or another network, its color order is
-            open, or ``out`` is no ``.safetensors`` file.
+            open, or ``out`` is no ``.safetensors`` name or a file that affectzoo did not write.
     """
     path, out = user_path(path), check_out(out)
     if color not in ("auto", "rgb", "bgr"):
