@@ -87,7 +87,8 @@ def calibrate(
     The classes that are found stay the same, unless ``balance`` is above 0.
 
     Args:
-        model: A trained one with classes, in any mode, which it keeps; its head's values change.
+        model: A trained one with classes, in any mode, which it keeps; its head's values change. Take the
+            weights from before an earlier ``balance``: the temperature fits scores that have the frequencies.
         index: Faces that it was not trained on, such as a validation part.
         how: How they go through it.
         balance: The share of the classes' frequencies to take out of the scores, 0 to 1. With 1 each class
