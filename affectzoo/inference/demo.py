@@ -51,8 +51,9 @@ def demo(folder: Path, console: Console) -> None:
     console.print("2. A measurement on computer graphics, which says nothing of real faces", style="bold")
     console.print(evaluation_table(record, title))
     for metric in model.describe().metrics:
+        data = " ".join(filter(None, (metric["data"], metric["split"])))  # a protocol's faces have no split
         console.print(
-            f"On real faces ({metric['data']} {metric['split']}, {metric['faces']:,}): "
+            f"On real faces ({data}, {metric['faces']:,}): "
             f"accuracy {metric['accuracy']:.4f}, as measured when the weights were published."
         )
     console.print(f"images, tables, JSON: {folder} (open {drawn})", highlight=False)
