@@ -118,3 +118,10 @@ def find_protocol(name: str) -> Protocol:
     if name not in PROTOCOLS:
         raise UnknownNameError("protocol", name, PROTOCOLS, "(see: affectzoo data protocol)")
     return PROTOCOLS[name]
+
+
+def tested_split(protocol: Mapping[str, Any]) -> str | None:
+    """Return the split that a record's ``protocol`` tests on; ``None`` for all of a data set."""
+    known = PROTOCOLS.get(protocol.get("name") or "")
+    split: str | None = known.test.split if known else protocol.get("split")
+    return split

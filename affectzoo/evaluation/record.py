@@ -27,6 +27,7 @@ from pydantic_core import from_json
 from affectzoo import weights
 from affectzoo.console import csv_cell
 from affectzoo.errors import AffectZooError
+from affectzoo.evaluation.protocols import tested_split
 from affectzoo.evaluation.schema import LARGEST, Key, Name, Number, Record
 from affectzoo.files.fetch import sha256
 from affectzoo.files.writing import write_json, writing
@@ -271,7 +272,7 @@ def claim(record: Mapping[str, Any]) -> dict[str, Any]:
     protocol, clips = record["protocol"], record.get("clips")
     told: dict[str, Any] = {
         "data": protocol["data"]["test"],
-        "split": protocol["split"],
+        "split": tested_split(protocol),
         "faces": record["faces"]["predicted"],
         **{name: figure["value"] for name, figure in record["metrics"].items()},
     }

@@ -15,6 +15,7 @@ from affectzoo.inference.render import draw
 from affectzoo.inference.results import columns, write_rows
 from affectzoo.inference.tally import results_table
 from affectzoo.store import ASSETS
+from affectzoo.zoo.listing import measured_on
 from affectzoo.zoo.loading import load
 
 if TYPE_CHECKING:
@@ -51,9 +52,8 @@ def demo(folder: Path, console: Console) -> None:
     console.print("2. A measurement on computer graphics, which says nothing of real faces", style="bold")
     console.print(evaluation_table(record, title))
     for metric in model.describe().metrics:
-        data = " ".join(filter(None, (metric["data"], metric["split"])))  # a protocol's faces have no split
         console.print(
-            f"On real faces ({data}, {metric['faces']:,}): "
+            f"On real faces ({measured_on(metric)}, {metric['faces']:,}): "
             f"accuracy {metric['accuracy']:.4f}, as measured when the weights were published."
         )
     console.print(f"images, tables, JSON: {folder} (open {drawn})", highlight=False)

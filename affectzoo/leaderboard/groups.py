@@ -11,7 +11,7 @@ from statistics import fmean, stdev
 from typing import Any
 
 from affectzoo.errors import AffectZooError
-from affectzoo.evaluation.protocols import PROTOCOLS
+from affectzoo.evaluation.protocols import tested_split
 from affectzoo.leaderboard.tables import Cell, Figure, number
 from affectzoo.metrics.names import CLASS_METRICS, METRICS
 
@@ -50,8 +50,7 @@ class Group:
     @property
     def split(self) -> str | None:
         """The split that is tested on."""
-        known = PROTOCOLS.get(self.protocol.get("name") or "")
-        return known.test.split if known else self.protocol.get("split")
+        return tested_split(self.protocol)
 
     @property
     def heading(self) -> str:

@@ -197,7 +197,7 @@ def pretrained_table(rows: list[dict[str, Any]]) -> Table:
     notes: dict[str, int] = {}
     for row in rows:
         measured = [
-            f"{_faces(metric)}: {name} {metric[name]:.4f}" + _mark(metric.get("note"), notes)
+            f"{measured_on(metric)}: {name} {metric[name]:.4f}" + _mark(metric.get("note"), notes)
             for metric in row["metrics"]
             for name in ("accuracy", "ccc")
             if name in metric
@@ -212,7 +212,8 @@ def pretrained_table(rows: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _faces(metric: Mapping[str, Any]) -> str:
+def measured_on(metric: Mapping[str, Any]) -> str:
+    """Return the data set and, where it is not all of it, the part of a figure that weights keep."""
     return " ".join(filter(None, (metric["data"], metric["split"])))
 
 

@@ -119,6 +119,12 @@ def test_results_that_do_not_name_their_weights_are_told_of(tmp_path: Path) -> N
     assert len(said) == 1 and "metrics.json" in said[0] and "affectzoo test" in said[0]
 
 
+def test_weights_name_the_part_that_a_protocol_tests_on() -> None:
+    assert claim(make_record())["split"] == "valid"
+    assert claim(make_record(protocol={"name": "ferplus"}))["split"] == "test"
+    assert claim(make_record(protocol={"name": "rafdb_to_ckplus"}))["split"] is None  # all of it
+
+
 def test_weights_keep_the_figures_of_a_record() -> None:
     told = claim(make_record(protocol={"name": None, "split": "valid", "note": "rendered faces"}))
     assert told["note"] == "rendered faces" and "note" not in claim(make_record())

@@ -37,6 +37,7 @@ from affectzoo.inference.results import NO_FACE, FaceResult, columns, write_rows
 from affectzoo.labels import LabelSpace
 from affectzoo.models.base import AffectModel
 from affectzoo.store import locate
+from affectzoo.zoo.listing import measured_on
 
 ASTRONAUT = skimage.data.astronaut()
 
@@ -407,6 +408,14 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     assert record["faces"]["total"] == len(hits) == 80
     assert accuracy == pytest.approx(np.mean(hits))
     assert "rendered faces" in shown and f"{accuracy:.4f}" in shown
+    (figure,) = affectzoo.load("dlp_cnn_s.ferplus").describe().metrics
+    told = f"On real faces ({measured_on(figure)}, {figure['faces']:,}): accuracy {figure['accuracy']:.4f}"
+    assert told in " ".join(shown.split()) and "None" not in shown
+
+
+@pytest.mark.parametrize("part, told", [("valid", "ferplus valid"), (None, "ferplus")])
+def test_figures_name_their_part(part: str | None, told: str) -> None:
+    assert measured_on({"data": "ferplus", "split": part}) == told
 
 
 def test_demo_reports_a_folder_that_cannot_be_made(
