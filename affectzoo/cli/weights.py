@@ -193,7 +193,10 @@ def add_calibrate(commands: Commands) -> None:
     )
     calibrate.add_argument("--split", default="valid", help="its part (default: %(default)s)")
     calibrate.add_argument(
-        "--balance", **SHARE, default=0.0, metavar="A", help="share of the frequencies to take out, 0 to 1"
+        "--balance",
+        **SHARE,
+        metavar="A",
+        help="share of the frequencies that is out afterwards, 0 to 1 (default: as in MODEL; 0 if none was)",
     )
     calibrate.add_argument(
         "--out", type=Path, required=True, metavar="FILE", help="the new weights, .safetensors"

@@ -46,7 +46,7 @@ class Calibration:
 
     Attributes:
         temperature: By which the class scores are divided.
-        balance: The share of the classes' frequencies that is taken out.
+        balance: The share of the classes' frequencies that is out of the scores now.
         prior: Each class's share of the faces, in the order of the scores.
         faces: How many there were.
         ece: Expected calibration error, 0 to 1, before and after, the latter with temperatures that were each
@@ -80,19 +80,21 @@ class Calibration:
 
 
 def calibrate(
-    model: AffectModel, index: FaceIndex, how: Pass = Pass(), *, balance: float = 0.0
+    model: AffectModel, index: FaceIndex, how: Pass = Pass(), *, balance: float | None = None
 ) -> Calibration:
     """Fit a model's temperature and class frequencies on faces, and put them into its expression head.
 
-    The classes that are found stay the same, unless ``balance`` is above 0.
+    The temperature is fitted on scores that have the frequencies in them: those that an earlier calibration
+    took out are put back before. The classes that are found stay the same where ``balance`` is and was 0.
 
     Args:
-        model: A trained one with classes, in any mode, which it keeps; its head's values change. Take the
-            weights from before an earlier ``balance``: the temperature fits scores that have the frequencies.
+        model: A trained one with classes, in any mode, which it keeps; its head's values and its metadata
+            change.
         index: Faces that it was not trained on, such as a validation part.
         how: How they go through it.
-        balance: The share of the classes' frequencies to take out of the scores, 0 to 1. With 1 each class
-            counts alike, whatever its frequency.
+        balance: The share of the classes' frequencies that is out of the scores afterwards, 0 to 1. With 1
+            each class counts alike, whatever its frequency. ``None`` keeps the share that an earlier
+            calibration took out, or 0.
 
     Raises:
         OptionError: ``balance`` is out of range.
@@ -100,11 +102,12 @@ def calibrate(
         DataError: Less than 100 faces have a class, none has a certain one of the model's, or the model was
             trained on some of them.
     """
-    balance = check_balance(balance)
+    meta = model.describe()
+    balance = meta.balance if balance is None else check_balance(balance)
     if model.labels is None:
         raise LabelError(f"{model.arch} for {model.task_name} predicts no classes, which calibration is for")
     index = index.conform(model.labels).with_landmarks(model.landmarks)
-    seen = [] if model.meta is None else shared(model.meta.training.train_sketch or "", told_apart(index))
+    seen = shared(meta.training.train_sketch or "", told_apart(index))
     if seen:
         raise DataError(
             f"{len(seen):,} or more of the faces were trained on, such as {seen[0]}: calibrate on others, "
@@ -122,8 +125,10 @@ def calibrate(
             f"none of the {len(labels):,} faces has the class {', '.join(absent)}: how frequent it is cannot "
             "be told; calibrate on faces of all classes of the model"
         )
-    counts = found + 1.0
+    counts = found.double() + 1
     prior = counts / counts.sum()
+    taken = meta.balance * torch.tensor(meta.prior or [1.0] * len(prior), dtype=prior.dtype).log()
+    given, scores = scores, scores + taken
     temperature = _temperature(scores, labels)
     # Frames of one clip are alike: clips are halved as wholes.
     numbers = torch.where(predicted.clip >= 0, predicted.clip, torch.arange(len(known)))[known]
@@ -136,19 +141,17 @@ def calibrate(
     with torch.no_grad():
         head = cast(nn.Linear, model.heads["expression"])
         head.weight /= temperature
-        head.bias.copy_(head.bias / temperature - balance * prior.log().to(head.bias))
-    if model.meta is not None:
-        leant = torch.tensor(model.meta.prior, dtype=prior.dtype) if model.meta.prior else prior
-        left = leant / prior**balance
-        model.meta = replace(model.meta, prior=tuple((left / left.sum()).tolist()))
+        shift = taken / temperature - balance * prior.log()
+        head.bias.copy_(head.bias / temperature + shift.to(head.bias))
+    model.meta = replace(meta, prior=tuple(prior.tolist()), balance=balance)
     return Calibration(
         temperature,
         balance,
         tuple(prior.tolist()),
         len(labels),
         (_ece(scores, labels), _ece(crossed, labels)),
-        (_accuracy(scores, labels), _accuracy(adjusted, labels)),
-        (_mean_diagonal(scores, labels), _mean_diagonal(adjusted, labels)),
+        (_accuracy(given, labels), _accuracy(adjusted, labels)),
+        (_mean_diagonal(given, labels), _mean_diagonal(adjusted, labels)),
     )
 
 

@@ -63,7 +63,8 @@ class Predictor:
         min_score: Faces that the detector is less sure of do not count.
         sampling: Which frames of videos are taken.
         smooth: Whether the predictions of each track are smoothed over time.
-        balance: The share of the classes' frequencies that is taken out of the probabilities.
+        balance: The share of the classes' frequencies, or of what is left of them, that is taken out of the
+            probabilities.
         landmarks: Where the faces and their landmarks are, instead of a detector.
     """
 
@@ -98,8 +99,9 @@ class Predictor:
             smooth: Whether to smooth the predictions of each track of a video (one-euro filter).
             landmarks: A file or folder of 68 landmarks, which models that take some need, see
                 ``affectzoo.inference.landmarks``; these are the faces then, and no detector runs.
-            balance: The share of the classes' frequencies to take out of the probabilities, 0 to 1, so that
-                rare classes are found more often; for calibrated weights, see ``affectzoo calibrate``.
+            balance: The share of the classes' frequencies, or of what the weights have left of them, to take
+                out of the probabilities, 0 to 1, so that rare classes are found more often; for calibrated
+                weights, see ``affectzoo calibrate``.
 
         Raises:
             AffectZooError: An unknown model, detector or device, a wrong option, a model that is to be
@@ -327,13 +329,13 @@ def _taken(model: AffectModel | OnnxModel, balance: float) -> npt.NDArray[np.flo
         return None
     if model.labels is None:
         raise OptionError(f"balance is {balance:g}, but these weights of {model.arch} predict no classes")
-    prior = model.describe().prior
-    if not prior:
+    meta = model.describe()
+    if not meta.prior:
         raise OptionError(
             f"balance is {balance:g}, but these weights of {model.arch} do not say how frequent their "
             "classes were: calibrate them first (affectzoo calibrate)"
         )
-    return balance * np.log(np.array(prior, np.float64))
+    return balance * (1 - meta.balance) * np.log(np.array(meta.prior, np.float64))
 
 
 def _balanced(

@@ -70,6 +70,7 @@ def trained_meta(trainer: pl.Trainer, model: AffectModel) -> WeightsMeta:
         fresh=(),
         metrics=(),
         prior=(),
+        balance=0.0,
         license=_license(trainer, model),
         training=_training(trainer, model),
     )

@@ -93,6 +93,7 @@ class WeightsMeta:
         license: Terms by subject, see ``SUBJECTS``.
         prior: Each class's share of the faces by which the class scores were calibrated, in the order of the
             scores; none where they were not.
+        balance: The share of these frequencies that is out of the scores already.
     """
 
     arch: str
@@ -109,6 +110,12 @@ class WeightsMeta:
     metrics: tuple[Mapping[str, Any], ...] = ()
     license: Mapping[str, str] = field(default_factory=dict)
     prior: tuple[float, ...] = ()
+    balance: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse a share of frequencies that are not known."""
+        if check_balance(self.balance) and not self.prior:
+            raise OptionError(f"balance is {self.balance:g}, but there is no prior to take it from")
 
     @property
     def label_space(self) -> LabelSpace | None:
@@ -149,6 +156,8 @@ class WeightsMeta:
         """A JSON-ready form that ``from_dict`` reads back."""
         training = {name: value for name, value in asdict(self.training).items() if value is not None}
         plain = asdict(self) | {"preprocess": self.preprocess.to_dict(), "training": training}
+        if not self.balance:
+            del plain["balance"]  # earlier versions read weights without it
         ready: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **plain}))
         return ready
 
@@ -285,6 +294,8 @@ def _fits(value: Any, hint: Any) -> bool:
         return isinstance(value, dict) and all(_fits(one, inner[1]) for one in value.values())
     if hint in (Preprocess, Training):
         return isinstance(value, dict)
+    if hint is float:
+        return isinstance(value, int | float) and not isinstance(value, bool)
     if hint is int:
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53
     return hint is Any or isinstance(value, hint)
@@ -294,7 +305,7 @@ def _kind(hint: Any) -> str:
     """The kind of a JSON value for people."""
     if get_origin(hint) is UnionType:
         return " or ".join(_kind(kind) for kind in get_args(hint) if kind is not NoneType)
-    kinds = {str: "text", int: "whole number from 0", bool: "true or false", tuple: "list"}
+    kinds = {str: "text", int: "whole number from 0", float: "number", bool: "true or false", tuple: "list"}
     return kinds.get(get_origin(hint) or hint, "mapping")
 
 

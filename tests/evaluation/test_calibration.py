@@ -89,10 +89,66 @@ def test_balance_finds_rare_classes(
     assert done.mean_diagonal[1] > done.mean_diagonal[0] + 0.02 and done.accuracy[1] < done.accuracy[0]
     prior = torch.tensor(done.prior)
     torch.testing.assert_close(model(face).expression, before / done.temperature - 0.5 * prior.log())
-    # Twice a half is the whole: nothing of the frequencies is left.
-    calibrate(model, index, balance=0.5)
-    assert model.meta is not None
-    np.testing.assert_allclose(model.meta.prior, 1 / CLASSES, rtol=1e-6)
+    assert model.meta is not None and model.meta.balance == 0.5
+    np.testing.assert_allclose(model.meta.prior, done.prior)
+
+
+@pytest.mark.parametrize("again", [None, 0.0, 0.5, 1.0])
+@pytest.mark.parametrize("first", [0.5, 1.0])
+def test_frequencies_that_are_out_are_put_back_before_the_temperature_is_fitted(
+    model: AffectModel, index: FaceIndex, monkeypatch: pytest.MonkeyPatch, first: float, again: float | None
+) -> None:
+    monkeypatch.setattr(calibration, "predict_index", lambda *_: overconfident(2.0))
+    face = torch.rand(3, 1, 48, 48)
+    before = model.eval()(face).expression
+    taken_out = calibrate(model, index, balance=first)
+    prior = torch.tensor(taken_out.prior)
+    known = overconfident(2.0)
+    scores = known.expression / taken_out.temperature - first * prior.log()
+    monkeypatch.setattr(calibration, "predict_index", lambda *_: known._replace(expression=scores))
+    done = calibrate(model, index, balance=again)
+    assert done.temperature == pytest.approx(1, rel=0.02) and done.accuracy[0] == taken_out.accuracy[1]
+    assert done.balance == (first if again is None else again)
+    expected = before / taken_out.temperature / done.temperature - done.balance * prior.log()
+    torch.testing.assert_close(model(face).expression, expected, rtol=1e-4, atol=1e-5)
+    assert model.meta is not None and model.meta.balance == done.balance
+    np.testing.assert_allclose(model.meta.prior, done.prior)
+
+
+def test_weights_know_what_is_out_already(model: AffectModel, root: Path, tmp_path: Path) -> None:
+    once, twice = tmp_path / "once.safetensors", tmp_path / "twice.safetensors"
+    given = ["--data", f"ferplus={root}", "--out"]
+    assert not main(["calibrate", str(model.source), "--balance", "0.25", *given, str(once)])
+    assert not main(["calibrate", str(once), *given, str(twice)])
+    assert [weights.read_meta(path).balance for path in (once, twice)] == [0.25, 0.25]
+    assert "0.25 of the classes' frequencies" in weights.read_meta(twice).training.notes["calibration"]
+    skewed = affectzoo.load(twice)
+    skewed.meta = replace(skewed.describe(), prior=tuple(SHARES.tolist()))
+    (plain,), (balanced,) = (affectzoo.predict(FACE, skewed, "none", balance=share) for share in (0.0, 0.5))
+    expected = np.array(list((plain.probabilities or {}).values())) / SHARES.numpy() ** (0.5 * 0.75)
+    np.testing.assert_allclose(
+        list((balanced.probabilities or {}).values()), expected / expected.sum(), rtol=1e-4
+    )
+
+
+def test_a_model_without_metadata_learns_what_is_out(
+    index: FaceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = affectzoo.create_model("dlp_cnn_s", labels="ferplus8")
+    monkeypatch.setattr(calibration, "predict_index", lambda *_: overconfident(1.0))
+    done = calibrate(made, index, balance=0.5)
+    assert made.describe().balance == 0.5
+    np.testing.assert_allclose(made.describe().prior, done.prior)
+
+
+@pytest.mark.parametrize("balance", [-0.1, 1.5, float("nan"), True, "0.5", None, [0.5]])
+def test_a_stored_balance_that_is_none(model: AffectModel, balance: object) -> None:
+    values = model.describe().to_dict() | {"prior": [1 / CLASSES] * CLASSES}
+    assert weights.WeightsMeta.from_dict(values | {"balance": 1}, "file").balance == 1
+    with pytest.raises(WeightsError, match="balance"):
+        weights.WeightsMeta.from_dict(values | {"balance": balance}, "file")
+    with pytest.raises(WeightsError, match="prior"):
+        weights.WeightsMeta.from_dict(values | {"balance": 0.5, "prior": []}, "file")
 
 
 def test_from_the_command_line_to_predictions(
@@ -158,9 +214,10 @@ def test_a_prior_that_is_none(model: AffectModel, prior: list[object]) -> None:
 
 def test_training_on_forgets_it(model: AffectModel) -> None:
     assert model.meta is not None
-    model.meta = replace(model.meta, prior=(1 / CLASSES,) * CLASSES)
+    model.meta = replace(model.meta, prior=(1 / CLASSES,) * CLASSES, balance=0.5)
     trainer: Any = SimpleNamespace(datamodule=None, callbacks=[])
-    assert trained_meta(trainer, model).prior == model.meta.untrained().prior == ()
+    for meta in (trained_meta(trainer, model), model.meta.untrained()):
+        assert meta.prior == () and not meta.balance
 
 
 FACE = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
@@ -168,8 +225,9 @@ FACE = np.random.default_rng(0).integers(0, 256, (48, 48, 3), np.uint8)
 
 @pytest.mark.parametrize("balance", [True, float("nan"), "0.5", None, 2, -0.1])
 def test_a_balance_that_is_none(model: AffectModel, index: FaceIndex, balance: Any) -> None:
-    with pytest.raises(OptionError, match="balance"):
-        calibrate(model, index, balance=balance)
+    if balance is not None:
+        with pytest.raises(OptionError, match="balance"):
+            calibrate(model, index, balance=balance)
     with pytest.raises(OptionError, match="balance"):
         affectzoo.predict(FACE, model, "none", balance=balance)
 
