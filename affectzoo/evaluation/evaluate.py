@@ -57,6 +57,7 @@ class Pass:
         stride: Frames from one window's start to the next's; by default ``window``. Where windows overlap, a
             frame has the mean of its predictions.
         on_unreadable: At an image that cannot be read: ``raise``, or ``skip``, which leaves the face out.
+        num_workers: Processes that read the images; 0: this one does.
         progress: See ``Progress``.
     """
 
@@ -64,6 +65,7 @@ class Pass:
     window: int | None = None
     stride: int | None = None
     on_unreadable: OnUnreadable = "raise"
+    num_workers: int = 0
     progress: Progress | None = None
 
 
@@ -150,7 +152,7 @@ def outputs(model: AffectModel, index: FaceIndex, how: Pass = Pass()) -> Iterato
     window = default_window(model) if how.window is None else how.window
     faces = FaceDataset(index, FaceTransform(model.preprocess), on_unreadable=how.on_unreadable)
     data = ClipDataset(faces, window, how.stride or window) if window else faces
-    loader = DataLoader(data, how.batch_size, collate_fn=collate)
+    loader = DataLoader(data, how.batch_size, collate_fn=collate, num_workers=how.num_workers)
     answered = False
     for number, batch in enumerate(loader, 1):
         del batch["unreadable"]

@@ -12,7 +12,6 @@ from lightning.pytorch.utilities import rank_zero_info
 
 from affectzoo import store
 from affectzoo.datamodules.base import FaceDataModule
-from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import LabelError, OptionError
 from affectzoo.evaluation.evaluate import Pass, predict_index
 from affectzoo.labels import LabelSpace
@@ -76,7 +75,7 @@ class Distillation(Callback):
             teacher = load(name).to(pl_module.device)
             columns = _columns(name, teacher.labels, labels)
             rank_zero_info(f"distillation: {store.public_name(name)} looks at {len(index):,} training faces")
-            scores = from_first_process(lambda model=teacher: _scores(model, index, data.on_unreadable))  # type: ignore[misc]
+            scores = from_first_process(lambda model=teacher: _scores(model, data))  # type: ignore[misc]
             said += (scores[:, columns] / self.temperature).softmax(dim=1) / len(self.teachers)
             start = {} if teacher.meta is None else teacher.meta.as_start(name).license
             known = start.get("starting weights", "its terms are not known")
@@ -94,10 +93,11 @@ class Distillation(Callback):
         batch["target"] = torch.where(said.isfinite(), mixed, target)
 
 
-def _scores(model: AffectModel, index: FaceIndex, on_unreadable: str) -> torch.Tensor:
-    """A teacher's scores, a row for each face of an index; NaN where it has no answer."""
-    skipping: Literal["raise", "skip"] = "raise" if on_unreadable == "raise" else "skip"
-    predicted = predict_index(model, index, Pass(on_unreadable=skipping))
+def _scores(model: AffectModel, data: FaceDataModule) -> torch.Tensor:
+    """A teacher's scores, a row for each training face; NaN where it has no answer."""
+    index = data.split_index("train")
+    skipping: Literal["raise", "skip"] = "raise" if data.on_unreadable == "raise" else "skip"
+    predicted = predict_index(model, index, Pass(on_unreadable=skipping, num_workers=data.num_workers))
     scores = torch.full((len(index), predicted.expression.shape[1]), torch.nan)
     scores[predicted.row] = predicted.expression.float().cpu()
     return scores
