@@ -6,7 +6,6 @@ Figures can be compared only on the same faces, so every set of faces has tables
 from __future__ import annotations
 
 import os
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -186,7 +185,7 @@ def write_leaderboard(
         records: What was measured.
         published: Figures of papers, of any protocol.
         comparisons: See ``leaderboard.leaderboard``.
-        plots: Images; linked in the Markdown, embedded in the HTML.
+        plots: Images, to which both link: a browser fetches those that come into view.
 
     Returns:
         Both files, Markdown first.
@@ -196,11 +195,14 @@ def write_leaderboard(
         UnknownNameError: Images of a group that no record belongs to.
     """
     page = leaderboard(records, published, comparisons, datetime.now(UTC).date().isoformat())
+    for path in (path for pictures in plots.values() for _, path in pictures):
+        if not path.is_file():
+            raise AffectZooError(f"leaderboard: there is no image {path}")
     links = {
         group: [(caption, quote(Path(os.path.relpath(path, out)).as_posix())) for caption, path in pictures]
         for group, pictures in plots.items()
     }
-    contents = {"leaderboard.md": markdown(page, links), "leaderboard.html": html(page, plots)}
+    contents = {"leaderboard.md": markdown(page, links), "leaderboard.html": html(page, links)}
     for name, content in contents.items():
         write_text(out / name, content)
     return out / "leaderboard.md", out / "leaderboard.html"
@@ -240,22 +242,20 @@ def markdown(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) 
     return "\n\n".join(line for line in lines if line) + "\n"
 
 
-def html(page: Leaderboard, plots: Plots) -> str:
-    """The leaderboard as one page without requests to anywhere.
+def html(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+    """The leaderboard as a page that asks for nothing but the images beside it.
 
     Args:
         page: What to show.
-        plots: Images to embed.
+        plots: By group id, caption and link of each image.
 
     Raises:
-        AffectZooError: There is no such image.
         UnknownNameError: Images of a group that the page does not have.
     """
     known = [board.group.id for board in page.boards]
     for group in plots:
         if group not in known:
             raise UnknownNameError("group of plots", group, known)
-    pictures = {g: [(caption, _embedded(path)) for caption, path in pairs] for g, pairs in plots.items()}
     environment = Environment(
         autoescape=True,
         finalize=lambda value: visible(value, keep="\n\t") if type(value) is str else value,
@@ -267,12 +267,4 @@ def html(page: Leaderboard, plots: Plots) -> str:
     environment.filters |= {"text": text, "number": number}
     environment.tests["figure"] = lambda cell: isinstance(cell, Figure)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(page=page, reading=READING, pictures=pictures)
-
-
-def _embedded(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise AffectZooError(f"leaderboard: cannot read the image {path}: {error.strerror}") from error
-    return f"data:image/png;base64,{b64encode(content).decode()}"
+    return template.render(page=page, reading=READING, plots=plots)

@@ -11,6 +11,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import numpy as np
 import pandas as pd
@@ -125,7 +126,8 @@ def test_bundled_model_on_a_protocol(data: Path, tmp_path: Path, capsys: pytest.
     for name in ("leaderboard.md", "leaderboard.html", "comparisons.json"):
         assert (out / name).is_file()
     page = (out / "leaderboard.html").read_text(encoding="utf-8")
-    assert BUNDLED in page and "data:image/png;base64," in page
+    linked = re.findall(r'<img loading="lazy" src="(plots/[^"]+)"', page)
+    assert BUNDLED in page and linked and all((out / unquote(name)).is_file() for name in linked)
     # The predictions give the record's figures again.
     table = pd.read_csv(out / record["predictions"])
     shares = table[[f"p_{name}" for name in record["labels"]]].to_numpy()

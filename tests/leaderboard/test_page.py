@@ -21,7 +21,7 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="pip install playwr
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "google-chrome", "chromium-browser"))), None)
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(CHROMIUM is None, reason="there is no Chromium")]
 
-OWN = ("file:", "data:")
+OWN = "file:"
 WAIT = 90_000
 WIDTHS = (390, 768, 1400)
 LONG = "a note that is much longer than what a cell of a table should show at once " * 6
@@ -79,6 +79,14 @@ def test_nothing_is_wider_than_the_screen_or_higher_than_its_text(page: Any) -> 
     note = page.locator("td details.long", has_text="much longer").first
     note.locator("summary").click()
     assert note.bounding_box()["height"] > 80
+
+
+def test_plots_beside_the_page_are_shown(page: Any) -> None:
+    image = page.locator("figure img").first
+    image.scroll_into_view_if_needed()
+    page.wait_for_function(
+        "(image) => image.complete && image.naturalWidth === 900", arg=image.element_handle()
+    )
 
 
 def test_rendered_faces_are_folded_until_they_are_asked_for(page: Any) -> None:
