@@ -13,7 +13,7 @@ import numpy.typing as npt
 from affectzoo.errors import WeightsError
 from affectzoo.export.described import Arrays, pixels_of, read_export
 from affectzoo.files.fetch import sha256
-from affectzoo.files.folders import user_path
+from affectzoo.files.folders import pointer, user_path
 from affectzoo.packages import need
 from affectzoo.tasks.heads import dimensions
 
@@ -196,6 +196,8 @@ def _session(path: Path, threads: int | None) -> InferenceSession:
 
     if not path.is_file():
         raise WeightsError(f"{path}: no such file; make one: affectzoo export MODEL --out FILE{SUFFIX}")
+    if (reason := pointer(path)) is not None:
+        raise WeightsError(f"{path}: {reason}")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     if threads is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from affectzoo.errors import ImageTooLargeError, OptionError, UnreadableImageError
 from affectzoo.files.damage import has_hole, look
+from affectzoo.files.folders import POINTER, STANDS_IN
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,6 +22,8 @@ BACKGROUND = (255, 255, 255)
 
 PIXELS = 2**28
 """Images with more pixels are refused: what decodes to more is made to exhaust memory."""
+
+_LFS = "Git LFS pointer"
 
 # What files begin with: at which byte, what, the format; the first that fits counts.
 _BEGINNINGS: tuple[tuple[int, bytes, str], ...] = (
@@ -39,6 +42,7 @@ _BEGINNINGS: tuple[tuple[int, bytes, str], ...] = (
     (0, rb"\xff\x0a|\0\0\0\x0cJXL ", "JPEG XL"),
     (4, rb"ftyp|moov|mdat", "video"),
     (0, rb"\x1aE\xdf\xa3|RIFF....AVI |\0\0\x01[\xb3\xba]|OggS|FLV\x01|0&\xb2u\x8ef\xcf\x11", "video"),
+    (0, re.escape(POINTER), _LFS),
     (0, rb"%PDF", "PDF"),
     (0, rb"8BPS", "Photoshop"),
     (0, rb"PK\x03\x04", "zip archive"),
@@ -54,10 +58,18 @@ READ = {
 }
 """The formats that are decoded, each with Pillow's names of it."""
 
-UNREAD = "{}: this format is not read here; convert it to JPEG or PNG"
+_ORIENTATION = 0x0112
+"""EXIF's number for it."""
 
 HEAD = 64
 """Bytes from a file's beginning that tell its format."""
+
+
+def unread(kind: str) -> str:
+    """Say what to do about a file of a format that is not read."""
+    if kind == _LFS:
+        return STANDS_IN
+    return f"{kind}: this format is not read here; convert it to JPEG or PNG"
 
 
 def format_of(head: bytes) -> str | None:
@@ -113,7 +125,7 @@ def _fault(data: bytes, kind: str | None, max_pixels: int) -> str | None:
     if not any(data[:HEAD]):
         return "damaged: it begins with zeros"
     if kind is not None and kind not in READ:
-        return UNREAD.format(kind)
+        return unread(kind)
     pixels, fault = look(data, kind)
     _check_pixels(pixels, max_pixels)
     if fault is not None:
@@ -137,6 +149,7 @@ def _is_plain(data: bytes, kind: str | None) -> bool:
 def _with_pillow(data: bytes, kind: str, max_pixels: int) -> Image | None:
     import PIL.Image
 
+    orientation = 1
     try:
         with PIL.Image.open(BytesIO(data), formats=READ[kind]) as opened:
             _check_pixels(opened.width * opened.height, max_pixels)
@@ -144,15 +157,16 @@ def _with_pillow(data: bytes, kind: str, max_pixels: int) -> Image | None:
             opened.load()
             if not deep:
                 return to_rgb(opened)
+            orientation = _orientation(opened)  # of TIFF 1: both libraries turn it
     except PIL.Image.DecompressionBombError:
         raise ImageTooLargeError("more pixels than an image has; make it smaller") from None
     except (PIL.UnidentifiedImageError, KeyError):  # a variant, or a format, that this Pillow lacks
         pass
-    return _with_opencv(data)  # Pillow would keep the upper 8 of 16 bits
+    return _with_opencv(data, orientation)  # Pillow would keep the upper 8 of 16 bits
 
 
-def _with_opencv(data: bytes) -> Image | None:
-    """Decode what Pillow does not: 16 bits and floating point in several channels."""
+def _with_opencv(data: bytes, orientation: int = 1) -> Image | None:
+    """Decode what Pillow does not, 16 bits and floating point in several channels, and turn it upright."""
     import cv2
     import numpy as np
     import PIL.Image
@@ -161,9 +175,13 @@ def _with_opencv(data: bytes) -> Image | None:
     if image is None:
         return None
     if image.ndim == 2:
-        return to_rgb(PIL.Image.fromarray(_eight_bits(image)))
-    parts = [image[..., 2::-1]] if image.shape[2] == 3 else [image[..., 2::-1], image[..., 3:]]
-    return to_rgb(PIL.Image.fromarray(np.concatenate([_eight_bits(part) for part in parts], axis=2)))
+        plain = _eight_bits(image)
+    else:
+        parts = [image[..., 2::-1]] if image.shape[2] == 3 else [image[..., 2::-1], image[..., 3:]]
+        plain = np.concatenate([_eight_bits(part) for part in parts], axis=2)
+    made = PIL.Image.fromarray(plain)
+    made.getexif()[_ORIENTATION] = orientation
+    return to_rgb(made)
 
 
 def to_rgb(image: PillowImage) -> Image:
@@ -190,11 +208,16 @@ def to_rgb(image: PillowImage) -> Image:
 def _upright(image: PillowImage) -> PillowImage:
     import PIL.ImageOps
 
+    return PIL.ImageOps.exif_transpose(image) if _orientation(image) > 1 else image
+
+
+def _orientation(image: PillowImage) -> int:
+    """Tell how the image is to be turned, as EXIF numbers it: 1, upright, to 8."""
     try:
-        orientation = image.getexif().get(0x0112, 1)
+        orientation = image.getexif().get(_ORIENTATION, 1)
     except Exception:  # damaged notes about the image are no damage to it
-        return image
-    return PIL.ImageOps.exif_transpose(image) if orientation in range(2, 9) else image
+        return 1
+    return int(orientation) if orientation in range(2, 9) else 1
 
 
 def _eight_bits(values: npt.NDArray[Any]) -> Image:

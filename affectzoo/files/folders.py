@@ -33,6 +33,12 @@ LITTER = frozenset(
 )
 """Names of litter beside those that begin with a dot, lower case."""
 
+POINTER = b"version https://git-lfs"
+"""How files begin that Git LFS leaves in place of others."""
+
+STANDS_IN = "a Git LFS pointer, which only stands for the file; git lfs pull fetches it"
+"""What to say of such a file."""
+
 
 @dataclass(frozen=True)
 class Listing:
@@ -214,6 +220,15 @@ def obstacle(path: Path) -> str | None:
     kinds = {stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device"}
     regular = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
     return None if regular else kinds.get(stat.S_IFMT(mode), "a device")
+
+
+def pointer(path: Path) -> str | None:
+    """Say that a file only stands for another one, as Git LFS leaves them, or return ``None``."""
+    try:
+        with path.open("rb") as file:
+            return STANDS_IN if file.read(len(POINTER)) == POINTER else None
+    except OSError:
+        return None
 
 
 def count(reason: str, times: int) -> None:

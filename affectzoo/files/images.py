@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from affectzoo.errors import OptionError, UnreadableImageError
-from affectzoo.files.decoding import HEAD, READ, UNREAD, decode, format_of, to_rgb
+from affectzoo.files.decoding import HEAD, READ, decode, format_of, to_rgb, unread
 from affectzoo.files.folders import obstacle
 from affectzoo.files.remote import fetch_missing
 
@@ -81,7 +81,7 @@ def read_image(path: Path, digest: str | None = None) -> Image:
     """
     try:
         if path.suffix.lower() not in SUFFIXES and (kind := peek(path)) not in (None, *READ):
-            raise OSError(UNREAD.format(kind))  # a long video is not read to its end for this
+            raise OSError(unread(kind))  # a long video is not read to its end for this
         data = read_bytes(path)
     except (OSError, ValueError, MemoryError) as error:  # ValueError: a NUL byte in the name
         reason = getattr(error, "strerror", None) or str(error) or "not enough memory"

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from affectzoo.console import counted
 from affectzoo.errors import DataError, OptionError
 from affectzoo.files.faults import one_row, unreadable
-from affectzoo.files.folders import obstacle, touch
+from affectzoo.files.folders import obstacle, pointer, touch
 
 SEPARATORS = (",", ";", "\t")
 """What may stand between the cells of a CSV file; the first one that its first line has counts."""
@@ -149,7 +149,7 @@ def parse_yaml(text: str, where: str) -> Any:
 def _raw_lines(path: Path) -> Iterator[bytes]:
     """Lines as UTF-8, without byte order mark and ends."""
     touch(path)
-    reason = obstacle(path)
+    reason = obstacle(path) or pointer(path)
     if reason is not None:  # a pipe would never end
         raise DataError(f"{path}: cannot be read ({reason})")
     try:

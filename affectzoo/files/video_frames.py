@@ -17,7 +17,7 @@ import numpy as np
 from affectzoo.console import counted
 from affectzoo.errors import OptionError, UnreadableImageError
 from affectzoo.files.decoding import PIXELS
-from affectzoo.files.folders import obstacle
+from affectzoo.files.folders import obstacle, pointer
 from affectzoo.packages import need
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ class VideoFrames:
         self._sampling = sampling
         self._errors: type[Exception] = av.FFmpegError
         self._damaged = 0
-        if (reason := obstacle(path)) is not None:
+        if (reason := obstacle(path) or pointer(path)) is not None:
             raise UnreadableImageError(f"{path}: {reason}")
         try:
             self._container: Any = av.open(str(path), metadata_errors="ignore")

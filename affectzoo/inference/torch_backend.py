@@ -69,3 +69,5 @@ def _move(model: AffectModel, device: str | torch.device) -> None:
     except Exception as error:  # torch raises several kinds for devices that are not there
         first = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise OptionError(f"device {str(device)!r} cannot be used: {first}") from None
+    if any(parameter.is_meta for parameter in model.parameters()):
+        raise OptionError(f"device {str(device)!r} cannot be used: it holds no values")

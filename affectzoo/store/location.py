@@ -8,7 +8,7 @@ from pathlib import Path
 
 from affectzoo.errors import UnknownNameError, WeightsError
 from affectzoo.files.fetch import wrong_sum
-from affectzoo.files.folders import user_path
+from affectzoo.files.folders import pointer, user_path
 from affectzoo.registry import ARCHITECTURES
 from affectzoo.store.config import CONFIG_NAME, Claim, contradiction, read_config
 from affectzoo.store.entry import entries
@@ -89,7 +89,12 @@ def _local(path: Path) -> Location:
     """A weights file; in a published folder, ``config.json`` beside it says what it must be.
 
     In a run's folder, which has a ``config.yaml``, a file of that name is somebody else's.
+
+    Raises:
+        WeightsError: It stands for a file that was not fetched; ``config.json`` is damaged.
     """
+    if (reason := pointer(path)) is not None:
+        raise WeightsError(f"{path}: {reason}")
     config = path.with_name(CONFIG_NAME)
     is_run = path.with_name("config.yaml").is_file()
     if path.name != FILE_NAME or is_run or not config.is_file():

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from affectzoo.errors import WeightsError
+from affectzoo.files.folders import pointer
 from affectzoo.weights import WeightsMeta
 
 Tensors = dict[str, torch.Tensor]
@@ -50,6 +51,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     if not path.is_file():
         raise WeightsError(f"{path}: no such file")
+    if (reason := pointer(path)) is not None:
+        raise WeightsError(f"{path}: {reason}")
     checkpoint = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickled(path)
     if not checkpoint.tensors:
         raise WeightsError(f"{path}: holds no tensors")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import os
 import socket
+import struct
+import zlib
 from pathlib import Path
 
 import cv2
@@ -241,6 +243,21 @@ def test_orientation_is_applied(kind: str) -> None:
         data = packed(turned.convert("RGBA") if alpha else turned, kind, exif=exif)
         image = decode(data, "x")
         assert image.shape == upright.shape and np.abs(image.astype(int) - upright).mean() < 5
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_orientation_of_deep_png_is_applied(channels: int) -> None:
+    upright = np.zeros((32, 64, channels), np.uint16)
+    upright[:, :32] = 65535
+    upright[..., 3:] = 65535
+    ok, png = cv2.imencode(".png", np.ascontiguousarray(np.rot90(upright)))
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    notes = exif.tobytes().removeprefix(b"Exif\0\0")
+    head, body = png.tobytes()[:33], png.tobytes()[33:]  # after IHDR
+    part = struct.pack(">I", len(notes)) + b"eXIf" + notes + struct.pack(">I", zlib.crc32(b"eXIf" + notes))
+    image = decode(head + part + body, "x")
+    assert ok and np.array_equal(image, np.repeat(upright[..., :1], 3, axis=2) >> 8)
 
 
 def test_the_first_frame_counts() -> None:

@@ -484,7 +484,7 @@ def test_wrong_options_are_refused(model: AffectModel, options: dict[str, float]
         predict([ASTRONAUT], model, "none", **options)
 
 
-@pytest.mark.parametrize("device", ["cuda:99", "nowhere", "meta:x"])
+@pytest.mark.parametrize("device", ["cuda:99", "nowhere", "meta:x", "meta"])
 def test_devices_that_are_not_there_are_named(device: str) -> None:
     with pytest.raises(OptionError, match=f"device '{device}'"):
         predict([ASTRONAUT], detector="none", device=device)
