@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -45,12 +45,12 @@ def detected(
     if detector.name == "none":
         raise DetectorError("detector none finds no faces in whole images; choose yunet or haar")
     table = index.table
-    boxes = list(table["box"])
+    boxes, faces = list(table["box"]), table.to_dict("records")
     was_found = np.zeros(len(table), dtype=bool)
     pictures = list(_pictures(table).values())
     for rows in pictures if progress is None else progress(pictures, len(pictures)):
         try:
-            image = _read(index.root, table.iloc[rows[0]])
+            image = read_row(index.root, faces[rows[0]])
         except UnreadableImageError:
             continue  # nothing is found in it
         found = [face.box for face in detector(image) if face.box is not None]
@@ -112,7 +112,12 @@ def _pictures(table: pd.DataFrame) -> dict[Any, list[int]]:
     return pictures
 
 
-def _read(root: Path, row: pd.Series[Any]) -> Image:
+def read_row(root: Path, row: Mapping[Any, Any]) -> Image:
+    """The whole image of an index table's row, shape (H, W, 3) RGB, 0..255.
+
+    Raises:
+        UnreadableImageError: It cannot be read.
+    """
     pixels: Image | None = row["pixels"]
     if pixels is None:
         return read_picture(root / row["path"], row["frame"], row["digest"])

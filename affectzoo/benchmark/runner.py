@@ -7,7 +7,7 @@ key names protocol and system and ends in a sum of all that its figures depend o
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from affectzoo import __version__
+from affectzoo.benchmark.damage import damaged
 from affectzoo.benchmark.detection import detected
 from affectzoo.benchmark.folds import Fold
 from affectzoo.benchmark.systems import Measured, System
@@ -31,7 +32,7 @@ from affectzoo.evaluation.machine import hardware, versions
 from affectzoo.evaluation.measurement import face_facts
 from affectzoo.evaluation.protocols import Protocol, Source
 from affectzoo.evaluation.record import FORMAT, read_record, record_key, write_record
-from affectzoo.evaluation.scoring import Part, clip_table, score
+from affectzoo.evaluation.scoring import Part, clip_table, plain_score, score
 from affectzoo.faces.detect import Detector
 
 
@@ -45,6 +46,7 @@ class Task:
         split: The split's name; ``None`` for a published protocol.
         detector: Finds the faces instead of the data set's boxes; ``None``: those are taken.
         note: What readers should know of this copy, such as ``rendered faces``.
+        robustness: Whether models are also measured on the same faces made worse.
     """
 
     protocol: Protocol
@@ -52,6 +54,7 @@ class Task:
     split: str | None = None
     detector: Detector | None = None
     note: str | None = None
+    robustness: bool = False
 
     @cached_property
     def folds(self) -> list[Fold]:
@@ -160,7 +163,7 @@ def benchmark(
         name = f"{number}/{len(pairs)} {one.name} on {task.protocol.name}"
         key = _key(task, one)
         path = out / "records" / f"{key}.json"
-        if path.is_file():
+        if path.is_file() and ("per_damage" in read_record(path) or not _damages(task, one)):
             say(f"{name}: {_before(path)}")
         else:
             say(name)
@@ -207,6 +210,7 @@ def _measure(
     parts: list[Part] = []
     fits: list[dict[str, Any]] = []
     remarks: dict[str, None] = {}
+    worse: list[dict[str, Part]] = []
     compute = None
     for fold in folds:
         done = span(progress, len(parts) / len(folds), (len(parts) + 1) / len(folds))
@@ -215,6 +219,8 @@ def _measure(
         fits += [measured.fit] if measured.fit is not None else []
         remarks |= dict.fromkeys(measured.remarks)
         parts.append(Part.of(fold.test, measured.answers, fold.labels, task.protocol.unit, fold.number))
+        if _damages(task, one):
+            worse.append(dict(_under_damage(fold, one, task.detector)))
     tables = {".csv": pd.concat([part.table for part in parts], ignore_index=True)}
     if task.protocol.unit == "clip":
         clips = [clip_table(part, fold.number) for part, fold in zip(parts, folds, strict=True)]
@@ -248,7 +254,23 @@ def _measure(
         "versions": versions(),
         "seconds": round(time.perf_counter() - start, 1),
     }
+    if worse:
+        record["per_damage"] = {name: plain_score([parts[name] for parts in worse]) for name in worse[0]}
     return record, tables
+
+
+def _damages(task: Task, one: System) -> bool:
+    """Whether a system is to be measured on faces made worse: no others than models answer anew for each."""
+    return task.robustness and not one.learns and one.kind != "external"
+
+
+def _under_damage(fold: Fold, one: System, detector: Detector | None) -> Iterator[tuple[str, Part]]:
+    """What a system says of a fold's faces under each damage; a detector finds them before it."""
+    test, seen = (fold.test, None) if detector is None else detected(fold.test, detector)
+    for name, faces in damaged(test):
+        answers = one.answer(replace(fold, parts={**fold.parts, "test": faces}), measure=False).answers
+        answers = answers if seen is None else answers.only(seen)
+        yield name, Part.of(fold.test, answers, fold.labels, fold.protocol.unit, fold.number)
 
 
 def _answers(

@@ -59,6 +59,12 @@ def add_benchmark(commands: Commands) -> None:
         "given: the data set's own boxes; else find faces, count those not found (default: given)",
     )
     bench.add_argument("--note", help="what readers should know of this copy, such as 'rendered faces'")
+    bench.add_argument(
+        "--robustness",
+        action="store_true",
+        help="also measure models on the same faces blurred, noisy, dark, covered, turned and cut badly, 18 "
+        "passes more: a table on the page",
+    )
     bench.add_argument("--batch-size", **COUNT, default=64, help="(default: %(default)s)")
     bench.add_argument(
         "--out", type=Path, default=Path("leaderboard"), metavar="DIR", help="(default: %(default)s)"

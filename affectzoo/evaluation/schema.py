@@ -246,6 +246,7 @@ class Record(TypedDict):
     normalised: NotRequired[Figures]
     confusion: NotRequired[list[list[Count]] | None]
     per_class: NotRequired[dict[Name, ClassFigures] | None]
+    per_damage: NotRequired[dict[Name, dict[Name, Number | None]]]
     probes: NotRequired[list[Annotated[ClassesProbe | ValuesProbe, Field(discriminator="kind")]]]
     fit: NotRequired[list[Fit] | None]
     remarks: NotRequired[list[Text]]

@@ -35,6 +35,8 @@ from affectzoo.sample import ClipRule
 
 Drawn = Literal["subjects", "clips", "faces"]
 LEVEL, RESAMPLES = 0.95, 1000
+PLAIN = ("accuracy", "mean_diagonal", "ccc", "ccc_valence", "ccc_arousal")
+"""The figures of ``plain_score``."""
 
 
 @dataclass(frozen=True)
@@ -237,6 +239,16 @@ def score(parts: Sequence[Part]) -> dict[str, Any]:
     if joined.va is not None and first.dimensions == DIMENSIONS:
         probes += value_order_probe(joined.va, joined.target)
     return result | {"probes": probes}
+
+
+def plain_score(parts: Sequence[Part]) -> dict[str, float]:
+    """The main figures of a system by name, means over folds; faces without an answer count as wrong.
+
+    Args:
+        parts: See ``score``.
+    """
+    told = [_figures_of_all(units(part)[0], parts[0]) for part in parts]
+    return {name: float(np.mean([one[name] for one in told])) for name in told[0] if name in PLAIN}
 
 
 def clip_table(part: Part, fold: int | None = None) -> pd.DataFrame:

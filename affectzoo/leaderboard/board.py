@@ -13,6 +13,7 @@ from typing import Any
 from affectzoo.leaderboard.board_tables import (
     SYSTEM,
     claimed_table,
+    damage_table,
     folds_table,
     further_table,
     measured_table,
@@ -87,6 +88,7 @@ def board(group: Group, published: Sequence[PublishedRow | PublishedFact]) -> Bo
         further_table(ranked, [name for name in metrics if name not in shown]),
         *_class_tables("class", "", [(e.label, e.classes) for e in ranked]),
         normalised_table(ranked),
+        damage_table(group, ranked),
         folds_table(group, ranked),
         other_table(others),
         *_class_tables("published", ", published", [(_reported(r), _of(r.per_class)) for r in reported]),

@@ -88,6 +88,25 @@ _TIMED = Column("timed on", "device of latency and faces per second")
 _LICENSE = Column("license", "of the weights")
 
 
+def damage_table(group: Group, ranked: Sequence[Entry]) -> Table | None:
+    """The main metric over all faces, made worse, a row per damage; ``None`` where nobody measured it.
+
+    Args:
+        group: Whose faces these are.
+        ranked: Its systems.
+    """
+    rows: dict[str, dict[Column, Cell]] = {}
+    for entry in ranked:
+        told = [record["per_damage"] for record in entry.records if "per_damage" in record]
+        for name in told[0] if told else ():
+            values = [one[name].get(group.main) for one in told]
+            known = [value for value in values if has_value(value)]
+            row = rows.setdefault(name, {Column("damage", "to faces of 48 pixels"): name})
+            row[Column(entry.label)] = fmean(known) if known else None
+    what = f"{title(group.main)} on faces made worse"
+    return make_table("damage", what, list(rows.values()))
+
+
 def measured_table(group: Group, ranked: Sequence[Entry], metrics: Sequence[str]) -> Table:
     """A row per system: its metrics and the circumstances of its measurement.
 

@@ -6,6 +6,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,7 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
             )
         options = source.options(args.set)
         splits = [plain_split(name, args.split, root, options) for name, root in roots.items()]
-        return [Task(s.protocol, s.roots, s.split, detector, args.note) for s in splits]
+        return [replace(s, detector=detector, note=args.note, robustness=args.robustness) for s in splits]
     if args.set:
         raise AffectZooError("--set goes with --split: a protocol's options are fixed")
     fitting = [p.name for p in PROTOCOLS.values() if set(p.datasets) <= set(roots)]
@@ -138,7 +139,7 @@ def _tasks(args: argparse.Namespace) -> list[Task]:
                 + (f" (protocols on what was given: {', '.join(fitting)})" if fitting else "")
             )
         own = {data: roots[data] for data in protocol.datasets if data in roots}
-        tasks.append(Task(protocol, own, None, detector, args.note))
+        tasks.append(Task(protocol, own, None, detector, args.note, args.robustness))
     return tasks
 
 
@@ -170,4 +171,5 @@ def _command(args: argparse.Namespace, task: Task, one: System) -> str:
         words += [] if args.detector_file is None else ["--detector-file", str(args.detector_file)]
     if task.note:
         words += ["--note", task.note]
+    words += ["--robustness"] if task.robustness else []
     return shlex.join([*words, "--out", str(args.out)])
