@@ -78,6 +78,7 @@ COMPACT = (
     ("mobilenet_v1/ferplus_distilled", 14, 3, "faceres", ()),
     ("resnet18/ferplus_distilled", 24, 3, None, ()),
     ("face_resnet/ferplus", 12, 3, "dlib", LARGE_BATCH),
+    ("dlp_cnn_s/ferplus_distilled", 30, 2, None, ()),
     ("vggface_s/ferplus", 24, 2, None, LARGE_BATCH),
     ("alexnet_s/ferplus_distilled", 24, 2, None, LARGE_BATCH),
 )
