@@ -24,7 +24,7 @@ REPOSITORY = PACKAGE.parent
 LAYERS = (
     ("errors",),
     ("labels", "sample", "console", "processes", "packages"),
-    ("registry", "files"),
+    ("registry", "files", "cluster"),
     ("faces", "losses", "plots"),
     ("weights", "metrics"),
     ("store", "tasks", "datasets", "labeltools"),

@@ -111,8 +111,9 @@ def _add_prepare(tools: Commands) -> None:
         "--workers",
         **COUNT_OR_NONE,
         metavar="N",
-        help="processes; 0 or 1: this one (default: one per core, at most 4)",
+        help="processes; 0 or 1: this one (default: one per core, at most 4; with ray all there are)",
     )
+    prepare.add_engine("by the workers of a Ray cluster, or of this machine")
     prepare.add_argument(
         "--chunk", **COUNT, default=1024, help="faces per shard, and per step of work (default: 1024)"
     )

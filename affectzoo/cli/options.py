@@ -35,6 +35,15 @@ class Parser(argparse.ArgumentParser):
             "once (default: torch, onnx for .onnx files)",
         )
 
+    def add_engine(self, told: str) -> None:
+        """Add ``--engine``."""
+        self.add_argument(
+            "--engine",
+            choices=("local", "ray"),
+            default="local",
+            help=f"ray: {told}; see docs/cluster.md (default: %(default)s)",
+        )
+
     def add_detector(self, choices: tuple[str, ...], told: str) -> None:
         """Add ``--detector``, by default the first, and its file."""
         self.add_argument("--detector", choices=choices, default=choices[0], help=told)

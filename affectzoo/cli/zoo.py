@@ -63,7 +63,12 @@ def add_predict(commands: Commands) -> None:
         "With --out, rows are kept in FILE.part as they come, and FILE is written at once at the end: a run\n"
         "that was stopped goes on with --resume.",
     )
-    predict.add_argument("inputs", nargs="*", metavar="INPUT", help="image, video, folder or glob pattern")
+    predict.add_argument(
+        "inputs",
+        nargs="*",
+        metavar="INPUT",
+        help="image, video, folder, glob pattern, or an address such as s3://bucket/folder",
+    )
     predict.add_argument(
         "--camera",
         **COUNT_OR_NONE,
@@ -112,6 +117,7 @@ def add_predict(commands: Commands) -> None:
         "frame, landmarks), OpenFace's, a .pts file, or a folder of such; see docs/videos.md",
     )
     predict.add_argument("--device", metavar="D", help="where the model runs, such as cuda (default: cpu)")
+    predict.add_engine("by all workers of a Ray cluster, or of this machine; --device cuda: each has a GPU")
     predict.add_argument("--batch-size", **COUNT, default=64, help="(default: %(default)s)")
     predict.add_argument(
         "--out", type=_results_file, metavar="FILE", help="results as .csv, .json, .jsonl or .parquet"
@@ -141,6 +147,10 @@ def _predict(args: argparse.Namespace) -> None:
         args.wrong("--every and --fps are for videos; of a camera, each frame that is in time is taken")
     if args.camera is not None and args.resume:
         args.wrong("what a camera saw cannot be gone on with")
+    if args.engine == "ray" and (args.camera is not None or args.render is not None):
+        args.wrong("--engine ray is for images and videos without --render; a camera and drawings are local")
+    if args.engine == "ray" and args.device not in (None, "cpu", "cuda"):
+        args.wrong("--engine ray takes --device cpu or cuda: Ray says which GPU each worker has")
     if args.landmarks is not None and args.camera is not None:
         args.wrong("--landmarks are of images and videos, not of what a camera will see")
     of_detector = (args.detector_file, args.min_score) != (None, None) or args.detector != "auto"

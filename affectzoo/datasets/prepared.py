@@ -20,7 +20,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,9 @@ from affectzoo.files.images import read_bytes
 from affectzoo.files.remote import RECORD
 from affectzoo.files.text import read_json
 from affectzoo.labels import LabelSpace
+
+if TYPE_CHECKING:
+    from affectzoo.faces.preprocess import Box, Points
 
 FORMAT = 1
 FIELDS: Mapping[str, Any] = {
@@ -110,13 +113,7 @@ def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIn
         )
     if foreseen and not 0 <= options["fold"] < record["folds"]:
         raise DataError(f"{root}: fold is {fold}, expected 0 to {record['folds'] - 1}")
-    try:
-        content = read_bytes(root / INDEX)
-    except OSError as error:
-        raise DataError(f"{root / INDEX}: {error.strerror or error}; prepare the folder again") from None
-    if hashlib.sha256(content).hexdigest() != record["index_sha256"]:
-        raise DataError(f"{root / INDEX} was altered since it was prepared; prepare the folder again")
-    table = pq.read_table(pa.BufferReader(content))
+    table = _table(root, record)
     splits = [parts[fold] for parts in table["splits"].to_pylist()] if foreseen else None
     columns = {name: _column(table, name) for name in COLUMNS if name != "pixels"}
     columns |= {"pixels": [None] * len(table), **({} if splits is None else {"split": splits})}
@@ -126,6 +123,40 @@ def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIn
     if not set(columns["label"]) - {None} <= set(names):
         raise DataError(f"{root / RECORD}: damaged (labels); delete it and run affectzoo data prepare again")
     return FaceIndex(record["dataset"], root, space, frame, record["left_out"], record["scale"])
+
+
+class Crop(NamedTuple):
+    """A crop of a prepared folder.
+
+    Attributes:
+        path: The crop's, relative to the folder.
+        box: x0, y0, x1, y1 of the face in the crop; ``None``: the crop is the face.
+        landmarks: Shape (N, 2), in pixels of the crop.
+    """
+
+    path: str
+    box: Box | None
+    landmarks: Points | None
+
+
+def prepared_crops(root: Path) -> list[Crop]:
+    """List the crops of a prepared folder, whatever its data set, in the order of its index.
+
+    Raises:
+        DataError: The folder is unfinished, altered or of another format.
+    """
+    table = _table(root, _record(root))
+    return list(map(Crop, *(_column(table, name) for name in Crop._fields)))
+
+
+def _table(root: Path, record: Mapping[str, Any]) -> pa.Table:
+    try:
+        content = read_bytes(root / INDEX)
+    except OSError as error:
+        raise DataError(f"{root / INDEX}: {error.strerror or error}; prepare the folder again") from None
+    if hashlib.sha256(content).hexdigest() != record["index_sha256"]:
+        raise DataError(f"{root / INDEX} was altered since it was prepared; prepare the folder again")
+    return pq.read_table(pa.BufferReader(content))
 
 
 def _record(root: Path) -> dict[str, Any]:

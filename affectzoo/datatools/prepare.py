@@ -32,6 +32,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from affectzoo import __version__
+from affectzoo.cluster import Engine, check_engine, on_ray
 from affectzoo.console import json_text, print_json, stdout
 from affectzoo.datatools.crops import AlignmentError, CropRule, cut, encode
 from affectzoo.errors import AffectZooError, DataError, OptionError, UnreadableImageError
@@ -73,6 +74,7 @@ def prepare(
     rule: CropRule | None = None,
     form: Form = "loose",
     workers: int | None = None,
+    engine: Engine = "local",
     chunk: int = 1024,
     progress: bool = False,
     options: Mapping[str, Any] | None = None,
@@ -88,7 +90,9 @@ def prepare(
         out: Where to write: a new folder, or one that the same call began.
         rule: How crops are made.
         form: ``loose`` files, or ``shards``: tar files of ``chunk`` faces each.
-        workers: Processes; by default one per core, four at most. 0 and 1 work in this one.
+        workers: Processes; by default one per core, four at most. 0 and 1 work in this one. With ``ray``, how
+            many there are at most, by default all.
+        engine: ``ray`` works on a cluster, whose machines all see ``root`` and ``out``.
         chunk: Faces per step; frames of one video stay together.
         progress: Show a bar on stderr.
         options: Of the data module.
@@ -102,6 +106,7 @@ def prepare(
     """
     from affectzoo.datasets.prepared import FORMAT, INDEX, write_index
 
+    check_engine(engine)
     rule = rule or CropRule()
     Preprocess(size=rule.size, margin=rule.margin)  # checks both
     if chunk < 1:
@@ -113,7 +118,7 @@ def prepare(
     asked |= {"crop": asdict(rule), "form": form, "chunk": chunk}
     _claim(root, out, asked | {"faces": _fingerprint(index)})
     steps = _steps(index, out, rule, form, chunk)
-    records = _work(steps, workers, len(index), progress)
+    records = _work(steps, workers, engine, len(index), progress)
     crops = {record["row"]: record for record in records if record["failed"] is None}
     if not crops:
         first = records[0]["message"] if records else "the data set has none"
@@ -222,23 +227,28 @@ def _steps(index: FaceIndex, out: Path, rule: CropRule, form: Form, chunk: int) 
     return [Step(number, index.root, out, rule, form, batch) for number, batch in enumerate(batches)]
 
 
-def _work(steps: Sequence[Step], workers: int | None, faces: int, progress: bool) -> list[dict[str, Any]]:
+def _work(
+    steps: Sequence[Step], workers: int | None, engine: Engine, faces: int, progress: bool
+) -> list[dict[str, Any]]:
     """Run all steps; the records of all faces."""
     from rich.console import Console
     from rich.progress import Progress
 
-    workers = min(len(steps), min(4, os.cpu_count() or 1) if workers is None else workers)
     shown = progress and sys.stderr.isatty()
     with Progress(console=Console(stderr=True), transient=True, disable=not shown) as bar:
         task = bar.add_task("faces", total=faces)
         records = []
-        for done in _results(steps, workers):
+        for done in _results(steps, workers, engine):
             records += done
             bar.update(task, advance=len(done))
     return records
 
 
-def _results(steps: Sequence[Step], workers: int) -> Iterator[list[dict[str, Any]]]:
+def _results(steps: Sequence[Step], workers: int | None, engine: Engine) -> Iterator[list[dict[str, Any]]]:
+    if engine == "ray":
+        yield from on_ray(lambda: run_step, steps, lambda step: f"step {step.number}", workers=workers)
+        return
+    workers = min(len(steps), min(4, os.cpu_count() or 1) if workers is None else workers)
     if workers < 2:
         yield from map(run_step, steps)
         return
@@ -404,6 +414,7 @@ def command(args: argparse.Namespace) -> None:
         rule=CropRule(args.size, args.margin, args.align),
         form=args.format,
         workers=args.workers,
+        engine=args.engine,
         chunk=args.chunk,
         progress=True,
         options=options(args.set),

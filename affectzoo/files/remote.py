@@ -1,6 +1,7 @@
-"""Prepared data in object storage: a local copy whose files are fetched when they are first read.
+"""Files in object storage, by addresses that fsspec knows.
 
-Shards make this fast: a thousand faces with one request, and the next epoch reads them from disk.
+Of prepared data there is a local copy, whose files are fetched when they are first read, and kept. Shards
+make this fast: a thousand faces with one request, and the next epoch reads them from disk.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import shutil
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from affectzoo.errors import DataError
@@ -17,6 +20,11 @@ from affectzoo.files.writing import write_bytes, write_text
 RECORD = "prepared.json"
 ADDRESS = "address.txt"
 """The file of a local copy that says where the rest is."""
+
+
+def is_address(text: str) -> bool:
+    """Whether a text is an address, such as ``s3://bucket/folder``, and no path."""
+    return "://" in text
 
 
 def local_root(root: str | Path) -> Path:
@@ -31,11 +39,11 @@ def local_root(root: str | Path) -> Path:
         DataError: The address cannot be read, and nothing was fetched from it before.
     """
     address = str(root).rstrip("/")
-    if "://" not in address:
+    if not is_address(address):
         return Path(root)
     begun = home() / "data" / hashlib.sha256(address.encode()).hexdigest()[:16]
     try:
-        record = _read(f"{address}/{RECORD}")
+        record = read_address(f"{address}/{RECORD}")
     except DataError as error:
         copy = _newest(begun)
         if copy is None:
@@ -70,19 +78,58 @@ def fetch_missing(path: Path) -> None:
     for folder in path.parents[:3]:
         if (folder / ADDRESS).is_file():
             address = (folder / ADDRESS).read_text(encoding="utf-8")
-            write_bytes(path, _read(f"{address}/{path.relative_to(folder).as_posix()}"))
+            write_bytes(path, read_address(f"{address}/{path.relative_to(folder).as_posix()}"))
             return
 
 
-def _read(address: str) -> bytes:
+def read_address(address: str) -> bytes:
+    """Read a file.
+
+    Raises:
+        DataError: It cannot be read.
+    """
     import fsspec
 
+    with _told(address), fsspec.open(address, "rb") as file:
+        content: bytes = file.read()
+    return content
+
+
+def behind(address: str) -> list[str]:
+    """List the files that an address names: the file, all below a folder, or the matches of a pattern.
+
+    Args:
+        address: Without a ``/`` at its end.
+
+    Returns:
+        Their addresses, in order; of a prepared folder only that of its record.
+
+    Raises:
+        DataError: The storage cannot be reached.
+    """
+    from fsspec.core import url_to_fs
+
+    with _told(address):
+        system, path = url_to_fs(address)
+        if system.exists(f"{path}/{RECORD}"):
+            found = [f"{path}/{RECORD}"]
+        elif system.isfile(path):
+            found = [path]
+        elif system.isdir(path):
+            found = sorted(system.find(path))
+        else:
+            found = sorted(system.glob(path))
+        return [str(system.unstrip_protocol(name)) for name in found]
+
+
+@contextmanager
+def _told(address: str) -> Iterator[None]:
+    """Say what cannot be read."""
     try:
-        with fsspec.open(address, "rb") as file:
-            content: bytes = file.read()
+        yield
     except Exception as error:  # every file system has errors of its own
         raise DataError(
-            f"{address}: cannot be read ({error or type(error).__name__}); the address must be of a folder "
-            "that affectzoo data prepare wrote, and its file system's package be installed (s3fs for s3://)"
+            f"{address}: cannot be read ({error or type(error).__name__}); data for training must be in a "
+            "folder that affectzoo data prepare wrote, and the file system's package be installed (s3fs for "
+            "s3://)"
         ) from None
-    return content

@@ -26,13 +26,13 @@ def with_boxes(
 
     Args:
         sources: Images and videos.
-        boxes: For each a box, several, or ``None`` for the detector.
+        boxes: For each a box, several, or ``None`` for the detector; by default those that are known.
 
     Raises:
         OptionError: Boxes that are none, or not as many as images.
     """
     if boxes is None:
-        return [(source, None) for source in sources]
+        return [(source, source.faces) for source in sources]
     given = list(boxes)
     if len(sources) != len(given):
         raise OptionError(

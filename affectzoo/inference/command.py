@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import math
+import platform
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, closing, contextmanager
-from itertools import takewhile
+from functools import partial
+from itertools import groupby, islice, takewhile
 from pathlib import Path
 from typing import Any
 
+from affectzoo.cluster import check_engine, on_ray
 from affectzoo.console import stdout, visible
-from affectzoo.errors import UnreadableImageError
+from affectzoo.errors import UnreadableImageError, WeightsError
 from affectzoo.faces.detect import Detection, make_detector
 from affectzoo.files.writing import try_writing
 from affectzoo.inference.backend import load_model
@@ -34,12 +37,13 @@ def command(args: argparse.Namespace) -> None:
     Raises:
         AffectZooError: It cannot be done as asked; or, with all else done, inputs could not be read.
     """
+    check_engine(args.engine)
     if args.out is not None:
         try_writing(args.out)
     found = find(args.inputs)
     sources = _once(found) if args.camera is None else [Source(f"camera {args.camera}", video=True)]
     drawings = None if args.render is None else Drawings(sources, args.render)
-    predictor = _predictor(args)
+    predictor = _predictor(args, None if args.engine == "ray" else args.device)
     with ExitStack() as stack:
         if drawings is not None:
             stack.enter_context(drawings)
@@ -49,7 +53,7 @@ def command(args: argparse.Namespace) -> None:
         tally = Tally(() if kept is None else kept.rows())
         shown = _Shown(args.json)
         if args.camera is None:
-            results = _predictions(predictor, sources, kept, images=drawings is not None)
+            results = _predictions(args, predictor, sources, kept)
         else:
             frames = stack.enter_context(camera_frames(args.camera))
             results = _filmed(predictor, frames, sources[0].name, args.seconds, images=drawings is not None)
@@ -88,7 +92,7 @@ def _once(found: Sources) -> list[Source]:
     return list(sources.values())
 
 
-def _predictor(args: argparse.Namespace) -> Predictor:
+def _predictor(args: argparse.Namespace, device: str | None) -> Predictor:
     if args.model is None:
         model = load_model(args.weights or DEFAULT_MODEL, backend=args.backend)
     else:
@@ -96,7 +100,7 @@ def _predictor(args: argparse.Namespace) -> Predictor:
     return Predictor(
         model,
         make_detector(args.detector, args.detector_file),
-        device=args.device,
+        device=device,
         batch_size=args.batch_size,
         min_score=args.min_score,
         every=args.every,
@@ -119,12 +123,12 @@ def _kept(args: argparse.Namespace, predictor: Predictor) -> UnfinishedRun:
         "smooth": predictor.smooth,
         "balance": predictor.balance,
     }
-    alone = not (predictor.model.sequence or predictor.smooth or args.render)
+    alone = not (predictor.model.sequence or predictor.smooth or args.render or args.engine == "ray")
     return UnfinishedRun(args.out, facts, args.resume, within_videos=alone)
 
 
 def _predictions(
-    predictor: Predictor, sources: list[Source], kept: UnfinishedRun | None, images: bool
+    args: argparse.Namespace, predictor: Predictor, sources: list[Source], kept: UnfinishedRun | None
 ) -> Iterator[tuple[Frame, list[FaceResult]]]:
     """Predict on what has no rows yet; an interrupted run says how to go on."""
     waiting = sources
@@ -135,13 +139,52 @@ def _predictions(
         if begun is not None and any(source.name == begun for source in waiting):
             waiting.sort(key=lambda source: source.name != begun)
             known = map(_faces, kept.begun_rows())
-    results = predictor.run(waiting, images=images, known=known)
+    if args.engine == "ray":
+        results = _by_workers(args, predictor, waiting)
+    else:
+        results = predictor.run(waiting, images=args.render is not None, known=known)
     try:
         yield from with_progress(results, len(waiting), f"{predictor.model.arch}, {predictor.faces_from}")
     except (KeyboardInterrupt, SystemExit):
         if kept is not None and kept.holds_rows:
             print(visible(f"affectzoo: {kept.kept()}"), file=sys.stderr)
         raise
+
+
+def _by_workers(
+    args: argparse.Namespace, predictor: Predictor, sources: list[Source]
+) -> Iterator[tuple[Frame, list[FaceResult]]]:
+    """Predict on a cluster, in the order of the sources."""
+    given = {name: value for name, value in vars(args).items() if not callable(value)}
+    worker = partial(_Worker, argparse.Namespace(**given), predictor.backend.fingerprint)
+    pieces = _pieces(sources, args.batch_size)
+    for results in on_ray(worker, pieces, _told, gpu=args.device == "cuda"):
+        yield from results
+
+
+class _Worker:
+    """Predicts in a process of a cluster, where a name must mean the same weights."""
+
+    def __init__(self, args: argparse.Namespace, fingerprint: str) -> None:
+        self._predictor = _predictor(args, args.device)
+        if self._predictor.backend.fingerprint != fingerprint:
+            name = args.model or args.weights or DEFAULT_MODEL
+            raise WeightsError(f"{name}: the machine {platform.node()} has other weights of that name")
+
+    def __call__(self, piece: list[Source]) -> list[tuple[Frame, list[FaceResult]]]:
+        return list(self._predictor.run(piece))
+
+
+def _pieces(sources: Iterable[Source], size: int) -> Iterator[list[Source]]:
+    """Part what there is to do: so many images, or one video."""
+    for video, some in groupby(sources, lambda source: source.video):
+        while piece := list(islice(some, 1 if video else size)):
+            yield piece
+
+
+def _told(piece: list[Source]) -> str:
+    names = dict.fromkeys((piece[0].name, piece[-1].name))
+    return " to ".join(names)
 
 
 def _filmed(

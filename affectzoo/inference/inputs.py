@@ -1,23 +1,54 @@
-"""Find the images and videos behind what people name or hand over: files, folders, patterns, arrays."""
+"""Find the images and videos behind what people name or hand over: files, folders, addresses, arrays."""
 
 from __future__ import annotations
 
 import glob
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from affectzoo.errors import OptionError, UnreadableImageError
+from affectzoo.errors import DataError, OptionError, UnreadableImageError
+from affectzoo.faces.detect import Detection
 from affectzoo.files import videos
-from affectzoo.files.decoding import READ
+from affectzoo.files.decoding import READ, decode
 from affectzoo.files.folders import obstacle, user_path, walk
 from affectzoo.files.images import SUFFIXES, as_image, check_image, kind_of, peek, read_image
+from affectzoo.files.remote import RECORD, behind, is_address, local_root, read_address
 
 if TYPE_CHECKING:
     from affectzoo.files.decoding import Image
+
+
+@dataclass(frozen=True)
+class Stored:
+    """An image in object storage.
+
+    Attributes:
+        address: The image's; or that of the prepared folder that it is in.
+        path: Where it is in a prepared folder, whose files are kept on this machine once they are read.
+    """
+
+    address: str
+    path: str | None = None
+
+    def read(self) -> Image:
+        """Decode it, see ``Source.read``."""
+        try:
+            if self.path is not None:
+                return read_image(_copy(self.address) / self.path)
+            return decode(read_address(self.address), self.address)
+        except UnreadableImageError:
+            raise
+        except DataError as error:
+            raise UnreadableImageError(str(error)) from None
+
+
+_copy = cache(local_root)
+"""The local copy of a prepared folder, looked for once per process."""
 
 
 @dataclass(frozen=True)
@@ -26,10 +57,11 @@ class Source:
 
     Attributes:
         name: The file as it was given; else ``array 0``, ``image 1`` and so on, by its place.
-        value: A path, or what ``files.images.as_image`` takes.
+        value: A path, something ``Stored``, or what ``files.images.as_image`` takes.
         problem: Why there is no image, where that is known before it is read.
         named: Whether it was given, not found in a folder.
         video: Whether it is a video's path.
+        faces: Where its faces are, if that is known; else a detector says it.
     """
 
     name: str
@@ -37,6 +69,7 @@ class Source:
     problem: str | None = None
     named: bool = True
     video: bool = False
+    faces: list[Detection] | None = None
 
     def read(self) -> Image:
         """Decode an image.
@@ -49,6 +82,8 @@ class Source:
         """
         if self.problem is not None:
             raise UnreadableImageError(f"{self.name}: {self.problem}")
+        if isinstance(self.value, Stored):
+            return self.value.read()
         return read_image(self.value) if isinstance(self.value, Path) else as_image(self.value, self.name)
 
 
@@ -80,11 +115,13 @@ def find(inputs: Iterable[Any]) -> Sources:
     """Find the images and videos behind the inputs; nothing is decoded.
 
     Files are taken as they are named. Of folders, everything below is looked at: files with an image's or a
-    video's ending or beginning are taken, hidden ones and the litter of systems are not. What is no regular
+    video's ending or beginning are taken, hidden ones and the litter of systems are not. Of folders that
+    ``affectzoo data prepare`` wrote, the crops are taken, with the places of their faces. What is no regular
     file, or not there, has a ``problem``.
 
     Args:
-        inputs: Paths, folders, glob patterns, and what ``files.images.as_image`` takes.
+        inputs: Paths, folders, glob patterns, such addresses as fsspec knows (``s3://bucket/folder``; of
+            images and prepared folders), and what ``files.images.as_image`` takes.
 
     Raises:
         OptionError: An empty name, or something that is no image; names its place.
@@ -104,6 +141,9 @@ def _named(given: str | bytes, place: int, unused: Counter[str]) -> Iterator[Sou
     text = os.fsdecode(given)
     if not text:
         raise OptionError(f"input {place} is an empty name; expected a file, folder or pattern")
+    if is_address(text):
+        yield from _behind(text.rstrip("/"), unused)
+        return
     path = user_path(text)
     problem = obstacle(path)
     if problem is None:
@@ -126,6 +166,9 @@ def _file(path: Path, named: bool = False) -> Source:
 
 def _inside(folder: Path, unused: Counter[str]) -> Iterator[Source]:
     """List what is to be read below a folder; what must not be opened has a problem, the rest is counted."""
+    if (folder / RECORD).is_file():
+        yield from _crops(folder, str(folder), folder.joinpath)
+        return
     own: Counter[str] = Counter()
     empty = True
     for listing in walk(folder):
@@ -145,6 +188,38 @@ def _inside(folder: Path, unused: Counter[str]) -> Iterator[Source]:
         told = f" ({told_unused(own)})" if any(own.values()) else ""
         yield Source(str(folder), folder, f"the folder holds no images or videos{told}")
     unused.update(own)
+
+
+def _behind(address: str, unused: Counter[str]) -> Iterator[Source]:
+    """List the images behind an address by their endings; videos are not read from there."""
+    try:
+        found = behind(address)
+    except DataError as error:
+        yield Source(address, problem=str(error))
+        return
+    if found and found[0].endswith(f"/{RECORD}"):
+        root = found[0].removesuffix(f"/{RECORD}")
+        yield from _crops(_copy(root), root, partial(Stored, root))
+        return
+    images = 0
+    for name in found:
+        suffix = Path(name).suffix.lower()
+        if suffix in SUFFIXES or name == address:
+            images += 1
+            yield Source(name, Stored(name), named=name == address)
+        else:
+            unused["remote video file" if suffix in videos.SUFFIXES else "other file"] += 1
+    if not images:
+        yield Source(address, problem="no such file, and no folder or pattern with images")
+
+
+def _crops(root: Path, name: str, value: Callable[[str], object]) -> Iterator[Source]:
+    """List the crops of a prepared folder."""
+    from affectzoo.datasets.prepared import prepared_crops
+
+    for path, box, landmarks in prepared_crops(root):
+        faces = [Detection(box, landmarks=landmarks)]
+        yield Source(f"{name}/{path}", value(path), named=False, faces=faces)
 
 
 def _kind(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import csv
 import io
 import json
@@ -11,16 +12,23 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import fsspec
 import numpy as np
 import pandas as pd
 import pytest
-from fakes import picture, write_picture
+from fakes import picture, write_afewva, write_picture
 from fakes.commands import Command
 
 import affectzoo
 from affectzoo.cli import main
-from affectzoo.errors import OptionError, OutputError
+from affectzoo.datamodules import AFEWVA
+from affectzoo.datatools.prepare import prepare
+from affectzoo.errors import OptionError, OutputError, WeightsError
+from affectzoo.inference import inputs
+from affectzoo.inference.command import _pieces, _Worker
+from affectzoo.inference.inputs import Source
 from affectzoo.inference.results import FaceResult, columns, write_rows
 from affectzoo.inference.unfinished import UnfinishedRun
 from affectzoo.labels import LabelSpace
@@ -335,3 +343,82 @@ def test_signals_end_in_order(number: int, code: int, many: Path, tmp_path: Path
     running.send(number)
     assert running.end(60) == code and "--resume" in running.shown() and "Traceback" not in running.shown()
     assert not out.exists() and part.read_bytes().count(b"\n") > 3
+
+
+# Object storage, prepared folders, clusters
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    """AFEW-VA's faces in shards, some of them with boxes."""
+    prepare("afewva", write_afewva(tmp_path / "data"), tmp_path / "out", form="shards", chunk=3, workers=0)
+    return tmp_path / "out"
+
+
+def told(*inputs: object, capsys: Screen, status: int = 0) -> list[dict[str, Any]]:
+    assert main(["predict", *map(str, inputs), "--json"]) == status
+    rows: list[dict[str, Any]] = json.loads(capsys.readouterr().out)
+    return rows
+
+
+def test_images_behind_addresses(folder: Path, capsys: Screen) -> None:
+    memory = fsspec.filesystem("memory")
+    memory.pipe("/faces/broken.png", b"x")
+    memory.pipe("/faces/film.mp4", b"x")
+    memory.put(f"{folder}/", "/faces/", recursive=True)
+    near = [*told(folder / "a.png", folder / "sub", capsys=capsys)]
+    far = told("memory://faces/", capsys=capsys, status=1)
+    names = ["memory:///faces/a.png", "memory:///faces/broken.png", "memory:///faces/sub/b.png"]
+    assert [row["file"] for row in far] == names and far[1]["error"].startswith("unreadable: ")
+    assert [row["score"] for row in far[::2]] == [row["score"] for row in near]
+    assert main(["predict", "memory://faces", "--detector", "none", "--out", "f.csv"]) == 1
+    assert "2 faces in 3 images, 1 unreadable; not read: 1 remote video file" in capsys.readouterr().err
+    assert len(told("memory://faces/*.png", capsys=capsys, status=1)) == 2
+    for none in ("memory://faces/no.png", "memory://empty", "nosuch://bucket/x"):
+        (row,) = told(none, capsys=capsys, status=1)
+        assert row["file"] == none and row["error"].startswith("unreadable: ")
+
+
+def test_faces_of_prepared_folders_are_known(
+    prepared: Path, monkeypatch: pytest.MonkeyPatch, capsys: Screen
+) -> None:
+    monkeypatch.setenv("AFFECTZOO_HOME", str(prepared.parent / "home"))
+    near = told(prepared, capsys=capsys)
+    far = told(prepared.as_uri(), capsys=capsys)
+    index = AFEWVA(str(prepared)).read()
+    assert [row["file"] for row in near] == [f"{prepared}/{path}" for path in index.table["path"]]
+    assert [(row["x0"], row["y1"]) for row in near] == [(box[0], box[3]) for box in index.table["box"]]
+    assert [{**row, "file": ""} for row in far] == [{**row, "file": ""} for row in near]
+    (prepared / "shards" / "00001.tar").unlink()
+    assert len(told(prepared, capsys=capsys, status=1)) == len(near)
+    rows = told(prepared.as_uri(), capsys=capsys)  # the local copy has it
+    assert rows == far
+    monkeypatch.setenv("AFFECTZOO_HOME", str(prepared.parent / "other"))
+    inputs._copy.cache_clear()
+    rows = told(prepared.as_uri(), capsys=capsys, status=1)
+    assert sum(row["error"] is not None for row in rows) == 3 and len(rows) == len(near)
+
+
+def test_work_is_parted_by_images_and_videos() -> None:
+    sources = [Source(f"{n}", video=n in (3, 4)) for n in range(8)]
+    pieces = [[source.name for source in piece] for piece in _pieces(sources, 2)]
+    assert pieces == [["0", "1"], ["2"], ["3"], ["4"], ["5", "6"], ["7"]]
+
+
+def test_a_worker_with_other_weights_is_refused(folder: Path) -> None:
+    names = ("model", "weights", "backend", "detector_file", "device", "min_score", "fps", "landmarks")
+    options = dict.fromkeys(names) | {"detector": "none", "batch_size": 8, "every": 1, "smooth": False}
+    args = argparse.Namespace(**options, balance=0.0)
+    fingerprint = affectzoo.Predictor(detector="none").backend.fingerprint
+    worker = _Worker(args, fingerprint)
+    ((frame, (face,)),) = worker([Source("a", folder / "a.png")])
+    assert frame.source.name == "a" and face.label is not None
+    with pytest.raises(WeightsError, match="has other weights"):
+        _Worker(args, "other")
+
+
+@pytest.mark.parametrize("option", [("--render", "out"), ("--device", "cuda:1")])
+def test_what_is_not_for_clusters(option: tuple[str, str], folder: Path, capsys: Screen) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        predict(folder, "--engine", "ray", *option)
+    assert "--engine ray" in capsys.readouterr().err
