@@ -440,8 +440,14 @@ def external(text: str) -> ExternalSystem:
 
 
 def split_name(text: str) -> tuple[str, str]:
-    """Name and text behind ``[NAME=]TEXT``; by default the text is the name."""
+    """Name and text behind ``[NAME=]TEXT``; by default the text is the name.
+
+    Raises:
+        AffectZooError: Nothing is behind the name.
+    """
     name, equals, rest = text.partition("=")
+    if equals and not rest.strip() and not Path(text).exists():
+        raise AffectZooError(f"{text}: nothing follows the name; is a variable not set?")
     if equals and re.fullmatch(r"[\w .+#-]+", name) and not Path(text).exists():
         return name, rest
     return text, text

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from affectzoo.console import stderr, stdout
+from affectzoo.errors import WeightsError
 from affectzoo.evaluation import source
 from affectzoo.evaluation.calibration import calibrate, write_calibrated
 from affectzoo.evaluation.evaluate import Pass
@@ -23,10 +24,12 @@ def command(args: argparse.Namespace) -> None:
 
     target = check_out(args.out)
     try_writing(target)
+    model = load(args.model)
+    if target.exists() and model.source is not None and target.samefile(model.source):
+        raise WeightsError(f"{target}: the weights to calibrate are not replaced; choose another name")
     found = source.roots("--data", [args.data])
     (name, root), *_ = found.items()
     index = source.read(name, root).part(args.split)
-    model = load(args.model)
     done = calibrate(model, index, Pass(on_unreadable="skip"), balance=args.balance)
     out = write_calibrated(model, done, f"{name} {args.split}", target)
     table = Table("", "before", "after", title=f"{args.model} on {done.faces:,} faces of {name} {args.split}")

@@ -30,6 +30,7 @@ from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.protocols import tested_split
 from affectzoo.evaluation.schema import LARGEST, Key, Name, Number, Record
 from affectzoo.files.fetch import sha256
+from affectzoo.files.folders import obstacle
 from affectzoo.files.writing import write_json, writing
 
 FORMAT = 1
@@ -182,6 +183,8 @@ def read_record(path: Path) -> dict[str, Any]:
     Raises:
         AffectZooError: It is damaged or of another format.
     """
+    if (reason := obstacle(path)) is not None:  # a pipe would never end, nor some devices
+        raise AffectZooError(f"{path}: cannot be read: {reason}")
     try:
         record = from_json(path.read_bytes(), allow_inf_nan=False)
         made = record["format"]

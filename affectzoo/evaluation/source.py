@@ -43,7 +43,7 @@ def roots(option: str, texts: Sequence[str], data: Sequence[str] = ()) -> dict[s
         data: The data sets that may be meant; by default all.
 
     Raises:
-        OptionError: A text does not say of which data set it is, or two are of one.
+        OptionError: A text does not say of which data set it is or where that is, or two are of one.
         UnknownNameError: There is no such data set.
     """
     found: dict[str, Path] = {}
@@ -54,6 +54,8 @@ def roots(option: str, texts: Sequence[str], data: Sequence[str] = ()) -> dict[s
                 one = data[0] if data else "ferplus"
                 raise OptionError(f"{option} {text}: expected NAME=DIR, such as {one}={text}")
             name, folder = data[0], text
+        if not folder.strip():
+            raise OptionError(f"{option} {text}: the folder is empty; is a variable not set?")
         if data_set(name).name in found:
             raise OptionError(f"{option} {text}: there is already one for {name}, {found[name]}")
         found[name] = Path(folder)

@@ -15,6 +15,9 @@ from affectzoo.console import counted, json_text
 from affectzoo.errors import OptionError, OutputError
 from affectzoo.inference.results import Row, write_rows
 
+_START = b'{"sum": '
+"""How each line begins."""
+
 
 class UnfinishedRun:
     """Rows kept in a file beside the target until the run is complete.
@@ -57,6 +60,9 @@ class UnfinishedRun:
             self._file = self.path.open("a+b")
             _lock(self._file)
             self._go_on(dict(facts), resume, within_videos)
+        except OptionError:
+            self._file.close()
+            raise
         except BlockingIOError:
             raise OutputError(f"{self.path}: another run is writing it") from None
         except OSError as error:
@@ -69,6 +75,8 @@ class UnfinishedRun:
         lines = end = 0
         for number, line in enumerate(self._file, 1):
             if not line.endswith(b"\n"):
+                if number == 1 and line[: len(_START)] != _START[: len(line)]:
+                    raise OptionError(f"{self.path}: is not of an unfinished run; move it away")
                 break
             try:
                 entry = _checked(line, number)
@@ -142,7 +150,8 @@ class UnfinishedRun:
 
     def _append(self, value: Any) -> None:
         content = json_text(value, None)
-        self._file.write(f'{{"sum": "{_sum(content, self._lines + 1)}", "content": {content}}}\n'.encode())
+        told = f'"{_sum(content, self._lines + 1)}", "content": {content}}}\n'
+        self._file.write(_START + told.encode())
         self._file.flush()
         self._lines += 1
 

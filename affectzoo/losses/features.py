@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self, get_args
 
 import torch
-from torch import distributed as dist
 from torch import nn
 
 from affectzoo.errors import AffectZooError, UnknownNameError
+from affectzoo.processes import processes, rows_of_all
 
 FeatureLossName = Literal["none", "locality", "center"]
 PART = 1024
@@ -143,22 +143,8 @@ def gather(features: torch.Tensor, labels: torch.Tensor, rows: torch.Tensor) -> 
         rows: Shape (n,).
     """
     wide = features.detach().to(torch.promote_types(features.dtype, torch.float32))
-    if not (dist.is_available() and dist.is_initialized()) or dist.get_world_size() == 1:
-        return Gathered(wide, labels, rows, slice(0, len(labels)))
-    sizes = [torch.zeros(1, dtype=torch.long, device=wide.device) for _ in range(dist.get_world_size())]
-    dist.all_gather(sizes, torch.tensor([len(labels)], device=wide.device))
-    counts = [int(size) for size in sizes]
-    start = sum(counts[: dist.get_rank()])
-    features, labels, rows = (_gather(tensor, counts) for tensor in (wide, labels, rows))
-    return Gathered(features, labels, rows, slice(start, start + counts[dist.get_rank()]), len(counts))
-
-
-def _gather(own: torch.Tensor, counts: list[int]) -> torch.Tensor:
-    padded = own.new_zeros(max(counts), *own.shape[1:])
-    padded[: len(own)] = own
-    parts = [torch.empty_like(padded) for _ in counts]
-    dist.all_gather(parts, padded)
-    return torch.cat([part[:count] for part, count in zip(parts, counts, strict=True)])
+    (features, labels, rows), own = rows_of_all(wide, labels, rows)
+    return Gathered(features, labels, rows, own, processes()[1])
 
 
 @dataclass(frozen=True)

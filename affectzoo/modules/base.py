@@ -25,6 +25,7 @@ from affectzoo.modules import resuming
 from affectzoo.modules.freezing import Freeze, freeze, frozen_batch_norm_to_eval
 from affectzoo.modules.optim import OptimizerSettings, Schedule
 from affectzoo.modules.scaled import ScaledHead
+from affectzoo.processes import alone
 from affectzoo.sample import AffectOutput, Batch, GroundTruth
 from affectzoo.tasks.build import Task, build_tasks
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
@@ -319,7 +320,8 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         heads = {"expression": predicted.expression.float(), "va": predicted.va.float()}
         output = AffectOutput(heads["va"][:, :0], **{task.head: heads[task.head] for task in self.tasks})
         batch = {"target": truth.target[predicted.row], "va": truth.va[predicted.row]}
-        return torch.stack(list(self.loss_terms(output, batch).values())).sum()
+        with alone():  # each process has all faces, on the CPU
+            return torch.stack(list(self.loss_terms(output, batch).values())).sum()
 
     def configure_optimizers(self) -> Any:
         """Build the optimizer over trunk and heads, stepped by iterations."""

@@ -15,7 +15,7 @@ from affectzoo.losses.va import ccc_loss, mse_loss
 from affectzoo.metrics.names import DIMENSIONS
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.metrics.va import VAMetrics
-from affectzoo.processes import shared_evenly
+from affectzoo.processes import processes, rows_of_all, shared_evenly
 from affectzoo.sample import Batch
 
 VALossName = Literal["mse", "ccc", "mix"]
@@ -76,21 +76,39 @@ class VATask(nn.Module):
             batch: Gives ``va``, shape (..., 2), NaN where not annotated.
 
         Returns:
-            A scalar, on the settings' scale. The mean of MSE over processes is that of their batches as one;
-            a CCC is of a process's own batch.
+            A scalar, on the settings' scale, whose mean over processes is the loss of their batches as one.
         """
         prediction, target = output.float().reshape(-1, self.outputs), self._target(batch)
         if self.settings.name == "ccc":
-            return ccc_loss(prediction, target)
+            return _ccc_loss_of_all(prediction, target)
         error = mse_loss(prediction, target, shared_evenly(target.isfinite().sum(dim=0)))
         error = error * self.settings.scale**2
         if self.settings.name == "mse":
             return error
         share = self.settings.ccc_weight
-        return share * ccc_loss(prediction, target) + (1 - share) * error
+        return share * _ccc_loss_of_all(prediction, target) + (1 - share) * error
 
     def score(self, predicted: Predicted) -> dict[str, torch.Tensor]:
         """The metrics of an evaluation; values that are not annotated do not count."""
         metrics = VAMetrics(self.dimensions, sync_on_compute=False)  # predictions are gathered already
         metrics.update(predicted.va, predicted.target[:, self._columns])
         return metrics.compute()
+
+
+def _ccc_loss_of_all(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """``ccc_loss`` of all processes' batches as one; each process follows its own predictions.
+
+    Args:
+        prediction: Shape (n, D).
+        target: Shape (n, D).
+
+    Returns:
+        The same scalar in all processes, with gradients whose mean over processes is that of one process.
+    """
+    (predictions, targets), own = rows_of_all(prediction, target)
+    _, world = processes()
+    if world == 1:
+        return ccc_loss(predictions, targets)
+    predictions[own] = prediction
+    loss = ccc_loss(predictions, targets)
+    return loss.detach() + world * (loss - loss.detach())

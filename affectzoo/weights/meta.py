@@ -198,12 +198,15 @@ def license_terms(given: Mapping[str, str]) -> dict[str, str]:
     """Check terms by subject; ``pictures``, an older name of images, is taken, too.
 
     Raises:
-        OptionError: There is no such subject.
+        OptionError: There is no such subject, or its terms are empty.
     """
     terms = {_RENAMED.get(name, name): text for name, text in given.items()}
     unknown = sorted(set(terms) - set(SUBJECTS))
     if unknown:
         raise OptionError(f"license terms of {', '.join(unknown)}; expected: {', '.join(SUBJECTS)}")
+    empty = sorted(name for name, text in terms.items() if not text.strip())
+    if empty:
+        raise OptionError(f"the license terms of {', '.join(empty)} are empty; is a variable not set?")
     return terms
 
 

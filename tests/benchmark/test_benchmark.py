@@ -519,6 +519,8 @@ def test_names_of_systems() -> None:
     assert split_name("ours=runs/x") == ("ours", "runs/x")
     assert split_name("runs/a=b/x") == ("runs/a=b/x", "runs/a=b/x")
     assert split_name(BUNDLED) == (BUNDLED, BUNDLED)
+    with pytest.raises(AffectZooError, match="variable"):
+        split_name("ours=")
     found = system(f"mine={BUNDLED}#trunk+svm")
     assert isinstance(found, ClassifierSystem)
     assert (found.name, found.source, found.layer, found.classifier) == ("mine", BUNDLED, "trunk", "svm")

@@ -277,7 +277,38 @@ def test_another_ending_is_refused_before_faces_are_read(
     assert str(out) in capsys.readouterr().err and not out.exists()
 
 
+def test_weights_are_not_replaced_by_their_calibration(
+    model: AffectModel, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / "config.yaml").write_text("{}")
+    write_sealed(run / weights.FILE_NAME, model.network_state(), model.describe())
+    for given, out in (
+        (model.source, model.source),
+        (run, run / weights.FILE_NAME),
+        (model.source, run / weights.FILE_NAME),
+    ):
+        before = Path(str(out)).read_bytes()
+        assert main(["calibrate", str(given), "--data", f"ferplus={root}", "--out", str(out)]) == 1
+        assert "choose another name" in capsys.readouterr().err
+        assert Path(str(out)).read_bytes() == before
+
+
+def test_a_folder_from_a_variable_that_is_not_set(
+    model: AffectModel, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out.safetensors"
+    assert main(["calibrate", str(model.source), "--data", "ferplus=", "--out", str(out)]) == 1
+    assert "variable" in capsys.readouterr().err
+
+
 def test_weights_of_any_name_are_written(model: AffectModel, tmp_path: Path) -> None:
     for name in ("unsealed", "other"):
         write_sealed(tmp_path / f"{name}.safetensors", model.network_state(), model.describe())
     assert {file.name for file in tmp_path.iterdir()} >= {"unsealed.safetensors", "other.safetensors"}
+
+
+def test_license_terms_from_a_variable_that_is_not_set() -> None:
+    with pytest.raises(OptionError, match="weights are empty"):
+        weights.license_terms({"weights": " ", "code": "Apache-2.0"})

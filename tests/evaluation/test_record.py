@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from affectzoo.evaluation.record import (
     records_of,
     write_record,
 )
+from affectzoo.hub.publishing.files import is_ours
 
 FILE, TENSORS = "a" * 64, "b" * 64
+DEVICE = Path("/dev/zero")
 
 
 def of_weights(**model: Any) -> dict[str, Any]:
@@ -48,6 +51,18 @@ def test_what_is_not_finite_is_not_known(tmp_path: Path) -> None:
     metrics = {"accuracy": {"value": float("nan"), "low": 1e300, "high": float("inf")}}
     record = read_record(write_record(tmp_path, make_record() | {"metrics": metrics}, {}))
     assert record["metrics"] == {"accuracy": {"value": None, "low": None, "high": None}}
+
+
+def test_what_never_ends_is_no_record(tmp_path: Path) -> None:
+    pipe = tmp_path / "records" / "a.json"
+    pipe.parent.mkdir()
+    os.mkfifo(pipe)
+    for read in (lambda: read_record(pipe), lambda: read_records(tmp_path), lambda: read_record(DEVICE)):
+        with pytest.raises(AffectZooError, match=r"a pipe|a device"):
+            read()
+    config = tmp_path / "config.json"
+    os.mkfifo(config)
+    assert not is_ours(config)
 
 
 def test_no_record_is_written_that_cannot_be_read(tmp_path: Path) -> None:

@@ -276,6 +276,19 @@ def test_kept_rows_that_are_not_all_there_once_are_damage(change: str, tmp_path:
         UnfinishedRun(tmp_path / "f.csv", {}, True)
 
 
+@pytest.mark.parametrize("content", [b"half a download", b"\xff\xfe\0", bytes(100), b'{"su?'])
+def test_a_file_of_something_else_is_not_cut(content: bytes, tmp_path: Path) -> None:
+    part = tmp_path / "f.csv.part"
+    part.write_bytes(content)
+    for resume in (False, True):
+        with pytest.raises(OptionError, match=r"f\.csv\.part"):
+            UnfinishedRun(tmp_path / "f.csv", {}, resume)
+        assert part.read_bytes() == content
+    part.write_bytes(b'{"su')  # a run that ended as it began
+    with UnfinishedRun(tmp_path / "f.csv", {}, False) as run:
+        assert not run.done
+
+
 def test_two_runs_do_not_write_one_file(tmp_path: Path) -> None:
     pytest.importorskip("fcntl")
     with UnfinishedRun(tmp_path / "f.csv", {}, False):

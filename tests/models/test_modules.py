@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
@@ -15,9 +15,12 @@ import affectzoo
 from affectzoo import models, modules, weights
 from affectzoo.errors import OptionError, WeightsError
 from affectzoo.faces.preprocess import Preprocess, PreprocessChange
+from affectzoo.metrics.predictions import Predicted
 from affectzoo.modules import AffectModule, lightning_module, module_class
 from affectzoo.modules.optim import OptimizerSettings
 from affectzoo.registry import ARCHITECTURES
+from affectzoo.sample import GroundTruth
+from affectzoo.tasks.va import VALoss, VALossName
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
@@ -47,6 +50,27 @@ def test_a_loaded_models_module_shares_its_tensors() -> None:
     with torch.no_grad():
         made.heads["expression"].bias.add_(1)  # type: ignore[operator, union-attr]
     assert torch.equal(made.network_state()["heads.expression.bias"], model.heads["expression"].bias)
+
+
+@pytest.mark.parametrize("va_loss", get_args(VALossName))
+def test_the_loss_of_an_evaluation_is_computed_without_the_other_processes(
+    va_loss: VALossName, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = modules.DLPCNNSmall(task="multitask", labels=["calm", "tense"], va_loss=VALoss(va_loss))
+    scores, va, label = torch.randn(9, 2), torch.rand(9, 2), torch.arange(9) % 2
+    truth = GroundTruth(label, torch.eye(2)[label], torch.rand(9, 2), torch.full((9,), -1))
+    predicted = Predicted(torch.arange(9), truth.clip, label, truth.va, scores, va)
+    expected = made._loss(predicted, truth)
+
+    def send(*_: object) -> None:
+        raise AssertionError("sent from the CPU, which NCCL cannot")
+
+    monkeypatch.setattr(torch.distributed, "is_initialized", lambda: True)
+    monkeypatch.setattr(torch.distributed, "get_rank", lambda: 0)
+    monkeypatch.setattr(torch.distributed, "get_world_size", lambda: 2)
+    for name in ("all_reduce", "all_gather", "broadcast"):
+        monkeypatch.setattr(torch.distributed, name, send)
+    assert torch.equal(made._loss(predicted, truth), expected)
 
 
 def test_a_module_knows_the_arguments_of_both() -> None:

@@ -21,6 +21,7 @@ from affectzoo.losses.features import FeatureLoss
 from affectzoo.modules import AffectModule
 from affectzoo.modules.optim import OptimizerSettings
 from affectzoo.tasks.expression import ExpressionLoss
+from affectzoo.tasks.va import VALoss
 
 BACKBONE = "test_convnext"  # of timm: tiny, and without batch norm, whose statistics are a process's own
 COMMON = {"preprocess": Preprocess(size=32, color="rgb"), "optimizer": OptimizerSettings(lr=0.02)}
@@ -75,9 +76,9 @@ def partly(task: str, **model: Any) -> Case:
     return Case({"task": task, **labels, **model}, {}, write_partly_labeled, faces, Table)
 
 
-def afewva(window: int, imbalance: str = "as_is") -> Case:
+def afewva(window: int, imbalance: str = "as_is", **model: Any) -> Case:
     data = {"fold": 0, "imbalance": imbalance} | ({"window": window} if window else {})
-    return Case({"task": "va"}, data, write_afewva, clips if window else faces, AFEWVA)
+    return Case({"task": "va"} | model, data, write_afewva, clips if window else faces, AFEWVA)
 
 
 CASES = {
@@ -98,6 +99,11 @@ CASES = {
     "weighted, center": ferplus("weighted", feature_loss=FeatureLoss("center", weight=0.1)),
     "partly labeled": partly("expression"),
     "partly labeled values": partly("va"),
+    "partly labeled values, CCC": partly("va", va_loss=VALoss("ccc")),
+    "partly labeled, both tasks, mix": partly("multitask", va_loss=VALoss("mix", ccc_weight=0.7)),
+    "CCC": afewva(0, va_loss=VALoss("ccc")),
+    "mix, valence alone, scaled": afewva(0, task="valence", va_loss=VALoss("mix", scale=10.0)),
+    "clips, CCC": afewva(3, va_loss=VALoss("ccc")),
     "partly labeled, both tasks, center": partly("multitask", feature_loss=FeatureLoss("center", weight=0.1)),
     "quadrants": afewva(0, "quadrants"),
     "clips": afewva(3),

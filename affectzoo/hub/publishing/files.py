@@ -73,7 +73,7 @@ def own_files(folder: Path) -> dict[str, Path]:
 
 def is_ours(config: Path | None) -> bool:
     """Whether there is a ``config.json``, and one of a model published by affectzoo."""
-    if config is None:
+    if config is None or not config.is_file():
         return False
     try:
         values = json.loads(config.read_text(encoding="utf-8"))

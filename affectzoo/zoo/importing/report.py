@@ -122,7 +122,8 @@ def check_out(out: str | Path) -> Path:
     """A path to write weights to.
 
     Raises:
-        WeightsError: It is no ``.safetensors`` name, or there is a file that affectzoo did not write.
+        WeightsError: It is no ``.safetensors`` name, or there is a file that affectzoo did not write, or that
+            is a run's.
     """
     out = user_path(out)
     if out.suffix != ".safetensors":
@@ -134,4 +135,6 @@ def check_out(out: str | Path) -> Path:
             raise WeightsError(
                 f"{out}: exists, and affectzoo did not write it; choose another name, or move it away"
             ) from None
+        if out.name == weights.FILE_NAME and out.with_name("config.yaml").is_file():
+            raise WeightsError(f"{out}: is what a run was for, and is not replaced; choose another name")
     return out
