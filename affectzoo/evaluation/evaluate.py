@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -62,6 +62,7 @@ class Pass:
     """
 
     batch_size: int = 64
+    _: KW_ONLY
     window: int | None = None
     stride: int | None = None
     on_unreadable: OnUnreadable = "raise"

@@ -80,7 +80,8 @@ def read_image(path: Path, digest: str | None = None) -> Image:
         UnreadableImageError: The file is missing, empty, damaged or no image that can be read.
     """
     try:
-        if path.suffix.lower() not in SUFFIXES and (kind := peek(path)) not in (None, *READ):
+        kind = None if path.suffix.lower() in SUFFIXES else peek(path)
+        if kind is not None and kind not in READ:
             raise OSError(unread(kind))  # a long video is not read to its end for this
         data = read_bytes(path)
     except (OSError, ValueError, MemoryError) as error:  # ValueError: a NUL byte in the name

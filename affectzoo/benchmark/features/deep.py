@@ -61,7 +61,13 @@ class Layer:
             UnknownNameError: The model has no such layer; near matches are listed.
             AffectZooError: The layer does not say one thing of each face.
         """
-        how = Pass(self.batch_size, self.window, self.stride, on_unreadable, progress)
+        how = Pass(
+            self.batch_size,
+            window=self.window,
+            stride=self.stride,
+            on_unreadable=on_unreadable,
+            progress=progress,
+        )
         answers = outputs(self.model, index, how)
         with _watched(self.model, self.name) as seen:
             for output, batch in answers:
