@@ -68,6 +68,11 @@ class ZooCLI(LightningCLI):
         self.command = list(command)
         super().__init__(args=self.command, **options)
 
+    def subcommands(self) -> dict[str, set[str]]:  # type: ignore[override]
+        """Name the given command alone, as building the parser of each of Lightning's four takes long."""
+        name = self.command[0]
+        return {name: super().subcommands()[name]}
+
     def init_parser(self, **kwargs: Any) -> LightningArgumentParser:
         """Make a parser that takes recipes by file and by name."""
         parser = self.parser_class(**kwargs)

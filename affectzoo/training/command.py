@@ -47,6 +47,7 @@ def run(arguments: Sequence[str]) -> None:
             subclass_mode_data=True,
             save_config_callback=SaveRecipe,
             seed_everything_default=0,
+            load_from_checkpoint_support=False,  # weights have their arguments in their metadata
             parser_kwargs={"exit_on_error": False, "prog": "affectzoo"},
         )
     except argparse.ArgumentError as error:
