@@ -14,8 +14,6 @@ LABEL = "label"
 TRUE = "true_"
 PROBABILITY, DECISION = "p_", "s_"
 BOX = ("x0", "y0", "x1", "y1")
-WHERE = ("id", "fold", "file", "subject", "clip", "frame")
-"""Says which face of a data set a row is of."""
 TEXTS = ("id", "file", "subject", "clip", LABEL, f"{TRUE}{LABEL}")
 """Columns that are never numbers."""
 _OLDER = {"path": "file"}

