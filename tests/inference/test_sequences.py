@@ -68,8 +68,7 @@ def at_once(model: AffectModel, film: Path, faces: Sequence[FaceResult]) -> list
     return [float(value) for value in output[0, :, 0].clamp(-1, 1)]
 
 
-@pytest.mark.parametrize("arch", ["cnn_gru", "cnn_lstm"])
-@pytest.mark.parametrize("batch_size", [1, 7])
+@pytest.mark.parametrize(("arch", "batch_size"), [("cnn_gru", 1), ("cnn_gru", 7), ("cnn_lstm", 7)])
 def test_streaming_equals_the_whole_clip(arch: str, batch_size: int, film: Path) -> None:
     model = recurrent(arch)
     found = affectzoo.predict(film, model, Squares(), batch_size)

@@ -8,7 +8,7 @@ import test_clips
 import test_families
 import torch
 import yaml
-from fakes.model_tester import ModelTester
+from fakes.model_tester import ModelTester, NetworkTester
 from torch import nn
 
 import affectzoo
@@ -28,7 +28,7 @@ def layers(model: AffectModel, kind: type[nn.Module]) -> list[nn.Module]:
     return [layer for layer in model.trunk.modules() if isinstance(layer, kind)]
 
 
-class DCNNTester(ModelTester):
+class DCNNTester(NetworkTester):
     """What baseDCNN and DLP-CNN share."""
 
     # conv: 9 * (1*64 + 64*96 + 96*128 + 128*128 + 128*256 + 256*256) + 928 biases = 1,199,584
@@ -55,19 +55,19 @@ class TestBaseDCNN(DCNNTester):
 class TestDLPCNN(DCNNTester):
     model_class = DLPCNN
 
-    def test_adds_the_papers_loss(self) -> None:
-        model = lightning_module(self.build()).eval()
-        loss = model.feature_loss
+    def test_adds_the_papers_loss(self, model: AffectModel) -> None:
+        trained = lightning_module(model).eval()
+        loss = trained.feature_loss
         assert (loss.name, loss.weight, loss.k) == ("locality", 0.003, 20)
         labels = torch.tensor([0, 0])
         batch = {"label": labels, "target": torch.eye(7)[labels], "index": torch.arange(2)}
-        output = model(self.images(2))
-        terms = model.train().loss_terms(output, batch)
-        model.eval()
+        output = trained(self.images(2))
+        terms = trained.train().loss_terms(output, batch)
+        trained.eval()
         apart = (output.features[0] - output.features[1]).square().sum()
         torch.testing.assert_close(terms["locality"], 0.003 * apart / 2)
         assert terms.keys() == {"expression", "locality"}
-        assert model.loss_terms(output, batch).keys() == {"expression"}
+        assert trained.loss_terms(output, batch).keys() == {"expression"}
 
 
 class TestDLPCNNSmall(ModelTester):
@@ -166,7 +166,7 @@ class TestFaceResNet(ModelTester):
         assert all((conv.stride == (1, 1)) == (conv.padding != (0, 0)) for conv in convolutions)
 
 
-class TestAlexNet(ModelTester):
+class TestAlexNet(NetworkTester):
     model_class = AlexNet
     # conv: 34,944 + 307,456 + 885,120 + 663,936 + 442,624 = 2,334,080 (two groups in 2, 4 and 5)
     # fc: 9216 * 4096 + 4096 = 37,752,832 and 4096 * 4096 + 4096 = 16,781,312
@@ -227,7 +227,7 @@ def test_recipe_trains_the_architecture(entry: Architecture) -> None:
     assert recipe["model"]["class_path"] == f"affectzoo.modules.{entry.load_class().__name__}"
 
 
-def all_testers(kind: type[ModelTester] = ModelTester) -> Iterator[type[ModelTester]]:
+def all_testers(kind: type[NetworkTester] = NetworkTester) -> Iterator[type[NetworkTester]]:
     yield kind
     for narrower in kind.__subclasses__():
         yield from all_testers(narrower)
