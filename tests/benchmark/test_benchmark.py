@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,14 @@ import torch
 from fakes import write_afewva, write_ferplus, write_folder, write_rafdb
 from fakes.afew import write_afew, write_sfew
 from fakes.described import described
+from fakes.hurried import hurry
 from fakes.posed import write_ckplus, write_jaffe
 from fakes.rafdb_compound import write_rafdb_compound
 from fakes.records import make_record
 
 import affectzoo
 from affectzoo import store, weights
-from affectzoo.benchmark import cost, runner
+from affectzoo.benchmark import runner
 from affectzoo.benchmark.comparison import compare
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
 from affectzoo.benchmark.systems import ClassifierSystem, ExternalSystem, ZooSystem, split_name, system
@@ -54,11 +56,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_ferplus(tmp_path_factory.mktemp("data") / "ferplus")
 
 
-@pytest.fixture(autouse=True)
-def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module", autouse=True)
+def hurried() -> Iterator[None]:
     """No time for exact timings."""
-    for name, value in {"WARM_UP": (0, 1), "RUNS": (1, 2), "WARM_UP_SECONDS": 0.0, "SECONDS": 0.0}.items():
-        monkeypatch.setattr(cost, name, value)
+    with pytest.MonkeyPatch.context() as patch:
+        hurry(patch)
+        yield
 
 
 @pytest.fixture
@@ -89,19 +92,19 @@ def run(*arguments: str | Path) -> int:
     return main(["benchmark", *map(str, arguments)])
 
 
-def test_bundled_model_on_a_protocol(data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    out = tmp_path / "board"
-    arguments = (
-        "--data",
-        f"ferplus={data}",
-        "--protocol",
-        "ferplus_valid",
-        "--models",
-        BUNDLED,
-        "--out",
-        out,
-    )
-    assert run(*arguments) == 0
+NOTED = ("--note", "made up, small")
+
+
+@pytest.fixture(scope="module")
+def board(data: Path, tmp_path_factory: pytest.TempPathFactory, hurried: None) -> Path:
+    """One measured model and its pages."""
+    out = tmp_path_factory.mktemp("board")
+    assert run(*on(data), *NOTED, "--models", BUNDLED, "--out", out) == 0
+    return out
+
+
+def test_bundled_model_on_a_protocol(data: Path, board: Path) -> None:
+    out = board
     (record,) = read_records(out)
     parts = faces(find_protocol("ferplus_valid"), {"ferplus": data})
     expected = evaluate(affectzoo.load(BUNDLED), parts["test"])
@@ -138,24 +141,8 @@ def test_bundled_model_on_a_protocol(data: Path, tmp_path: Path, capsys: pytest.
         assert told is None if value.isnan() else told == pytest.approx(float(value), abs=1e-6)
 
 
-def test_a_record_is_reproduced_by_its_command(data: Path, tmp_path: Path) -> None:
-    out = tmp_path / "board"
-    assert (
-        run(
-            "--data",
-            f"ferplus={data}",
-            "--protocol",
-            "ferplus_valid",
-            "--models",
-            BUNDLED,
-            "--out",
-            out,
-            "--note",
-            "made up, small",
-        )
-        == 0
-    )
-    (record,) = read_records(out)
+def test_a_record_is_reproduced_by_its_command(board: Path, tmp_path: Path) -> None:
+    (record,) = read_records(board)
     command = shlex.split(record["command"])
     assert command[:2] == ["affectzoo", "benchmark"]
     again = tmp_path / "again"
@@ -470,16 +457,17 @@ def test_records_with_fields_of_another_kind(tmp_path: Path, changes: dict[str, 
 
 
 def test_what_was_measured_before_a_failure_is_shown(
-    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    data: Path, board: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("id,label\nno/face.png,anger\n", encoding="utf-8")
     out = tmp_path / "board"
-    assert run(*on(data), "--models", BUNDLED, "--predictions", f"x={wrong}", "--out", out) == 1
+    both = (*on(data), *NOTED, "--models", BUNDLED, "--predictions", f"x={wrong}", "--out", out)
+    assert run(*both) == 1
     assert not (out / "records").exists(), "files of predictions are read first"
-    assert run(*on(data), "--models", BUNDLED, "--out", out) == 0
+    shutil.copytree(board, out, dirs_exist_ok=True)
     (out / "leaderboard.html").unlink()
-    assert run(*on(data), "--models", BUNDLED, "--predictions", f"x={wrong}", "--out", out) == 1
+    assert run(*both) == 1
     assert (out / "leaderboard.html").is_file()
     assert "what is done stays in" in capsys.readouterr().err
 
@@ -639,12 +627,13 @@ def test_a_system_that_never_answers_is_shown_as_such(data: Path, tmp_path: Path
             return []
 
     if kind == "classes":
-        protocol, roots = find_protocol("ferplus_valid"), {"ferplus": data}
+        task = Task(find_protocol("ferplus_valid"), {"ferplus": data})
         spec = BUNDLED
     else:
-        protocol, roots = find_protocol("afewva_5fold"), {"afewva": write_afewva(tmp_path / "afewva", PEOPLE)}
+        root = write_afewva(tmp_path / "afewva", PEOPLE)
+        task = plain_split("afewva", "test", root, {"fold": 0, "folds": 5})
         spec = str(export(tmp_path / "run", "dlp_cnn_s", None, {"data": "own"}, task="va"))
-    tasks = [Task(protocol, roots, detector=detector) for detector in (Blind(), None)]
+    tasks = [Task(task.protocol, task.roots, task.split, detector=detector) for detector in (Blind(), None)]
     blind, seeing = (benchmark([t], [ZooSystem("x", spec)], tmp_path / "out")[0] for t in tasks)
     assert (blind["faces"]["predicted"], blind["metrics"]) == (0, {})
     assert seeing["faces"]["missing"] == 0

@@ -13,10 +13,10 @@ import torch
 from fakes import write_afewva, write_ferplus
 from fakes.described import described
 from fakes.hub import FakeHub, User
+from fakes.hurried import hurry
 
 import affectzoo
 from affectzoo import weights
-from affectzoo.benchmark import cost
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
 from affectzoo.benchmark.systems import system
 from affectzoo.evaluation.protocols import find_protocol
@@ -44,8 +44,7 @@ MODELS: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[FakeHub]:
-    for name, value in {"WARM_UP": (0, 1), "RUNS": (1, 2), "WARM_UP_SECONDS": 0.0, "SECONDS": 0.0}.items():
-        monkeypatch.setattr(cost, name, value)
+    hurry(monkeypatch)
     with FakeHub() as hub:
         hub.tokens["hf_x"] = User("ada", orgs=("lab",), write=True)
         hub.environment(monkeypatch, tmp_path / "first", token="hf_x")

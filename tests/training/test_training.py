@@ -554,20 +554,28 @@ def test_data_without_what_the_model_predicts(
 # Evaluation
 
 
-NEW_HEAD = ("--model.labels", "[anger, happiness, sadness]", "--trainer.max_epochs", "1", "--run_dir", "run")
+NEW_HEAD = ("--model.labels", "[anger, happiness, sadness]", "--trainer.max_epochs", "1")
 
 
-def fitted_folder(tmp_path: Path) -> list[str]:
-    """A run of the recipe that starts from other classes' weights; what its evaluations begin with."""
-    root = write_folder(tmp_path / "faces")
-    assert fit(REPOSITORY / "recipes" / "dlp_cnn_s" / "folder.yaml", root, *NEW_HEAD) == 0
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of the recipe that starts from other classes' weights."""
+    base = tmp_path_factory.mktemp("fitted")
+    recipe = REPOSITORY / "recipes" / "dlp_cnn_s" / "folder.yaml"
+    assert fit(recipe, write_folder(base / "faces"), *NEW_HEAD, "--run_dir", str(base / "run")) == 0
+    return base / "run"
+
+
+@pytest.fixture
+def evaluation(fitted: Path) -> list[str]:
+    """What evaluations of a copy of that run, ``run``, begin with."""
+    shutil.copytree(fitted, "run")
     return ["--config", "run/config.yaml", *SMALL]
 
 
 def test_results_are_of_the_weights_that_were_measured(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    evaluation: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    evaluation = fitted_folder(tmp_path)
     last = tmp_path / "run" / "checkpoints" / "last.ckpt"
     content = torch.load(last, weights_only=True)
     content["state_dict"]["heads.expression.bias"] += torch.tensor([9.0, 0.0, 0.0])  # another epoch's
@@ -590,8 +598,10 @@ def test_results_are_of_the_weights_that_were_measured(
     assert "passed over" in capsys.readouterr().err
 
 
-def test_a_part_of_the_batches_makes_no_record(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    evaluation = ["test", *fitted_folder(tmp_path), "--model.weights", "run", "--data.test_split", "valid"]
+def test_a_part_of_the_batches_makes_no_record(
+    evaluation: list[str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    evaluation = ["test", *evaluation, "--model.weights", "run", "--data.test_split", "valid"]
     evaluation += ["--data.batch_size", "1"]
     for limit in (["--trainer.limit_test_batches", "1"], ["--trainer.fast_dev_run", "true"]):
         caplog.clear()
