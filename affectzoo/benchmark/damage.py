@@ -49,13 +49,14 @@ class Damage:
     def matrix(self, image: Image) -> np.ndarray:
         """Where the image's points go, shape (2, 3)."""
         height, width = image.shape[:2]
-        moved = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), self.turn, self.scale)
+        center = ((width - 1) / 2, (height - 1) / 2)
+        moved = np.asarray(cv2.getRotationMatrix2D(center, self.turn, self.scale), np.float64)
         moved[:, 2] += self.shift * EDGE
         return moved
 
 
 def _blur(sigma: float) -> Damage:
-    return Damage(lambda image, random: cv2.GaussianBlur(image, (0, 0), sigma))
+    return Damage(lambda image, random: np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.uint8))
 
 
 def _noise(deviation: float) -> Damage:
