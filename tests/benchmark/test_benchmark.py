@@ -462,7 +462,7 @@ def test_what_was_measured_before_a_failure_is_shown(
     wrong = tmp_path / "wrong.csv"
     wrong.write_text("id,label\nno/face.png,anger\n", encoding="utf-8")
     out = tmp_path / "board"
-    both = (*on(data), *NOTED, "--models", BUNDLED, "--predictions", f"x={wrong}", "--out", out)
+    both = (*on(data), *NOTED, "--models", BUNDLED, "--predictions", f"x={wrong}", "--out", str(out))
     assert run(*both) == 1
     assert not (out / "records").exists(), "files of predictions are read first"
     shutil.copytree(board, out, dirs_exist_ok=True)
