@@ -35,8 +35,10 @@ GivenName = str | int | float | bool | None
 GivenLabels = str | Sequence[GivenName]
 """Labels as people give them: a space's name, class names with commas between, or a sequence of them."""
 
-TASKS = ("expression", "va", "valence", "arousal", "multitask")
-"""What a model can be built for; ``affectzoo.tasks`` says what each is."""
+AFFECT = ("expression", "va", "valence", "arousal", "multitask")
+"""The tasks of affect, which every architecture can be built for unless it says otherwise."""
+TASKS = (*AFFECT, "landmarks")
+"""What models can be built for; ``affectzoo.tasks.heads`` says what each is."""
 
 MOST = 1000
 """Classes of a label space, at most."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from affectzoo.errors import OptionError, UnknownNameError
-from affectzoo.labels import TASKS
+from affectzoo.labels import AFFECT
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -45,7 +45,7 @@ class Architecture:
     summary: str
     source: str = ""
     recipe: str = ""
-    tasks: tuple[str, ...] = TASKS
+    tasks: tuple[str, ...] = AFFECT
 
     def load_class(self) -> type[AffectModel]:
         """Import the architecture's network."""
@@ -179,7 +179,7 @@ def class_names() -> list[str]:
 
 
 def register_architecture(
-    name: str, target: str, summary: str = "", source: str = "", tasks: tuple[str, ...] = TASKS
+    name: str, target: str, summary: str = "", source: str = "", tasks: tuple[str, ...] = AFFECT
 ) -> None:
     """Add an architecture of a program's own, so that it is built, loaded and published by name.
 

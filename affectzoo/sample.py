@@ -45,8 +45,30 @@ class AffectOutput(NamedTuple):
         features: The last hidden layer, shape (B, D).
         expression: Class scores before softmax, shape (B, classes).
         va: Valence and arousal, each in [-1, 1] where trained so, shape (B, 2).
+        points: Landmarks, x and y in turn, -1 to 1 from the input's one edge to the other, shape (B, 136).
     """
 
     features: torch.Tensor
     expression: torch.Tensor | None = None
     va: torch.Tensor | None = None
+    points: torch.Tensor | None = None
+
+
+def from_edge_to_edge(landmarks: torch.Tensor, image: torch.Tensor) -> torch.Tensor:
+    """Say landmarks in shares of a network's input, as trunks take and heads give them.
+
+    Args:
+        landmarks: Shape (..., N, 2), x and y in pixels of ``image``; whole numbers are pixel centers.
+        image: Shape (..., H, W).
+
+    Returns:
+        Shape (..., N, 2), -1 to 1 from the one edge to the other.
+    """
+    edges = landmarks.new_tensor((image.shape[-1], image.shape[-2]))
+    return (landmarks * 2 + 1) / edges - 1
+
+
+def annotated_points(batch: Batch) -> torch.Tensor:
+    """A batch's landmarks as ``AffectOutput.points`` has them, shape (..., 136), NaN for none."""
+    points = from_edge_to_edge(batch["landmarks"], batch["image"]).flatten(-2)
+    return torch.where(batch["mask"][..., None], points, torch.nan)

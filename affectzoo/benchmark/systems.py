@@ -19,7 +19,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 import torch
@@ -44,11 +44,13 @@ from affectzoo.export.onnx_model import SUFFIX
 from affectzoo.files import fetch
 from affectzoo.labels import LabelSpace, unmapped
 from affectzoo.metrics.names import DIMENSIONS
+from affectzoo.tasks.heads import dimensions
 from affectzoo.zoo.loading import load
 
 if TYPE_CHECKING:
     from affectzoo.metrics.predictions import Predicted
     from affectzoo.models.base import AffectModel
+    from affectzoo.tasks.heads import TaskName
     from affectzoo.weights import WeightsMeta
 
 Kind = Literal["zoo", "features", "classical", "external"]
@@ -215,9 +217,10 @@ class ZooSystem(System):
     def misfit(self, protocol: protocols.Protocol) -> str | None:
         """See ``System``."""
         meta = self.weights.meta()
-        able = {"expression": bool(meta.labels), "va": meta.task != "expression", "multitask": True}
+        values = bool(dimensions(cast("TaskName", meta.task)))
+        able = {"expression": bool(meta.labels), "va": values, "multitask": bool(meta.labels) or values}
         if not able[protocol.task]:
-            about = "classes" if protocol.task == "expression" else "valence and arousal"
+            about = {"expression": "classes", "va": "valence and arousal"}.get(protocol.task, "affect")
             return f"{self.spec} is a model for {meta.task}, and {protocol.name} is about {about}"
         return self.weights.misfit(protocol)
 

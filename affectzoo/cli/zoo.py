@@ -114,7 +114,8 @@ def add_predict(commands: Commands) -> None:
         type=Path,
         metavar="FILE",
         help="68 landmarks of each face, for models that take some, instead of a detector: a CSV file (file, "
-        "frame, landmarks), OpenFace's, a .pts file, or a folder of such; see docs/videos.md",
+        "frame, landmarks), OpenFace's, a .pts file, or a folder of such, see docs/videos.md (default: "
+        "landmarks_s.rendered finds them in each face that the detector found)",
     )
     predict.add_argument("--device", metavar="D", help="where the model runs, such as cuda (default: cpu)")
     predict.add_engine("by all workers of a Ray cluster, or of this machine; --device cuda: each has a GPU")

@@ -76,8 +76,8 @@ class FaceDataModule(pl.LightningDataModule):
                 files are fetched when they are first read.
             preprocess: The model's preprocessing; linked from the model on the command line.
             labels: The model's label space; linked from the model on the command line.
-            landmarks: How many landmarks the model takes; linked likewise. Faces without them are left
-                out, and counted.
+            landmarks: How many landmarks the model takes or learns; linked likewise. Faces without them are
+                left out, and counted.
             batch_size: Faces, or windows, per step and device.
             num_workers: Loading processes per device; by default one per core, four at most. How many there
                 are changes nothing in what is drawn.

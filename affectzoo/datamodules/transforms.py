@@ -25,7 +25,7 @@ from affectzoo.faces.preprocess import Preprocess
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Box, Image, Points
 
-Augment = Literal["none", "five_crops", "random_crop", "modern", "robust"]
+Augment = Literal["none", "five_crops", "random_crop", "modern", "robust", "detected"]
 
 
 class Flip(A.HorizontalFlip):  # type: ignore[misc]
@@ -51,7 +51,8 @@ def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransf
         augment: ``none``; ``five_crops``: a corner or the center, and flips (AffectNet, section
             4.2); ``random_crop``: a random place (RAF-DB, section V-B); ``modern``: flip, small
             rotation, zoom, shift and shear, light, and a covered patch; ``robust``: that, and now and then a
-            tint, or blur, noise, compression or few pixels.
+            tint, or blur, noise, compression or few pixels; ``detected``: that, with zoom and shift as wide
+            as detectors' boxes differ (benchmarks/landmarks.py).
         preprocess: Gives both sizes.
 
     Raises:
@@ -68,12 +69,13 @@ def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransf
         corners = [(x, y) for x in (0, full - size) for y in (0, full - size)]
         places = [A.Crop(x, y, x + size, y + size) for x, y in corners]
         return [A.OneOf([*places, A.CenterCrop(size, size)], p=1), Flip(p=0.5)]
+    zoom, shift = (0.25, 0.15) if augment == "detected" else (0.15, 0.08)
     steps = [
         Flip(p=0.5),
         A.Affine(
             rotate=(-20, 20),
-            scale=(0.85, 1.15),
-            translate_percent=(-0.08, 0.08),
+            scale=(1 - zoom, 1 + zoom),
+            translate_percent=(-shift, shift),
             shear={"x": (-6, 6), "y": (0, 0)},
             border_mode=cv2.BORDER_REPLICATE,
             p=1,
@@ -87,7 +89,7 @@ def augmentation(augment: Augment, preprocess: Preprocess) -> list[A.BasicTransf
             p=0.25,
         ),
     ]
-    degraded = _degradations(preprocess) if augment == "robust" else []
+    degraded = [] if augment == "modern" else _degradations(preprocess)
     return [*steps, *degraded, A.RandomCrop(size, size)]
 
 

@@ -132,11 +132,18 @@ def _sum(name: str) -> bytes:
     return hashlib.sha256(name.encode("utf-8", "surrogateescape")).digest()[:_SUM]
 
 
-def truth_hash(index: FaceIndex) -> str:
+def truth_hash(index: FaceIndex, landmarks: bool = False) -> str:
     """SHA-256 of the faces with their classes and values: equal hashes mean equal ground truth.
 
     Faces of one's own data are known by content as well, as in ``told_apart``.
+
+    Args:
+        index: The faces.
+        landmarks: Whether their landmarks are the ground truth instead; all have some.
     """
+    if landmarks:
+        marks = (points.tobytes().hex() for points in index.table["landmarks"])
+        return split_hash(f"{face} {told}" for face, told in zip(told_apart(index), marks, strict=True))
     truth = index.table[["label", "valence", "arousal"]].itertuples(index=False, name=None)
     return split_hash(f"{face} {told}" for face, told in zip(told_apart(index), truth, strict=True))
 

@@ -108,7 +108,7 @@ def measure(
     """
     if model.labels is not None:
         index = index.conform(model.labels)
-    index = index.with_landmarks(model.landmarks)
+    index = index.with_landmarks(model.data_landmarks)
     start = time.perf_counter()
     predicted = predict_index(model, index, how)
     window = default_window(model) if how.window is None else how.window
@@ -140,7 +140,7 @@ def outputs(model: AffectModel, index: FaceIndex, how: Pass = Pass()) -> Iterato
 
     Args:
         model: In any mode, which it keeps.
-        index: Faces with the landmarks that the model takes.
+        index: Faces with the landmarks that the model takes or learns.
         how: How they go through it.
 
     Yields:

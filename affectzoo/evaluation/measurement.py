@@ -19,7 +19,9 @@ from affectzoo.evaluation.record import record_key
 from affectzoo.evaluation.schema import Model
 from affectzoo.evaluation.scoring import Part, clip_figures, score
 from affectzoo.metrics.columns import LABEL, TRUE
+from affectzoo.metrics.landmarks import nme
 from affectzoo.metrics.names import DIMENSIONS
+from affectzoo.tasks.landmarks import LandmarkTask
 from affectzoo.tasks.va import VATask
 from affectzoo.weights import Training, fingerprint
 
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from affectzoo.weights import WeightsMeta
 
 Tables = Mapping[str, pd.DataFrame]
+_METRICS = dict.fromkeys(("expression", "multitask"), "accuracy, mean diagonal") | {"landmarks": "NME"}
+"""The figures that a task is mainly judged by; those of values are the same."""
 
 
 @dataclass(frozen=True)
@@ -97,12 +101,12 @@ def measurement(
         "title": f"{index.dataset}, {context.split} split",
         "data": {"train": trained.data, "test": index.dataset},
         "split": context.split,
-        "task": "va" if model.labels is None else "multitask" if len(model.tasks) > 1 else "expression",
+        "task": "va" if model.task_name in DIMENSIONS else model.task_name,
         "unit": "face",
         "folds": 1,
         "hash": faces_hash,
-        "truth": split_hash([truth_hash(counted)]),
-        "metrics": "CCC, PCC, RMSE" if model.labels is None else "accuracy, mean diagonal",
+        "truth": split_hash([truth_hash(counted, model.task_name == "landmarks")]),
+        "metrics": _METRICS.get(model.task_name, "CCC, PCC, RMSE"),
         "note": context.note,
     }
     options: dict[str, Any] = {
@@ -154,6 +158,8 @@ def labeled(model: AffectModel, index: FaceIndex, split: str, *, soft: bool = Fa
     what: list[str] = []
     for task in model.tasks:
         names = list(task.dimensions) if isinstance(task, VATask) else ["label"]
+        if isinstance(task, LandmarkTask):
+            names = ["landmarks"]
         columns = [*names, "target"] if soft and names == ["label"] else names
         found |= index.table[columns].notna().any(axis=1).to_numpy(bool)
         what += names
@@ -197,7 +203,9 @@ def model_answers(
         scores = spread(shares)
     dimensions = next((task.dimensions for task in model.tasks if isinstance(task, VATask)), ())
     va = spread(predicted.va.numpy()) if dimensions else None
-    return Answers(scores, va, dimensions=dimensions or DIMENSIONS, rule=model.clip_rule)
+    located = model.task_name == "landmarks"
+    errors = spread(nme(predicted.points, predicted.true_points)[:, None].numpy()) if located else None
+    return Answers(scores, va, dimensions=dimensions or DIMENSIONS, rule=model.clip_rule, errors=errors)
 
 
 def model_facts(model: AffectModel, meta: WeightsMeta | None, file_sum: str | None) -> Model:

@@ -16,7 +16,7 @@ from affectzoo.console import counted, plain_cell
 from affectzoo.datasets.ids import ids
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import DataError
-from affectzoo.metrics.columns import DECISION, LABEL, PROBABILITY, TEXTS, TRUE, renamed, score_columns
+from affectzoo.metrics.columns import DECISION, ERROR, LABEL, PROBABILITY, TEXTS, TRUE, renamed, score_columns
 from affectzoo.metrics.names import DIMENSIONS
 from affectzoo.sample import ClipRule
 
@@ -35,6 +35,8 @@ class Answers:
             class that was named.
         dimensions: What the columns of ``va`` are.
         rule: How the scores of frames become their clip's.
+        errors: Of landmarks, see ``affectzoo.metrics.landmarks.nme``, shape (N, 1), NaN where there are none;
+            ``None``: it knows no landmarks.
     """
 
     scores: Floats | None = None
@@ -42,18 +44,20 @@ class Answers:
     kind: ScoreKind = "probabilities"
     dimensions: tuple[str, ...] = DIMENSIONS
     rule: ClipRule = "probabilities"
+    errors: Floats | None = None
 
     @property
     def answered(self) -> npt.NDArray[np.bool_]:
         """Faces of which the system says all that it can, shape (N,)."""
-        return complete(self.scores, self.va)
+        return complete(self.scores, self.va, self.errors)
 
     def only(self, faces: npt.NDArray[np.bool_]) -> Answers:
         """The same answers, but none for the other faces."""
-        scores, va = (
-            None if t is None else np.where(faces[:, None], t, np.nan) for t in (self.scores, self.va)
+        scores, va, errors = (
+            None if t is None else np.where(faces[:, None], t, np.nan)
+            for t in (self.scores, self.va, self.errors)
         )
-        return replace(self, scores=scores, va=va)
+        return replace(self, scores=scores, va=va, errors=errors)
 
 
 def complete(*tables: Floats | None) -> npt.NDArray[np.bool_]:
@@ -81,7 +85,8 @@ def predictions_table(
     where |= {name: faces[name].to_numpy() for name in ("subject", "clip", "frame")}
     truth = {name: faces[name].to_numpy() for name in (LABEL, *DIMENSIONS)}
     kind, dimensions = answers.kind, answers.dimensions
-    return beside(where, truth, answers.scores, answers.va, kind, dimensions, classes or ())
+    table = beside(where, truth, answers.scores, answers.va, kind, dimensions, classes or ())
+    return table if answers.errors is None else table.assign(**{ERROR: answers.errors[:, 0]})
 
 
 def beside(
@@ -140,6 +145,11 @@ def values_of(table: pd.DataFrame) -> tuple[Floats | None, tuple[str, ...]]:
     return (table[list(dimensions)].to_numpy(np.float64) if dimensions else None), dimensions
 
 
+def errors_of(table: pd.DataFrame) -> Floats | None:
+    """Errors of landmarks of a table, shape (N, 1); ``None`` where it is not about landmarks."""
+    return table[[ERROR]].to_numpy(np.float64) if ERROR in table else None
+
+
 def read_table(path: Path) -> pd.DataFrame:
     """Read predictions as records have them beside them; empty cells are missing.
 
@@ -174,6 +184,7 @@ def read_table(path: Path) -> pd.DataFrame:
         *score_columns(map(str, table)).values(),
         *DIMENSIONS,
         *(f"{TRUE}{name}" for name in DIMENSIONS),
+        ERROR,
     ]
     for name in numbers:
         if name in table and not pd.api.types.is_numeric_dtype(table[name]):

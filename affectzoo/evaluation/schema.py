@@ -105,7 +105,7 @@ class Protocol(TypedDict):
     title: Text
     data: Data
     split: Key | None
-    task: Literal["expression", "va", "multitask"]
+    task: Literal["expression", "va", "multitask", "landmarks"]
     unit: Literal["face", "clip"]
     folds: NotRequired[Annotated[int, Field(ge=1, le=10_000)]]
     hash: Sum

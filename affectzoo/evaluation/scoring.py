@@ -18,6 +18,7 @@ from affectzoo.evaluation.predictions import (
     ScoreKind,
     beside,
     complete,
+    errors_of,
     predictions_table,
     scores_of,
     values_of,
@@ -26,7 +27,7 @@ from affectzoo.evaluation.probe import label_order_probe, value_order_probe
 from affectzoo.labels import LabelSpace
 from affectzoo.metrics.bootstrap import bootstrap
 from affectzoo.metrics.classification import accuracy, class_metrics, f1, recalls, weighted
-from affectzoo.metrics.columns import LABEL, TRUE
+from affectzoo.metrics.columns import ERROR, LABEL, TRUE
 from affectzoo.metrics.names import CLASS_METRICS, DIMENSIONS
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.metrics.regression import from_sums, terms
@@ -84,7 +85,8 @@ class Part:
     @property
     def answered(self) -> npt.NDArray[np.bool_]:
         """Faces of which the system says all that it can, shape (N,)."""
-        return complete(scores_of(self.table, self.classes or ())[0], values_of(self.table)[0])
+        tables = scores_of(self.table, self.classes or ())[0], values_of(self.table)[0], errors_of(self.table)
+        return complete(*tables)
 
     def rows(self, chosen: npt.NDArray[np.bool_]) -> Part:
         """Some of the faces."""
@@ -100,6 +102,7 @@ class Units:
         target: Annotated values, NaN for none, shape (N, D).
         scores: See ``Answers``.
         va: See ``Answers``.
+        errors: See ``Answers``.
         groups: The subject or clip of each, which the bootstrap draws; ``None``: it draws the rows.
     """
 
@@ -107,12 +110,13 @@ class Units:
     target: Floats
     scores: Floats | None
     va: Floats | None
+    errors: Floats | None
     groups: npt.NDArray[Any] | None
 
     @property
     def answered(self) -> npt.NDArray[np.bool_]:
         """Rows of which the system says all that it can, shape (N,)."""
-        return complete(self.scores, self.va)
+        return complete(self.scores, self.va, self.errors)
 
     def rows(self, chosen: npt.NDArray[Any]) -> Units:
         """Some of the rows."""
@@ -149,7 +153,7 @@ def units(part: Part) -> tuple[Units, str]:
     columns = [f"{TRUE}{name}" for name in dimensions]
     target = table[columns].to_numpy(np.float64, na_value=np.nan) if columns else np.zeros((count, 0))
     drawn, groups = groups_of(table)
-    faces = Units(truth.astype(np.int64), target, scores, va, groups)
+    faces = Units(truth.astype(np.int64), target, scores, va, errors_of(table), groups)
     if part.unit == "face":
         return faces, drawn
     clips = _clips(faces, table["clip"].to_numpy(str), part)
@@ -182,7 +186,7 @@ def _clips(faces: Units, names: npt.NDArray[np.str_], part: Part) -> Units:
     with np.errstate(divide="ignore"):
         logits = None if faces.scores is None else np.log(faces.scores) if shares else faces.scores
     columns = [np.arange(every), number, faces.truth, faces.target]
-    columns += [np.zeros((every, 0)) if table is None else table for table in (logits, faces.va)]
+    columns += [np.zeros((every, 0)) if table is None else table for table in (logits, faces.va, None, None)]
     frames = Predicted(*map(torch.as_tensor, columns))
     truth = frames.by_clip(rule)
     told = Predicted(*(column[torch.as_tensor(faces.answered)] for column in frames)).by_clip(rule)
@@ -199,6 +203,7 @@ def _clips(faces: Units, names: npt.NDArray[np.str_], part: Part) -> Units:
         truth.target.numpy(),
         None if faces.scores is None else spread(told.expression),
         None if faces.va is None else spread(told.va),
+        None,
         None if faces.groups is None else faces.groups[first],
     )
 
@@ -268,10 +273,10 @@ def clip_figures(part: Part) -> dict[str, Any] | None:
 
     Returns:
         ``clips``, their number, ``rule``, how frames make a clip's class, and ``metrics``; ``None`` where no
-        face belongs to a clip.
+        face belongs to a clip, or for landmarks, which a clip as a whole does not have.
     """
     inside = part.table["clip"].notna().to_numpy(bool)
-    if not inside.any():
+    if not inside.any() or ERROR in part.table:
         return None
     frames = replace(part.rows(inside), unit="clip")
     rows, _ = units(frames)
@@ -317,6 +322,12 @@ def _value_figures(part: Part) -> Callable[..., Figures]:
     return figures
 
 
+def _error_figures(errors: Any, truth: Any, counts: Any = None) -> Figures:
+    weights = torch.ones(len(errors), 1) if counts is None else torch.as_tensor(counts)
+    mean = (torch.as_tensor(errors[:, 0]) @ weights.double()) / weights.double().sum(dim=0)
+    return {ERROR: mean if counts is not None else mean[0]}
+
+
 def _computable(rows: Units, part: Part) -> list[tuple[Callable[..., Figures], Floats, Any, Any]]:
     """Metrics with predictions, truth and groups of the rows that have a truth."""
     found: list[tuple[Callable[..., Figures], Floats, Any, Any]] = []
@@ -326,6 +337,9 @@ def _computable(rows: Units, part: Part) -> list[tuple[Callable[..., Figures], F
         found.append((_class_figures(part), labelled.scores, labelled.truth, labelled.groups))
     if annotated.va is not None and len(annotated.truth):
         found.append((_value_figures(part), annotated.va, annotated.target, annotated.groups))
+    if rows.errors is not None and len(rows.errors):
+        located = rows.rows(rows.answered)
+        found.append((_error_figures, located.errors, located.target, located.groups))
     return found
 
 

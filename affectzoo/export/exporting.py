@@ -72,9 +72,9 @@ def export_model(
     """Write a model as a file that runs without affectzoo: its preparation of pixels, its labels in it.
 
     The file takes ``pixels`` as ``model.preprocess.face`` cuts them (uint8; scaling and normalization are
-    inside), landmarks and states where the model does, and says ``probabilities``, ``valence`` and
-    ``arousal`` by name; docs/export.md has the details. It is there once its answers for the golden face are
-    the model's own, an older one until then.
+    inside), landmarks and states where the model does, and says ``probabilities``, ``valence``,
+    ``arousal`` and ``points`` by name; docs/export.md has the details. It is there once its answers for the
+    golden face are the model's own, an older one until then.
 
     Args:
         model: A loaded model, which stays as it is, or a name that ``affectzoo.load`` takes.

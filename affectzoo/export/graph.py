@@ -49,6 +49,7 @@ class Graph(nn.Module):
         self.inputs += ["state"] if model.sequence else []
         self.outputs = [] if model.labels is None else ["logits", "probabilities"]
         self.outputs += model.dimensions
+        self.outputs += ["points"] if "points" in model.heads else []
         self.outputs += ["next_state"] if model.sequence else []
 
     def forward(
@@ -76,6 +77,8 @@ class Graph(nn.Module):
             found |= {"logits": output.expression, "probabilities": output.expression.softmax(dim=1)}
         if output.va is not None:
             found |= dict(zip(self.model.dimensions, output.va.clamp(-1, 1).unbind(dim=1), strict=True))
+        if output.points is not None:
+            found["points"] = output.points
         return {name: found[name] for name in self.outputs}
 
     def example(self, faces: int = 2) -> Tensors:
@@ -97,8 +100,8 @@ def golden_frames(model: AffectModel) -> tuple[list[Arrays], list[Arrays]]:
         model: In any mode; the answers are those of its usual way, with its own preparation of faces.
 
     Returns:
-        Inputs without states, and ``logits``, ``valence`` and ``arousal`` as far as predicted; one frame, of
-        recurrent models several.
+        Inputs without states, and ``logits``, ``valence``, ``arousal`` and ``points`` as far as predicted;
+        one frame, of recurrent models several.
     """
     told = {name: tensor.numpy() for name, tensor in golden.face_of(model).items()}
     x0, y0, x1, y1 = told["box"].tolist()
@@ -128,4 +131,6 @@ def golden_frames(model: AffectModel) -> tuple[list[Arrays], list[Arrays]]:
         if output.va is not None:
             values = output.va.reshape(len(inputs), -1)[row].clamp(-1, 1).numpy()
             answers[-1] |= {name: values[i : i + 1] for i, name in enumerate(model.dimensions)}
+        if output.points is not None:
+            answers[-1]["points"] = output.points.reshape(len(inputs), -1)[row, None].numpy()
     return inputs, answers

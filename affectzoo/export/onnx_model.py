@@ -39,10 +39,12 @@ class Answers(NamedTuple):
     Attributes:
         probabilities: Shape (N, classes), each row summing to 1; ``None`` without classes.
         va: Of valence and arousal those that are predicted, in [-1, 1], shape (N, 1 or 2); else ``None``.
+        points: Landmarks as ``affectzoo.sample.AffectOutput`` has them, shape (N, 136); else ``None``.
     """
 
     probabilities: Floats | None = None
     va: Floats | None = None
+    points: Floats | None = None
 
 
 class OnnxModel:
@@ -111,8 +113,8 @@ class OnnxModel:
                 by default zeros.
 
         Returns:
-            ``logits`` and ``probabilities``, shape (N, classes), ``valence`` and ``arousal``, shape (N,), as
-            far as predicted; of recurrent models ``next_state``.
+            ``logits`` and ``probabilities``, shape (N, classes), ``valence`` and ``arousal``, shape (N,),
+            ``points``, shape (N, 136), as far as predicted; of recurrent models ``next_state``.
 
         Raises:
             WeightsError: The arrays are not what the file takes.
@@ -152,7 +154,7 @@ class OnnxModel:
             inputs["landmarks"] = np.stack(points).astype(np.float32)
         found = self._frame_by_frame(inputs, tracks, states) if self.sequence else self.run(**inputs)
         va = [found[name] for name in self.dimensions]
-        return Answers(found.get("probabilities"), np.stack(va, axis=1) if va else None)
+        return Answers(found.get("probabilities"), np.stack(va, axis=1) if va else None, found.get("points"))
 
     def _frame_by_frame(
         self, inputs: Arrays, tracks: Sequence[Hashable], states: dict[Hashable, Any]
@@ -176,7 +178,7 @@ class OnnxModel:
     def _test(self, golden: Arrays, expected: Arrays) -> None:
         found = self.run(**golden)
         tolerance = TOLERANCE.get(self.precision, TOLERANCE["int8"])
-        for name in ("probabilities", "valence", "arousal"):
+        for name in ("probabilities", "valence", "arousal", "points"):
             if name not in expected:
                 continue
             if found[name].shape != expected[name].shape:

@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
+IBUG = 68
+"""Landmarks of the iBUG 300-W markup."""
+OUTER_CORNERS = (36, 45)
+"""The outer corners of the eyes among these, counted from 0."""
+
 
 def _mirror(points: int, *pairs: tuple[int, int]) -> tuple[int, ...]:
     order = list(range(points))

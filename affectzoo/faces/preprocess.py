@@ -279,6 +279,23 @@ class Preprocess:
         """
         return self.cut_points(self.points(points, image, box))
 
+    def image_points(self, points: Points, region: Region) -> Points:
+        """Bring landmarks that a network gives back to the image, as ``input_points`` took them from it.
+
+        Args:
+            points: Shape (2 N,), x and y in turn, -1 to 1 from the network's input's one edge to the other.
+            region: The part of the image that became the face.
+
+        Returns:
+            Shape (N, 2), in pixels of the image; whole numbers are pixel centers.
+        """
+        x, y, across, down = region
+        inside = (points.reshape(-1, 2) + 1) * (self.size / 2) + (self.face_size - self.size) // 2
+        moved: Points = (
+            inside * (across / self.face_size, down / self.face_size) + (x - 0.5, y - 0.5)
+        ).astype(points.dtype)
+        return moved
+
     def cut_points(self, points: Points) -> Points:
         """Move landmarks of a face at ``face_size`` along with ``tensor``, which cuts its center out.
 

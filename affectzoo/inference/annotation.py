@@ -33,8 +33,9 @@ LIKELY = 0.05
 class Annotator:
     """Draws the faces of an image, or of a video's frames one after the other.
 
-    Each face has a color of its own, a frame, and a plate with what is said of it; where valence and arousal
-    are predicted, they are points on a small circumplex in a corner, in a video with the way they came.
+    Each face has a color of its own, a frame, its landmarks, where they are predicted, and a plate with what is
+    said of it; where valence and arousal are predicted, they are points on a small circumplex in a corner, in a
+    video with the way they came.
     """
 
     def __init__(self, circumplex: bool = True) -> None:
@@ -70,6 +71,7 @@ class Annotator:
         for result, box, number in zip(faces, boxes, people, strict=True):
             if result.box is not None:
                 _frame(drawn, box, color_of(number), font)
+            _dots(drawn, result.landmarks, scale, color_of(number))
         ranked, several = RANKED if len(faces) <= FEW else 1, named(faces)
         plates = [
             _Plate(result, number, several, ranked, font)
@@ -126,6 +128,8 @@ class _Plate:
         values = {"V": result.valence, "A": result.arousal}
         if told := [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]:
             self._lines.append(_Line("  ".join(told), font, LIGHT if self._lines else self._color))
+        if result.landmarks:
+            self._lines.append(_Line(f"{len(result.landmarks)} landmarks", font, self._color))
         if several:
             self._lines[0] = self._lines[0]._replace(text=f"{number}  {self._lines[0].text}")
         widths = [text_size(line.text, line.size).width for line in self._lines]
@@ -192,6 +196,18 @@ def _frame(image: Image, box: Rect, color: Color, font: int) -> None:
     thick = max(2, round(font / 8))
     cv2.rectangle(image, (x0, y0), (x1, y1), DARK, thick + 2 * max(1, thick // 2))
     cv2.rectangle(image, (x0, y0), (x1, y1), color, thick)
+
+
+def _dots(image: Image, points: Sequence[tuple[float, float]], scale: float, color: Color) -> None:
+    """Draw landmarks as dots that grow with the face: bright between dark."""
+    if not points:
+        return
+    wide = max(x for x, _ in points) - min(x for x, _ in points)
+    radius = max(1, round(scale * wide / 100))
+    places = [(round((x + 0.5) * scale - 0.5), round((y + 0.5) * scale - 0.5)) for x, y in points]
+    for size, tone in ((radius + 1, DARK), (radius, color)):
+        for place in places:
+            cv2.circle(image, place, size, tone, cv2.FILLED, cv2.LINE_AA)
 
 
 def annotate(image: Image, results: Sequence[FaceResult]) -> Image:

@@ -25,7 +25,7 @@ from affectzoo.inference.inputs import Source, Sources, find, told_unused
 from affectzoo.inference.prediction import DEFAULT_MODEL, Predictor
 from affectzoo.inference.progress import with_progress
 from affectzoo.inference.render import Drawings
-from affectzoo.inference.results import FaceResult, Row, columns, json_list
+from affectzoo.inference.results import FaceResult, Row, json_list
 from affectzoo.inference.tally import Tally, Tracks, results_table
 from affectzoo.inference.unfinished import UnfinishedRun
 from affectzoo.metrics.columns import BOX
@@ -69,7 +69,7 @@ def command(args: argparse.Namespace) -> None:
             else:
                 kept.add(frame.source.name, rows, ends=frame.ends)
         if kept is not None:
-            kept.finish(columns(predictor.model.labels))
+            kept.finish(predictor.columns)
         if args.json:
             sys.stdout.writelines(json_list(shown.rows if kept is None else kept.rows(), ascii_only=True))
         elif kept is None:
@@ -203,7 +203,7 @@ def _finished_when_terminated(kept: UnfinishedRun, predictor: Predictor) -> Iter
     try:
         yield
     except (KeyboardInterrupt, SystemExit):
-        kept.finish(columns(predictor.model.labels))
+        kept.finish(predictor.columns)
         raise
 
 

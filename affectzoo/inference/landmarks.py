@@ -1,6 +1,6 @@
-"""Landmarks that users bring, for models that take them: they also say where the faces are.
+"""Landmarks for models that take them: found in the faces, or brought by users.
 
-One of
+Those of users also say where the faces are. They are one of
 
 - a CSV file with the columns ``file``, for videos ``frame`` (from 0), ``landmarks`` (``x;y;x;y;...``, pixels)
   and, if known, the box ``x0``, ``y0``, ``x1``, ``y1``; by default the box is the one around the landmarks,
@@ -13,21 +13,33 @@ One of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from affectzoo.datasets.fields import box, box_around, number, points
 from affectzoo.datasets.footage import numbered, read_pts
 from affectzoo.errors import DataError
 from affectzoo.faces.detect import Detection
+from affectzoo.faces.landmarks import IBUG
 from affectzoo.files.folders import user_path
 from affectzoo.files.text import csv_rows
+from affectzoo.inference.backend import make_backend
+from affectzoo.inference.boxes import fault_of, visible_in
 from affectzoo.inference.frames import Frame
 from affectzoo.inference.inputs import Source
 from affectzoo.metrics.columns import BOX
 
-COUNT = 68
-"""Landmarks of a face, in iBUG's order."""
+if TYPE_CHECKING:
+    import torch
+
+    from affectzoo.export.onnx_model import OnnxModel
+    from affectzoo.faces.preprocess import Image
+    from affectzoo.models.base import AffectModel
+
+FINDER = "landmarks_s.rendered"
+"""The model that finds landmarks where neither a file nor the detector gives them."""
 
 Place = tuple[str, int | None]
 """Name of an image or video, empty where the file is of only one; the frame, ``None`` in an image."""
@@ -36,7 +48,7 @@ Place = tuple[str, int | None]
 class Landmarks:
     """The faces that files of landmarks say."""
 
-    landmarks = COUNT
+    landmarks = IBUG
 
     def __init__(self, path: str | Path) -> None:
         """Look at the file or folder.
@@ -92,6 +104,50 @@ class Landmarks:
         return self.path / Path(source.name).stem
 
 
+class LandmarkFinder:
+    """Finds the landmarks of faces in their crops, by a model that predicts some.
+
+    Attributes:
+        name: What people call it.
+    """
+
+    name = f"landmarks by {FINDER}"
+
+    def __init__(self, model: AffectModel | OnnxModel, device: str | torch.device | None = None) -> None:
+        """Take a model.
+
+        Args:
+            model: Of the task landmarks.
+            device: Where it shall run; ``None`` leaves it where it is.
+        """
+        self._preprocess = model.preprocess
+        self._backend = make_backend(model, device)
+
+    def __call__(self, image: Image, faces: Sequence[Detection], *, keep_boxes: bool) -> list[Detection]:
+        """Give faces their landmarks.
+
+        Args:
+            image: Shape (H, W, 3), RGB, 0..255.
+            faces: Those whose box is none in this image stay as they are.
+            keep_boxes: Whether boxes stay; else they become those around the landmarks, as with landmarks
+                from files, for which models that take some are trained.
+        """
+        places = [place for place, face in enumerate(faces) if fault_of(face, image) is None]
+        marked = list(faces)
+        if not places:
+            return marked
+        cut = [self._preprocess.face(image, faces[place].box) for place in places]
+        found = self._backend.answer(cut, [None] * len(cut), {}).points
+        assert found is not None
+        for place, values in zip(places, found, strict=True):
+            face = faces[place]
+            points = self._preprocess.image_points(values, self._preprocess.region(image, face.box))
+            around = replace(face, box=box_around(points), landmarks=points)
+            keep = keep_boxes or face.box is None or not visible_in(around, image)
+            marked[place] = replace(around, box=face.box) if keep else around
+        return marked
+
+
 def read_landmarks(path: Path) -> dict[Place, list[Detection]]:
     """Read a file of landmarks.
 
@@ -109,10 +165,10 @@ def read_landmarks(path: Path) -> dict[Place, list[Detection]]:
     rows = csv_rows(path)
     head = next(rows, None)
     names = [] if head is None else head.cells
-    openface = {f"{axis}_{point}" for axis in "xy" for point in range(COUNT)} <= set(names)
+    openface = {f"{axis}_{point}" for axis in "xy" for point in range(IBUG)} <= set(names)
     if not openface and not {"file", "landmarks"} <= set(names):
         raise DataError(
-            f"{path}: needs the columns file and landmarks (x;y;x;y;...), or x_0 to y_{COUNT - 1} as files "
+            f"{path}: needs the columns file and landmarks (x;y;x;y;...), or x_0 to y_{IBUG - 1} as files "
             "of OpenFace have"
         )
     found: dict[Place, list[Detection]] = {}
@@ -123,11 +179,11 @@ def read_landmarks(path: Path) -> dict[Place, list[Detection]]:
         if openface:
             if number(cells.get("success", "1"), row.where, "success") == 0:
                 continue
-            pairs = [cells[f"{axis}_{point}"] for point in range(COUNT) for axis in "xy"]
+            pairs = [cells[f"{axis}_{point}"] for point in range(IBUG) for axis in "xy"]
             at = None if at is None else at - 1
         else:
             pairs = cells["landmarks"].split(";")
-        marks = points(pairs, row.where, COUNT)
+        marks = points(pairs, row.where, IBUG)
         whole = all(cells.get(edge) for edge in BOX)
         edges = box(cells, row.where, BOX) if whole else box_around(marks)
         found.setdefault((cells.get("file", ""), at), []).append(Detection(edges, landmarks=marks))
@@ -135,5 +191,5 @@ def read_landmarks(path: Path) -> dict[Place, list[Detection]]:
 
 
 def _face(path: Path) -> Detection:
-    marks = read_pts(path, COUNT)
+    marks = read_pts(path, IBUG)
     return Detection(box_around(marks), landmarks=marks)

@@ -12,22 +12,25 @@ import cv2
 import numpy as np
 
 from affectzoo.errors import AffectZooError, ImageNotFoundError, OptionError
+from affectzoo.export.onnx_model import OnnxModel
 from affectzoo.faces.detect import Detection, Detector, DetectorName, make_detector
+from affectzoo.faces.preprocess import Region
 from affectzoo.files.video_frames import Sampling
 from affectzoo.inference.backend import BackendName, load_model, make_backend
 from affectzoo.inference.boxes import fault_of, visible_in, with_boxes
 from affectzoo.inference.following import Following, Track
 from affectzoo.inference.frames import Frame, frames_of, live_frames
 from affectzoo.inference.inputs import Source, find, listed
-from affectzoo.inference.results import NO_FACE, FaceResult
+from affectzoo.inference.results import NO_FACE, FaceResult, columns
 from affectzoo.weights.meta import check_balance
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    from affectzoo.export.onnx_model import Answers, OnnxModel
+    from affectzoo.export.onnx_model import Answers
     from affectzoo.faces.preprocess import Image, Points
+    from affectzoo.inference.landmarks import LandmarkFinder
     from affectzoo.models.base import AffectModel
 
 DEFAULT_MODEL = "dlp_cnn_s.ferplus"
@@ -44,12 +47,14 @@ class Entry(NamedTuple):
         face: As ``Preprocess.face`` cuts it; ``None`` where there is nothing to predict on.
         points: Landmarks in pixels of ``face``, shape (N, 2), for models that take them.
         track: Whose face it is; ``None`` in a still.
+        region: The part of the image that is ``face``.
     """
 
     result: FaceResult
     face: Image | None = None
     points: Points | None = None
     track: Track | None = None
+    region: Region = Region(0, 0, 0, 0)
 
 
 class Predictor:
@@ -66,6 +71,7 @@ class Predictor:
         balance: The share of the classes' frequencies, or of what is left of them, that is taken out of the
             probabilities.
         landmarks: Where the faces and their landmarks are, instead of a detector.
+        finder: What finds landmarks, where the model takes some and neither file nor detector gives them.
     """
 
     def __init__(
@@ -97,15 +103,16 @@ class Predictor:
             every: Of videos, one in so many frames is taken.
             fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
             smooth: Whether to smooth the predictions of each track of a video (one-euro filter).
-            landmarks: A file or folder of 68 landmarks, which models that take some need, see
-                ``affectzoo.inference.landmarks``; these are the faces then, and no detector runs.
+            landmarks: A file or folder of 68 landmarks for models that take some, see
+                ``affectzoo.inference.landmarks``; these are the faces then, and no detector runs. By default
+                ``landmarks_s.rendered`` finds them in each face, unless the detector does.
             balance: The share of the classes' frequencies, or of what the weights have left of them, to take
                 out of the probabilities, 0 to 1, so that rare classes are found more often; for calibrated
                 weights, see ``affectzoo calibrate``.
 
         Raises:
-            AffectZooError: An unknown model, detector or device, a wrong option, a model that is to be
-                trained first, or one that takes landmarks where there are none.
+            AffectZooError: An unknown model, detector or device, a wrong option, or a model that is to be
+                trained first.
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise OptionError(f"batch_size is {batch_size!r}; expected a whole number from 1")
@@ -125,22 +132,25 @@ class Predictor:
             from affectzoo.inference.landmarks import Landmarks
 
             self.landmarks = Landmarks(landmarks)
-        self._check_landmarks()
+        self.finder: LandmarkFinder | None = None
+        found = getattr(self.landmarks or self.detector, "landmarks", 0)
+        if self.model.landmarks and found != self.model.landmarks:
+            from affectzoo.inference.landmarks import FINDER, LandmarkFinder
+
+            same = "onnx" if isinstance(self.model, OnnxModel) else None
+            self.finder = LandmarkFinder(load_model(FINDER, None, same), device)
 
     @property
     def faces_from(self) -> str:
-        """What says where the faces are: the detector's name, or the file or folder of landmarks."""
-        return self.detector.name if self.landmarks is None else str(self.landmarks.path)
+        """What says where faces and landmarks are: detector and finder, or file or folder of landmarks."""
+        if self.landmarks is not None:
+            return str(self.landmarks.path)
+        return self.detector.name if self.finder is None else f"{self.detector.name}, {self.finder.name}"
 
-    def _check_landmarks(self) -> None:
-        needed, found = self.model.landmarks, getattr(self.landmarks or self.detector, "landmarks", 0)
-        if needed and found != needed:
-            raise AffectZooError(
-                f"this {self.model.arch} takes {needed} landmarks with each face, which the detector "
-                f"{self.detector.name} does not find. Give them in a file (--landmarks FILE: CSV, OpenFace's "
-                "or .pts; docs/videos.md), or, in Python, by a detector of your own (an attribute landmarks "
-                f"= {needed}, and Detection.landmarks of each face), or take a model without landmarks"
-            )
+    @property
+    def columns(self) -> list[str]:
+        """The columns of its results."""
+        return columns(self.model.labels, self.model.describe().task == "landmarks")
 
     def __call__(self, inputs: Any, boxes: Any = None) -> list[FaceResult]:
         """Predict for every face of one or many images and videos; see ``affectzoo.predict``."""
@@ -272,6 +282,8 @@ class Predictor:
                 return [Entry(frame.result(error=f"{self.detector.name} failed: {error.err}"))]
             least = -math.inf if self.min_score is None else self.min_score
             faces = [f for f in found if visible_in(f, image) and (f.score is None or f.score >= least)]
+        if self.finder is not None:
+            faces = self.finder(image, faces, keep_boxes=given is not None)
         tracks = following(frame, faces)
         if not faces:
             return [Entry(frame.result(error=NO_FACE))]
@@ -291,7 +303,8 @@ class Predictor:
         points = None
         if self.model.landmarks and face.landmarks is not None:
             points = preprocess.points(face.landmarks, image, face.box)
-        return Entry(result, preprocess.face(image, face.box), points, track)
+        region = preprocess.region(image, face.box)
+        return Entry(result, preprocess.face(image, face.box), points, track, region)
 
     def _classify(
         self, waiting: list[tuple[Frame, list[Entry]]], following: Following
@@ -306,7 +319,7 @@ class Predictor:
             answers = self.backend.answer(cut, tracks, following.states, points)
             if answers.probabilities is not None and self._taken is not None:
                 answers = answers._replace(probabilities=_balanced(answers.probabilities, self._taken))
-            predictions += _predictions(self.model, answers, len(some))
+            predictions += _predictions(self.model, answers, some)
         if following.smoother is not None:
             smooth = following.smoother
             predictions = [
@@ -354,9 +367,11 @@ def _balanced(
     return balanced
 
 
-def _predictions(model: AffectModel | OnnxModel, answers: Answers, faces: int) -> list[dict[str, Any]]:
+def _predictions(
+    model: AffectModel | OnnxModel, answers: Answers, faces: Sequence[Entry]
+) -> list[dict[str, Any]]:
     """For each face of a batch the fields of ``FaceResult`` that the model's tasks fill."""
-    predictions: list[dict[str, Any]] = [{} for _ in range(faces)]
+    predictions: list[dict[str, Any]] = [{} for _ in faces]
     if answers.probabilities is not None and model.labels is not None:
         for prediction, shares in zip(predictions, answers.probabilities.tolist(), strict=True):
             probabilities = dict(zip(model.labels.names, shares, strict=True))
@@ -365,6 +380,10 @@ def _predictions(model: AffectModel | OnnxModel, answers: Answers, faces: int) -
     if answers.va is not None:
         for prediction, row in zip(predictions, answers.va.tolist(), strict=True):
             prediction |= dict(zip(model.dimensions, row, strict=True))
+    if answers.points is not None:
+        for prediction, face, values in zip(predictions, faces, answers.points, strict=True):
+            points = model.preprocess.image_points(values, face.region)
+            prediction["landmarks"] = tuple((x, y) for x, y in points.tolist())
     return predictions
 
 
@@ -403,7 +422,8 @@ def predict(
         every: Of videos, one in so many frames is taken.
         fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
         smooth: Whether to smooth the predictions of each track of a video; see ``Predictor``.
-        landmarks: A file or folder of landmarks, for models that take some; see ``Predictor``.
+        landmarks: A file or folder of landmarks, for models that take some, which else are found; see
+            ``Predictor``.
         balance: The share of the classes' frequencies to take out of the probabilities; see ``Predictor``.
 
     Returns:

@@ -28,6 +28,9 @@ ENDINGS = (".csv", ".json", ".jsonl", ".parquet")
 PLACE = ("frame", "time", "track")
 """Columns that say where in a video a face is; empty for stills."""
 
+LANDMARKS = "landmarks"
+"""Column of points, as files of ``--landmarks`` have it."""
+
 Row = dict[str, Any]
 """A result as the files have it: columns by name, text that can be shown, numbers, ``None``."""
 
@@ -44,6 +47,7 @@ class FaceResult:
         probabilities: Of each class by name, summing to 1.
         valence: In [-1, 1], for models that predict it.
         arousal: In [-1, 1], for models that predict it.
+        landmarks: x and y of 68 points in pixels of the image (iBUG order), for models that predict them.
         error: Why there is no prediction: no face found, or the image is unreadable; or what of a video
             could not be read.
         frame: Its place in a video, from 0; ``None`` in a still.
@@ -58,6 +62,7 @@ class FaceResult:
     probabilities: Mapping[str, float] = field(default_factory=dict)
     valence: float | None = None
     arousal: float | None = None
+    landmarks: tuple[tuple[float, float], ...] = ()
     error: str | None = None
     frame: int | None = None
     time: float | None = None
@@ -73,17 +78,19 @@ class FaceResult:
         return sorted(self.probabilities.items(), key=lambda item: -item[1])
 
     def told(self) -> list[str]:
-        """Say the prediction, such as ``happiness 0.93`` and ``valence +0.71``."""
+        """Say the prediction, such as ``happiness 0.93``, ``valence +0.71`` or ``68 landmarks``."""
         told = []
         if self.label is not None:
             told.append(f"{visible(self.label)} {self.probabilities[self.label]:.2f}")
         values = {name: getattr(self, name) for name in DIMENSIONS}
-        return told + [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]
+        told += [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]
+        return told + ([f"{len(self.landmarks)} landmarks"] if self.landmarks else [])
 
     def to_row(self) -> Row:
         r"""Return it as the files have it; bytes of names that are not UTF-8 are shown as ``\xe9``."""
         box = dict(zip(BOX, self.box or (None,) * 4, strict=True))
         shares = {f"{PROBABILITY}{visible(name)}": share for name, share in self.probabilities.items()}
+        points = ";".join(f"{value:.2f}" for point in self.landmarks for value in point)
         return {
             "file": visible(self.file),
             "frame": self.frame,
@@ -95,6 +102,7 @@ class FaceResult:
             **shares,
             "valence": self.valence,
             "arousal": self.arousal,
+            **({LANDMARKS: points} if points else {}),
             "error": None if self.error is None else visible(self.error),
         }
 
@@ -109,14 +117,19 @@ def named(faces: Sequence[FaceResult]) -> bool:
     return len(faces) > 1 or any((face.track or 1) > 1 for face in faces)
 
 
-def columns(labels: LabelSpace | None) -> list[str]:
+def columns(labels: LabelSpace | None, landmarks: bool = False) -> list[str]:
     """Name the columns of results.
 
     ``file``, ``frame``, ``time``, ``track``, box, ``score``, ``label``, ``p_<class>``, values, ``error``.
+
+    Args:
+        labels: The model's classes, where it has some.
+        landmarks: Whether it predicts some: a column ``landmarks``, x;y;x;y;... in pixels of the image.
     """
     names = () if labels is None else labels.names
     shares = [f"{PROBABILITY}{visible(name)}" for name in names]
-    return ["file", *PLACE, *BOX, "score", LABEL, *shares, *DIMENSIONS, "error"]
+    points = [LANDMARKS] if landmarks else []
+    return ["file", *PLACE, *BOX, "score", LABEL, *shares, *DIMENSIONS, *points, "error"]
 
 
 def check_ending(path: Path) -> str:
@@ -175,7 +188,7 @@ def _write_parquet(rows: Iterator[Row], names: Sequence[str], path: Path) -> Non
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    kinds = dict.fromkeys(("file", "label", "error"), pa.string()) | {
+    kinds = dict.fromkeys(("file", "label", LANDMARKS, "error"), pa.string()) | {
         "frame": pa.int64(),
         "track": pa.int64(),
     }

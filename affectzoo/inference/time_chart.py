@@ -52,6 +52,8 @@ class TimeChart:
             if self._names is None:
                 told = [name for name in DIMENSIONS if getattr(face, name) is not None]
                 self._names = (*face.probabilities, *told)
+            if not self._names:  # landmarks alone
+                continue
             values = {**face.probabilities, **{name: getattr(face, name) for name in DIMENSIONS}}
             kept = self._values.setdefault(face.track, array("d"))
             kept.extend([face.time, *(values[name] for name in self._names)])

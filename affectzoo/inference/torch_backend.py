@@ -60,7 +60,8 @@ class TorchBackend:
             output = model.go_on(batch, tracks, states, marks)
             shares = None if output.expression is None else output.expression.float().softmax(dim=1)
             va = None if output.va is None else output.va.float().clamp(-1, 1)
-        return Answers(*(None if values is None else values.cpu().numpy() for values in (shares, va)))
+            found = None if output.points is None else output.points.float()
+        return Answers(*(None if values is None else values.cpu().numpy() for values in (shares, va, found)))
 
 
 def _move(model: AffectModel, device: str | torch.device) -> None:

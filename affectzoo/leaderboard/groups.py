@@ -13,7 +13,7 @@ from typing import Any
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.protocols import tested_split
 from affectzoo.leaderboard.tables import Cell, Figure, number
-from affectzoo.metrics.names import CLASS_METRICS, METRICS
+from affectzoo.metrics.names import CLASS_METRICS, METRICS, family
 
 Record = Mapping[str, Any]
 """What one system did on one protocol, as ``affectzoo benchmark`` writes it."""
@@ -65,9 +65,9 @@ class Group:
 
     @property
     def main(self) -> str:
-        """The metric that sorts: of classes the first that the protocol names, of values CCC."""
-        if self.protocol["task"] == "va":
-            return "ccc"
+        """The metric that sorts: of classes the first that the protocol names; of values CCC, else NME."""
+        if (task := self.protocol["task"]) in ("va", "landmarks"):
+            return BASIC[task][0]
         return next((name for name in self.named if name in CLASS_METRICS), "accuracy")
 
     @property
@@ -158,6 +158,7 @@ BASIC = {
     "expression": ("accuracy", "mean_diagonal", "f1"),
     "va": ("ccc", "pcc", "rmse"),
     "multitask": ("accuracy", "mean_diagonal", "f1", "ccc", "pcc", "rmse"),
+    "landmarks": ("nme",),
 }
 """Shown in the first table whatever the protocol names."""
 
@@ -201,7 +202,7 @@ def groups(records: Sequence[Record]) -> tuple[Group, ...]:
 
 
 def entries(group: Group) -> list[Entry]:
-    """A row per system, the highest main metric first, those whose epoch the test part chose last."""
+    """A row per system, the best main metric first, those whose epoch the test part chose last."""
     found: dict[tuple[str, bool], list[Record]] = {}
     for record in group.records:
         on_test = at(record, "epoch", "on_test") is True
@@ -209,7 +210,8 @@ def entries(group: Group) -> list[Entry]:
 
     def place(entry: Entry) -> tuple[bool, float, str]:
         value = number(entry.metrics_all.get(group.main) or entry.metrics.get(group.main))
-        return entry.on_test, float("inf") if value is None else -value, entry.system
+        sign = 1 if METRICS[family(group.main)].lower_is_better else -1
+        return entry.on_test, float("inf") if value is None else sign * value, entry.system
 
     return sorted((Entry(*key, tuple(members)) for key, members in found.items()), key=place)
 

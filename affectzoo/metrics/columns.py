@@ -1,9 +1,10 @@
 """The columns of tables of predictions: one set for every command that writes or reads some.
 
 ``label``, ``valence``, ``arousal`` and ``p_<class>`` (probabilities) or ``s_<class>`` (decision values) are
-predictions. The ground truth of the same is ``true_label``, ``true_valence``, ``true_arousal``. Where a row
-is from stands in ``file`` and ``frame``, in ``x0``, ``y0``, ``x1``, ``y1`` and ``score`` for a face that a
-detector found, and in ``id``, ``fold``, ``subject`` and ``clip`` for one of a data set.
+predictions. The ground truth of the same is ``true_label``, ``true_valence``, ``true_arousal``. ``nme`` is
+the error of predicted landmarks. Where a row is from stands in ``file`` and ``frame``, in ``x0``, ``y0``,
+``x1``, ``y1`` and ``score`` for a face that a detector found, and in ``id``, ``fold``, ``subject`` and
+``clip`` for one of a data set.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterable
 
 LABEL = "label"
 TRUE = "true_"
+ERROR = "nme"
 PROBABILITY, DECISION = "p_", "s_"
 BOX = ("x0", "y0", "x1", "y1")
 TEXTS = ("id", "file", "subject", "clip", LABEL, f"{TRUE}{LABEL}")

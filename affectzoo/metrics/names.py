@@ -63,10 +63,19 @@ VALUE_METRICS: Mapping[str, MetricName] = MappingProxyType(
     }
 )
 
-METRICS: Mapping[str, MetricName] = MappingProxyType({**CLASS_METRICS, **VALUE_METRICS})
+LANDMARK_METRICS: Mapping[str, MetricName] = MappingProxyType(
+    {
+        "nme": MetricName(
+            "mean distance of landmarks over that of the outer eye corners; lower is better",
+            lower_is_better=True,
+        )
+    }
+)
+
+METRICS: Mapping[str, MetricName] = MappingProxyType({**CLASS_METRICS, **VALUE_METRICS, **LANDMARK_METRICS})
 
 COMPARED = (*CLASS_METRICS, "ccc", *(f"{name}_{one}" for name in VALUE_METRICS for one in DIMENSIONS))
-"""Every figure's name, but for errors on other scales."""
+"""Every figure's name by which systems are compared: not errors on other scales, nor those of landmarks."""
 
 ORDER = (
     *CLASS_METRICS,
@@ -77,10 +86,11 @@ ORDER = (
         for scale in (("", OWN_SCALE) if known.lower_is_better else ("",))
         for one in DIMENSIONS
     ),
+    *LANDMARK_METRICS,
 )
 """The order of columns."""
 
-_UPPER = {name: name.upper() for name in ("f1", "auc", "ccc", "pcc", "icc", "rmse", "mse", "sagr")} | {
+_UPPER = {name: name.upper() for name in ("f1", "auc", "ccc", "pcc", "icc", "rmse", "mse", "sagr", "nme")} | {
     "pr": "PR",
     "top2": "top 2",
 }

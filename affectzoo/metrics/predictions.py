@@ -21,6 +21,9 @@ class Predicted(NamedTuple):
         target: Annotated valence and arousal, NaN for none. Shape (N, 2).
         expression: Class scores, shape (N, classes).
         va: What the model predicts of valence and arousal, shape (N, 0 to 2).
+        points: What it predicts of landmarks, as ``AffectOutput`` has them, shape (N, 0 or 136); NaN for
+            clips.
+        true_points: The same of the annotation, NaN for none.
     """
 
     row: torch.Tensor
@@ -29,6 +32,8 @@ class Predicted(NamedTuple):
     target: torch.Tensor
     expression: torch.Tensor
     va: torch.Tensor
+    points: torch.Tensor
+    true_points: torch.Tensor
 
     def by_clip(self, rule: ClipRule = "probabilities") -> Predicted:
         """One entry per clip.
@@ -56,6 +61,7 @@ class Predicted(NamedTuple):
             _means(self.target[inside], of, known, len(numbers)),
             self._clip_scores(self.expression[inside], of, len(numbers), rule),
             _means(self.va[inside], of, share[:, None], len(numbers)),
+            *(points.new_full((len(numbers), points.shape[1]), torch.nan) for points in self[-2:]),
         )
 
     @staticmethod
@@ -88,27 +94,30 @@ class Predictions:
     windows, where a frame has the mean of its outputs, with padding, and over several processes.
     """
 
-    def __init__(self, classes: int, dimensions: int) -> None:
+    def __init__(self, classes: int, dimensions: int, points: int = 0) -> None:
         """Start empty.
 
         Args:
             classes: Number of class scores, 0 for a model without.
             dimensions: Number of valence/arousal outputs, 0 to 2.
+            points: Number of landmarks' coordinates, 0 or 136.
         """
-        self.classes = classes
-        self.dimensions = dimensions
+        self._widths = (classes, dimensions, points, points)
         self._index, self._mask = _Block(torch.int64), _Block(torch.bool)
-        self._outputs = _Block(torch.float64, classes + dimensions)
+        self._outputs = _Block(torch.float64, sum(self._widths))
 
     def update(self, output: AffectOutput, batch: Batch) -> None:
         """Take in a batch with one leading dimension; of it ``index`` and ``mask`` are read.
 
         Args:
-            output: Class scores, shape (B, classes), and valence and arousal, shape (B, dimensions).
+            output: Class scores, shape (B, classes), valence and arousal, shape (B, dimensions), and
+                landmarks, shape (B, points).
             batch: Rows where the mask is False do not count: images that could not be read, and frames that
-                only fill a window up.
+                only fill a window up. Where landmarks are predicted, ``points`` has the annotated ones: where
+                they are in a face depends on how it was cut.
         """
-        heads = [head for head in (output.expression, output.va) if head is not None]
+        points = None if output.points is None else batch["points"]
+        heads = [head for head in (output.expression, output.va, output.points, points) if head is not None]
         self._index.add(batch["index"])
         self._mask.add(batch["mask"])
         self._outputs.add(torch.cat([head.detach() for head in heads], dim=1))
@@ -126,11 +135,12 @@ class Predictions:
         row, of = rows.unique(return_inverse=True)  # type: ignore[no-untyped-call]
         sums = outputs.new_zeros(len(row), outputs.shape[1]).index_add_(0, of, outputs)
         means = sums / of.bincount(minlength=len(row))[:, None]
-        scores, va = means.split([self.classes, self.dimensions], dim=1)
-        return Predicted(row, truth.clip[row], truth.label[row], truth.va[row].double(), scores, va)
+        return Predicted(
+            row, truth.clip[row], truth.label[row], truth.va[row].double(), *means.split(self._widths, dim=1)
+        )
 
     def _gathered(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Rows, shape (N,), and outputs, shape (N, classes + dimensions), of this process, on the CPU."""
+        """Rows, shape (N,), and outputs, shape (N, columns), of this process, on the CPU."""
         index, mask, outputs = (part.rows.cpu() for part in (self._index, self._mask, self._outputs))
         return index[mask], outputs.double()[mask]  # the CPU first: other devices may lack float64
 

@@ -20,7 +20,7 @@ from affectzoo.errors import LabelError, OptionError, WeightsError
 from affectzoo.faces.preprocess import Preprocess, PreprocessChange
 from affectzoo.labels import label_space
 from affectzoo.models.layers import init_msra
-from affectzoo.sample import AffectOutput, Batch, ClipRule
+from affectzoo.sample import AffectOutput, Batch, ClipRule, annotated_points, from_edge_to_edge
 from affectzoo.tasks.heads import TaskName, check_task, dimensions, outputs
 from affectzoo.weights import Start, Training, WeightsMeta
 
@@ -60,6 +60,7 @@ class AffectModel(nn.Module):
         preprocess: How its faces are prepared.
         labels: Its classes; ``None`` when it predicts no expression.
         landmarks: How many landmarks it takes with each face, 0 or 68.
+        data_landmarks: How many landmarks its data have with each face: those that it takes, or learns.
         clip_rule: How frames' class scores become their clip's.
         meta: What its weights say of themselves, where it was loaded from some.
         start: The weights that its values came from; ``None`` where all are fresh.
@@ -92,8 +93,8 @@ class AffectModel(nn.Module):
         Args:
             trunk: From faces to features; has ``feature_dim``.
             arguments: What the architecture's own arguments were, to build it again.
-            task: What to predict: expression, va (valence and arousal), valence, arousal, or multitask
-                (all three).
+            task: What to predict: expression, va (valence and arousal), valence, arousal, multitask
+                (all three), or landmarks.
             labels: A label space's name (ferplus8, rafdb7, ...) or class names in order, for expression
                 and multitask.
             weights: Start from these: a tag of this architecture, a file, a run.
@@ -106,6 +107,7 @@ class AffectModel(nn.Module):
 
         Raises:
             LabelError: Classes are missing for a task that needs them, or given for one that has none.
+            OptionError: It would take the landmarks that it is to predict.
             WeightsError: The weights are missing, damaged, or of something else.
         """
         super().__init__()
@@ -122,6 +124,11 @@ class AffectModel(nn.Module):
         self.heads = nn.ModuleDict({name: nn.Linear(dim, size) for name, size in sizes.items()})
         init_msra(self.heads)
         self.landmarks: int = getattr(trunk, "landmarks", 0)
+        if self.landmarks and "points" in sizes:
+            raise OptionError(
+                f"{self.arch} takes landmarks: it cannot learn to predict them (landmarks=False)"
+            )
+        self.data_landmarks = self.landmarks or sizes.get("points", 0) // 2
         self.meta: WeightsMeta | None = None
         self.start: Start | None = getattr(trunk, "start", None)
         self.source: Path | None = None
@@ -185,9 +192,7 @@ class AffectModel(nn.Module):
             image = image.contiguous(memory_format=torch.channels_last)
         if not self.landmarks or landmarks is None:
             return (image,)
-        edges = landmarks.new_tensor((image.shape[-1], image.shape[-2]))
-        # Whole numbers are pixel centers.
-        return image, ((landmarks * 2 + 1) / edges - 1).to(self.dtype)
+        return image, from_edge_to_edge(landmarks, image).to(self.dtype)
 
     def _output(self, features: torch.Tensor) -> AffectOutput:
         return AffectOutput(features, **{name: head(features) for name, head in self.heads.items()})
@@ -246,7 +251,8 @@ class AffectModel(nn.Module):
         ``torch.jit.trace(model.as_logits(), faces)``. Arguments and errors are those of ``forward``.
 
         Returns:
-            Shape (B, outputs): class scores before softmax, then valence and arousal, as far as predicted.
+            Shape (B, outputs): class scores before softmax, valence and arousal, landmarks, as far as
+            predicted.
         """
         output = self(image, landmarks)
         return torch.cat([getattr(output, name) for name in self.heads], dim=-1)
@@ -422,6 +428,8 @@ class AffectModel(nn.Module):
     def predict_batch(self, batch: Batch) -> tuple[AffectOutput, Batch]:
         """Features and outputs of a data module's batch; clips come back as their frames in a row.
 
+        Where the model predicts landmarks, the batch that comes back has the annotated ones as ``points``.
+
         Args:
             batch: Faces, ``image`` of shape (B, C, H, W), or windows of clips, (B, T, C, H, W).
 
@@ -429,23 +437,20 @@ class AffectModel(nn.Module):
             Outputs and batch, both with one leading dimension, B or B * T.
         """
         output: AffectOutput = self(batch["image"], batch.get("landmarks") if self.landmarks else None)
+        if output.points is not None:
+            batch = batch | {"points": annotated_points(batch)}
         if batch["image"].ndim == 4:
             return output, batch
-        per_frame = ("label", "target", "va", "index", "clip", "mask")
-        frames = {key: batch[key].flatten(0, 1) for key in per_frame}
-        flat = AffectOutput(
-            output.features.flatten(0, 1),
-            None if output.expression is None else output.expression.flatten(0, 1),
-            None if output.va is None else output.va.flatten(0, 1),
-        )
-        return flat, frames
+        per_frame = ("label", "target", "va", "index", "clip", "mask", "points")
+        frames = {key: batch[key].flatten(0, 1) for key in per_frame if key in batch}
+        return AffectOutput(*(None if value is None else value.flatten(0, 1) for value in output)), frames
 
     def predictions(self) -> Predictions:
         """What gathers this model's predictions over an evaluation."""
         from affectzoo.metrics.predictions import Predictions
 
         sizes = outputs(self.task_name, self.labels)
-        return Predictions(sizes.get("expression", 0), sizes.get("va", 0))
+        return Predictions(*(sizes.get(head, 0) for head in ("expression", "va", "points")))
 
     def score(self, predicted: Predicted) -> dict[str, torch.Tensor]:
         """The metrics of each task by name and, where there are clips, per clip as ``clip_<name>``."""

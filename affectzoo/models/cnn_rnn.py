@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from affectzoo.errors import OptionError, UnknownNameError
+from affectzoo.faces.landmarks import IBUG
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
-from affectzoo.models.fusion import POINTS
 from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, TAG, BackboneWeights, starts_from_imagenet
 from affectzoo.models.mobilenet_v1 import MobileNetV1Trunk
 from affectzoo.models.timm_model import TimmTrunk
@@ -224,7 +224,7 @@ class CNNGRU(AffectModel):
                 them.
             **common: As for every model.
         """
-        points = POINTS * landmarks
+        points = IBUG * landmarks
         imagenet = starts_from_imagenet(backbone_weights, common)
         trunk = frame_trunk(backbone, fc_layers, dropout, points, imagenet)
         super().__init__(

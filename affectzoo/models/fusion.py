@@ -6,9 +6,6 @@ import torch
 
 from affectzoo.errors import OptionError
 
-POINTS = 68
-"""Landmarks of the iBUG 300-W markup, which the fused trunks take."""
-
 
 def join_landmarks(features: torch.Tensor, landmarks: torch.Tensor | None, points: int) -> torch.Tensor:
     """Put landmarks behind the features of the same faces.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from affectzoo.faces.landmarks import IBUG
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
-from affectzoo.models.fusion import POINTS
 from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, BackboneWeights, starts_from_imagenet
 from affectzoo.models.timm_model import TimmTrunk
 
@@ -45,7 +45,7 @@ class ResNet18(AffectModel):
                 self.arch,
                 tuple(head_units),
                 dropout=dropout,
-                landmarks=POINTS * landmarks,
+                landmarks=IBUG * landmarks,
                 imagenet=starts_from_imagenet(backbone_weights, common),
             ),
             arguments={"head_units": list(head_units), "landmarks": landmarks, "dropout": dropout},

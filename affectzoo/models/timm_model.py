@@ -11,9 +11,10 @@ from typing import Any, cast
 import torch
 from torch import nn
 
+from affectzoo.faces.landmarks import IBUG
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
-from affectzoo.models.fusion import POINTS, join_landmarks
+from affectzoo.models.fusion import join_landmarks
 from affectzoo.models.imagenet import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -110,7 +111,7 @@ class Timm(AffectModel):
                 backbone,
                 tuple(head_units),
                 dropout=dropout,
-                landmarks=POINTS * landmarks,
+                landmarks=IBUG * landmarks,
                 imagenet=starts_from_imagenet(backbone_weights, common),
                 tag=None,
             ),

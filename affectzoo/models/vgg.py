@@ -11,9 +11,10 @@ from typing import Any, ClassVar
 import torch
 from torch import nn
 
+from affectzoo.faces.landmarks import IBUG
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
-from affectzoo.models.fusion import POINTS, join_landmarks
+from affectzoo.models.fusion import join_landmarks
 from affectzoo.models.imagenet import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -209,7 +210,7 @@ class VGGFace(AffectModel):
             **common: As for every model.
         """
         super().__init__(
-            trunk=VGGTrunk(LAYOUT_16, units, dropout=dropout, landmarks=POINTS * landmarks),
+            trunk=VGGTrunk(LAYOUT_16, units, dropout=dropout, landmarks=IBUG * landmarks),
             arguments={"units": list(units), "landmarks": landmarks, "dropout": dropout},
             **common,
         )
@@ -264,7 +265,7 @@ class VGG16(AffectModel):
                 units,
                 batch_norm=self.batch_norm,
                 dropout=dropout,
-                landmarks=POINTS * landmarks,
+                landmarks=IBUG * landmarks,
                 imagenet=self.arch if starts_from_imagenet(backbone_weights, common) else None,
             ),
             arguments={"units": list(units), "landmarks": landmarks, "dropout": dropout},

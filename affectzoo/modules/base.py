@@ -29,6 +29,7 @@ from affectzoo.processes import alone
 from affectzoo.sample import AffectOutput, Batch, GroundTruth
 from affectzoo.tasks.build import Task, build_tasks
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
+from affectzoo.tasks.landmarks import LandmarkLoss, LandmarkTask
 from affectzoo.tasks.va import VALoss, VATask
 from affectzoo.weights import WeightsMeta
 
@@ -54,6 +55,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         loss: ExpressionLoss = ExpressionLoss(),
         va_loss: VALoss = VALoss(),
         va_weight: float = 1.0,
+        landmark_loss: LandmarkLoss = LandmarkLoss(),
         feature_loss: FeatureLoss | None = None,
         optimizer: OptimizerSettings = OptimizerSettings(),
         schedule: Schedule = Schedule(),
@@ -66,6 +68,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
             loss: How class scores are judged.
             va_loss: How valence and arousal are judged.
             va_weight: Factor of the valence/arousal loss beside the expression's.
+            landmark_loss: How landmarks are judged, where they are predicted.
             feature_loss: A loss on the features; by default as the architecture's paper does.
             optimizer: Optimizer and rates.
             schedule: How the learning rate moves.
@@ -87,7 +90,9 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         self.schedule = schedule
         self.va_weight = va_weight
         with torch.device("cpu"):  # also where the network is built without memory
-            self._tasks = nn.ModuleList(build_tasks(self.task_name, self.labels, loss, va_loss))
+            self._tasks = nn.ModuleList(
+                build_tasks(self.task_name, self.labels, loss, va_loss, landmark_loss)
+            )
             dim = cast(Trunk, self.trunk).feature_dim
             self.feature_term = feature_loss.build(len(self.labels or ()), dim)
         freeze(self.trunk, frozen)
@@ -317,9 +322,10 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
 
     def _loss(self, predicted: Predicted, truth: GroundTruth) -> torch.Tensor:
         """The loss over all faces at once, each counted once."""
-        heads = {"expression": predicted.expression.float(), "va": predicted.va.float()}
-        output = AffectOutput(heads["va"][:, :0], **{task.head: heads[task.head] for task in self.tasks})
+        heads = {task.head: getattr(predicted, task.head).float() for task in self.tasks}
+        output = AffectOutput(predicted.va[:, :0], **heads)
         batch = {"target": truth.target[predicted.row], "va": truth.va[predicted.row]}
+        batch["points"] = predicted.true_points
         with alone():  # each process has all faces, on the CPU
             return torch.stack(list(self.loss_terms(output, batch).values())).sum()
 
@@ -347,6 +353,8 @@ def _check_labeled(task: Task, faces: Any) -> None:
     if isinstance(task, VATask):
         what = " and ".join(task.dimensions)
         known = bool(faces[list(task.dimensions)].notna().any(axis=None))
+    elif isinstance(task, LandmarkTask):
+        what, known = "landmarks", bool(faces["landmarks"].notna().any())
     else:
         what = "a class"
         targets = (target for target in faces["target"] if target is not None and len(target))

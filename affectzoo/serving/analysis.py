@@ -24,7 +24,7 @@ from affectzoo.inference.circumplex import Circumplex, has_point
 from affectzoo.inference.inputs import Source
 from affectzoo.inference.prediction import Predictor
 from affectzoo.inference.render import Drawings, chart_path, drawing_paths
-from affectzoo.inference.results import FaceResult, columns, write_rows
+from affectzoo.inference.results import FaceResult, write_rows
 from affectzoo.inference.tally import Tracks
 from affectzoo.store import entries
 from affectzoo.zoo.listing import ON_HUB, pretrained
@@ -135,7 +135,7 @@ class Analyst:
         ((_, faces),) = predictor.run([Source(path.name, image)])
         folder = self._new_folder()
         table = folder / f"{path.stem}.csv"
-        write_rows((face.to_row() for face in faces), columns(predictor.model.labels), table)
+        write_rows((face.to_row() for face in faces), predictor.columns, table)
         found = [face for face in faces if face.error is None]
         told = f"{path.name}: {counted(len(found), 'face')}" if found else f"{path.name}: {faces[0].error}"
         picture, plane = _pictures(image, faces, Annotator(circumplex=False), Circumplex())
@@ -190,7 +190,7 @@ class Analyst:
         if not film.exists():
             return Analysis(results[-1].error or "" if results else f"{path.name}: no frames")
         table = folder / f"{path.stem}.csv"
-        write_rows((face.to_row() for face in results), columns(predictor.model.labels), table)
+        write_rows((face.to_row() for face in results), predictor.columns, table)
         rows = tuple(row[1:] for row in tracks.rows())
         told = [f"{path.name}: {counted(len(rows), 'track')}"]
         told += [f"the first {self.limits.seconds:g} s of it"] * cut

@@ -5,9 +5,10 @@ from __future__ import annotations
 from affectzoo.labels import LabelSpace
 from affectzoo.tasks.expression import ExpressionLoss, ExpressionTask
 from affectzoo.tasks.heads import TaskName, check_task, dimensions
+from affectzoo.tasks.landmarks import LandmarkLoss, LandmarkTask
 from affectzoo.tasks.va import VALoss, VATask
 
-Task = ExpressionTask | VATask
+Task = ExpressionTask | VATask | LandmarkTask
 
 
 def build_tasks(
@@ -15,6 +16,7 @@ def build_tasks(
     labels: LabelSpace | None,
     loss: ExpressionLoss = ExpressionLoss(),
     va_loss: VALoss = VALoss(),
+    landmark_loss: LandmarkLoss = LandmarkLoss(),
 ) -> list[Task]:
     """Build the parts of a task, one per head.
 
@@ -25,6 +27,8 @@ def build_tasks(
     tasks: list[Task] = []
     if labels is not None:
         tasks.append(ExpressionTask(labels, loss))
-    if name != "expression":
+    if dimensions(name):
         tasks.append(VATask(va_loss, dimensions(name)))
+    if name == "landmarks":
+        tasks.append(LandmarkTask(landmark_loss))
     return tasks

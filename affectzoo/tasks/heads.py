@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from affectzoo.errors import LabelError, UnknownNameError
+from affectzoo.faces.landmarks import IBUG
 from affectzoo.labels import LabelSpace
 from affectzoo.metrics.names import DIMENSIONS
 
-TaskName = Literal["expression", "va", "valence", "arousal", "multitask"]
+TaskName = Literal["expression", "va", "valence", "arousal", "multitask", "landmarks"]
 """``va`` predicts valence and arousal, ``valence`` and ``arousal`` one of them (as AffectNet's two networks
-do), ``multitask`` the expression as well as both."""
+do), ``multitask`` the expression as well as both, ``landmarks`` the places of 68 points (iBUG order)."""
 
 
 def check_task(name: str, labels: LabelSpace | None) -> None:
@@ -31,7 +32,7 @@ def check_task(name: str, labels: LabelSpace | None) -> None:
 
 def dimensions(name: TaskName) -> tuple[str, ...]:
     """Which of valence and arousal a task predicts, in the order of its outputs."""
-    if name == "expression":
+    if name in ("expression", "landmarks"):
         return ()
     return (name,) if name in DIMENSIONS else DIMENSIONS
 
@@ -39,4 +40,5 @@ def dimensions(name: TaskName) -> tuple[str, ...]:
 def outputs(name: TaskName, labels: LabelSpace | None) -> dict[str, int]:
     """The heads of a task and their numbers of outputs."""
     sizes = {"expression": 0 if labels is None else len(labels), "va": len(dimensions(name))}
+    sizes["points"] = 2 * IBUG if name == "landmarks" else 0
     return {head: size for head, size in sizes.items() if size}

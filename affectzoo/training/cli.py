@@ -37,7 +37,7 @@ from affectzoo.training.report import RunReport
 from affectzoo.training.runs import CLAIM, CONFIG, Run, claim, claim_numbered
 from affectzoo.training.stopping import StopTogether, stopped
 
-MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy"}
+MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy", "landmarks": "valid/nme"}
 """By which validation metric a task's best epoch is known; the others': ``valid/ccc``."""
 
 _FOLDER_OF_RANK_0 = "AFFECTZOO_RUN_DIR"
@@ -83,8 +83,8 @@ class ZooCLI(LightningCLI):
 
     def add_arguments_to_parser(self, parser: LightningArgumentParser) -> None:
         """Let data conform to the model; add checkpoints, the report and the run's folder."""
-        for name in ("preprocess", "labels", "landmarks"):
-            parser.link_arguments(f"model.{name}", f"data.init_args.{name}", apply_on="instantiate")
+        for own, name in (("preprocess",) * 2, ("labels",) * 2, ("data_landmarks", "landmarks")):
+            parser.link_arguments(f"model.{own}", f"data.init_args.{name}", apply_on="instantiate")
         parser.add_argument(
             "--run_dir",
             type=str | None,

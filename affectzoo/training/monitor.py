@@ -9,7 +9,7 @@ from affectzoo.errors import OptionError, UnknownNameError
 
 Mode = Literal["min", "max"]
 
-LOWER = ("loss", "rmse", "mse", "expression", "va", "locality", "center")
+LOWER = ("loss", "rmse", "mse", "nme", "expression", "va", "points", "locality", "center")
 """Metrics whose lower values are better: losses, their terms, and errors."""
 
 HIGHER = ("accuracy", "mean_diagonal", "f1", "weighted_f1", "ccc", "pcc", "icc", "sagr")
@@ -35,7 +35,7 @@ def better(monitor: str) -> Mode:
         name = name.removesuffix(suffix)
     stage = monitor.partition("/")[0]
     if name == monitor or stage not in ("train", "valid") or name not in (*LOWER, *HIGHER):
-        known = [f"valid/{metric}" for metric in ("loss", *HIGHER, "rmse_valence", "rmse_arousal")]
+        known = [f"valid/{metric}" for metric in ("loss", *HIGHER, "rmse_valence", "rmse_arousal", "nme")]
         raise UnknownNameError("metric to monitor", monitor, [*known, "train/loss"])
     return "min" if name in LOWER else "max"
 

@@ -140,7 +140,8 @@ def built(entry: Architecture) -> dict[str, Any]:
     from affectzoo.models.skeleton import skeleton
 
     with skeleton():
-        model = entry.load_class()(labels=CLASSES)  # type: ignore[call-arg]
+        labels = CLASSES if "expression" in entry.tasks else None
+        model = entry.load_class()(task=entry.tasks[0], labels=labels)  # type: ignore[call-arg]
     parameters = sum(p.numel() for p in model.parameters())
     return {"parameters": parameters, "input": _input(model.preprocess)}
 
@@ -199,7 +200,7 @@ def pretrained_table(rows: list[dict[str, Any]]) -> Table:
         measured = [
             f"{measured_on(metric)}: {name} {metric[name]:.4f}" + _mark(metric.get("note"), notes)
             for metric in row["metrics"]
-            for name in ("accuracy", "ccc")
+            for name in ("accuracy", "ccc", "nme")
             if name in metric
         ]
         terms = "read its terms" if row["license_kind"] == "unknown" else row["license_kind"]

@@ -44,7 +44,7 @@ def list_models(task: str | None = None, pretrained: bool = False) -> list[str]:
 def create_model(
     name: str,
     *,
-    task: str = "expression",
+    task: str | None = None,
     labels: Sequence[str] | str | LabelSpace | None = None,
     num_classes: int | None = None,
     **arguments: Any,
@@ -53,7 +53,8 @@ def create_model(
 
     Args:
         name: An architecture, see ``list_models``, or ``timm/NAME`` for a backbone of timm.
-        task: What it shall predict; one of the architecture's tasks.
+        task: What it shall predict; one of the architecture's tasks, by default the first, which for most is
+            expression.
         labels: Class names in order, or a label space's name. Give this or ``num_classes`` for the tasks
             expression and multitask.
         num_classes: Number of classes; they are called ``class_0``, ``class_1`` and so on.
@@ -66,6 +67,7 @@ def create_model(
     if name.startswith("timm/"):
         name, arguments = "timm", {"backbone": name.removeprefix("timm/"), **arguments}
     entry = architecture(name)
+    task = entry.tasks[0] if task is None else task
     if task not in entry.tasks:
         raise UnknownNameError(f"task of {name}", task, entry.tasks)
     if num_classes is not None and labels is not None:

@@ -56,7 +56,8 @@ def overconfident(factor: float, count: int = 20_000, clips: bool = False) -> Pr
     labels = torch.multinomial(scores.softmax(dim=1), 1)[:, 0]
     clip = torch.arange(count) // 10 if clips else torch.full((count,), -1)
     nothing = torch.full((count, 2), torch.nan)
-    return Predicted(torch.arange(count), clip, labels, nothing, factor * scores, torch.zeros(count, 0))
+    none = torch.zeros(count, 0)
+    return Predicted(torch.arange(count), clip, labels, nothing, factor * scores, none, none, none)
 
 
 @pytest.mark.parametrize("clips", [False, True])

@@ -10,8 +10,7 @@ from affectzoo.weights import WeightsMeta
 def use_command(meta: WeightsMeta, reference: str, recipe: str | None) -> str:
     """What to do with weights.
 
-    Weights to start a training from are trained; models of clips or with landmarks, for which no image is
-    enough, are measured on data; all others predict.
+    Weights to start a training from are trained; all others predict.
 
     Args:
         meta: What the weights mean.
@@ -21,9 +20,7 @@ def use_command(meta: WeightsMeta, reference: str, recipe: str | None) -> str:
     if meta.fresh:
         words = ["affectzoo", "fit", "--config", recipe or "RECIPE.yaml", "--data.root", "DIR"]
         return shlex.join([*words, "--model.weights", reference, "--model.new_head", "true"])
-    if meta.sequence or meta.landmarks:
-        return measure_command(meta, reference, recipe or "RECIPE.yaml")
-    return f"affectzoo predict photo.jpg --model {reference}"
+    return f"affectzoo predict {'film.mp4' if meta.sequence else 'photo.jpg'} --model {reference}"
 
 
 def measure_command(meta: WeightsMeta, reference: str, recipe: str, split: str | None = None) -> str:

@@ -19,6 +19,7 @@ TASKS = {
     "valence": "valence of a face",
     "arousal": "arousal of a face",
     "multitask": "the expression of a face, one of {} classes, and its valence and arousal",
+    "landmarks": "68 landmarks of a face, in the iBUG order",
 }
 """What a model gives, by its task, with a place for the number of classes."""
 _TRAINING = {

@@ -25,7 +25,12 @@ LICENSES = (
 _TAGS = {
     "expression": ("facial-expression-recognition",),
     "multitask": ("facial-expression-recognition", "valence-arousal"),
+    "landmarks": ("facial-landmarks",),
 }
+_PIPELINES = dict.fromkeys(("expression", "multitask"), "image-classification") | {
+    "landmarks": "keypoint-detection"
+}
+"""The Hub's names of tasks; it has none for values."""
 _REPOSITORY = re.compile(r"(?:hf-hub:)?([\w.-]+/[\w.-]+)(?:@[\w./+-]+)?")
 
 
@@ -45,7 +50,7 @@ def weights_metadata(meta: WeightsMeta, name: str, results: Sequence[Result]) ->
         license=identifier,
         license_name=own_name,
         library_name="affectzoo",
-        pipeline_tag="image-classification" if meta.labels else None,  # the Hub has no task for values
+        pipeline_tag=_PIPELINES.get(meta.task),
         tags=[*_TAGS.get(meta.task, ("valence-arousal",)), meta.arch],
         datasets=[data] if data in DATASETS and DATASETS[data].access != "yours" else None,
         base_model=started[1] if started else None,

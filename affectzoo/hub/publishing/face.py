@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from affectzoo import weights
+from affectzoo.faces.landmarks import IBUG
 from affectzoo.hub.publishing.files import write_json
 from affectzoo.tasks.va import VATask
 from affectzoo.zoo import golden
@@ -31,7 +32,12 @@ def show_golden(folder: Path, model: AffectModel, stored: Mapping[str, torch.Ten
     strip = cv2.cvtColor(torch.cat(list(tensors["picture"]), dim=1).numpy(), cv2.COLOR_RGB2BGR)
     (folder / "golden.png").write_bytes(cv2.imencode(".png", strip)[1].tobytes())
     values = next((task.dimensions for task in model.tasks if isinstance(task, VATask)), ())
-    names = {"expression": () if model.labels is None else model.labels.names, "va": values}
+    coordinates = [f"{axis}_{point}" for point in range(IBUG) for axis in "xy"]
+    names = {
+        "expression": () if model.labels is None else model.labels.names,
+        "va": values,
+        "points": coordinates,
+    }
     outputs = {
         head: [
             {name: round(value, 6) for name, value in zip(own, frame, strict=True)}
