@@ -148,7 +148,9 @@ def add_import(commands: Commands) -> None:
     own.add_argument("--arch", help="its architecture; affectzoo's own checkpoints say it themselves")
     own.add_argument("--out", type=Path, required=True, metavar="FILE", help="result, .safetensors")
     own.add_argument("--labels", metavar="A,B,...", help="what the outputs mean, in order; or a space's name")
-    own.add_argument("--task", help="what it predicts: expression (default), va, valence, arousal, multitask")
+    own.add_argument(
+        "--task", help="what it predicts: expression (default), va, valence, arousal, multitask, landmarks"
+    )
     own.add_argument(
         "--map",
         metavar="OLD=NEW",

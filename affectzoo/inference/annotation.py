@@ -33,9 +33,9 @@ LIKELY = 0.05
 class Annotator:
     """Draws the faces of an image, or of a video's frames one after the other.
 
-    Each face has a color of its own, a frame, its landmarks, where they are predicted, and a plate with what is
-    said of it; where valence and arousal are predicted, they are points on a small circumplex in a corner, in a
-    video with the way they came.
+    Each face has a color of its own, a frame, its landmarks, where they are predicted, and a plate with what
+    is said of it; where valence and arousal are predicted, they are points on a small circumplex in a corner,
+    in a video with the way they came.
     """
 
     def __init__(self, circumplex: bool = True) -> None:

@@ -3,7 +3,8 @@
 Those of users also say where the faces are. They are one of
 
 - a CSV file with the columns ``file``, for videos ``frame`` (from 0), ``landmarks`` (``x;y;x;y;...``, pixels)
-  and, if known, the box ``x0``, ``y0``, ``x1``, ``y1``; by default the box is the one around the landmarks,
+  and, if known, the box ``x0``, ``y0``, ``x1``, ``y1``; by default the box is the one around the landmarks.
+  ``affectzoo predict`` writes such files by a model of landmarks,
 - a CSV file as OpenFace's FeatureExtraction writes it (``frame`` from 1, ``x_0`` to ``y_67``, pixels), of one
   image or video,
 - a ``.pts`` file of one image,
@@ -181,6 +182,8 @@ def read_landmarks(path: Path) -> dict[Place, list[Detection]]:
                 continue
             pairs = [cells[f"{axis}_{point}"] for point in range(IBUG) for axis in "xy"]
             at = None if at is None else at - 1
+        elif cells.get("error"):  # of results: no face
+            continue
         else:
             pairs = cells["landmarks"].split(";")
         marks = points(pairs, row.where, IBUG)

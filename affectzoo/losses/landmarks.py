@@ -11,8 +11,8 @@ def wing(error: torch.Tensor, width: float = 10.0, curvature: float = 2.0) -> to
     """The wing loss of single errors.
 
     Feng et al., "Wing Loss for Robust Facial Landmark Localisation with Convolutional Neural Networks", CVPR
-    2018, equation 5: ``w ln(1 + |x| / e)`` below ``w``, and ``|x| - C`` from there on. Small errors weigh more
-    than under L1 or L2, so that points that are nearly right get right.
+    2018, equation 5: ``w ln(1 + |x| / e)`` below ``w``, and ``|x| - C`` from there on. Small errors
+    weigh more than under L1 or L2, so that points that are nearly right get right.
 
     Args:
         error: ``x``, of any shape.

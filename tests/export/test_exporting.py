@@ -48,8 +48,8 @@ IMAGES = 64
 def built(arch: str) -> AffectModel:
     """A model with random values, whose face is cut out of the middle."""
     made = ARCHITECTURES[arch].load_class()
-    task = "va" if made.sequence else "multitask"
-    arguments = SMALL.get(arch, {}) | ({} if made.sequence else {"labels": "rafdb7"})
+    task = "va" if made.sequence else ARCHITECTURES[arch].tasks[-1]
+    arguments = SMALL.get(arch, {}) | ({"labels": "rafdb7"} if task == "multitask" else {})
     given = made.preprocess_for(arguments | {"backbone": "mobilenetv3_small_100"})
     size = IMAGES if given.size == 224 and arch not in ("alexnet", "cnn_m") else given.size
     prepared = Preprocess(size, size + 6, given.color, given.mean, given.std)
@@ -79,17 +79,18 @@ def test_every_architecture_says_the_same(arch: str, tmp_path: Path) -> None:
 
     ours = TorchBackend(model).answer(given, tracks, {}, points)
     theirs = file.answer(given, tracks, {}, points)
-    for name in ("probabilities", "va"):
+    for name in ("probabilities", "va", "points"):
         expected, found = getattr(ours, name), getattr(theirs, name)
         assert (expected is None) == (found is None), name
         if expected is not None:
             np.testing.assert_allclose(found, expected, rtol=0, atol=1e-4)
     states: dict[Any, Any] = {}
+    head = "va" if model.dimensions else "points"
     one_by_one = [
-        file.answer([face], [track], states, None if points is None else [points[i]]).va
+        getattr(file.answer([face], [track], states, None if points is None else [points[i]]), head)
         for i, (face, track) in enumerate(zip(given, tracks, strict=True))
     ]
-    np.testing.assert_allclose(np.concatenate(one_by_one), theirs.va, rtol=0, atol=1e-4)
+    np.testing.assert_allclose(np.concatenate(one_by_one), getattr(theirs, head), rtol=0, atol=1e-4)
     done.path.unlink()
 
 

@@ -12,17 +12,20 @@ import pytest
 import torch
 
 pytest.importorskip("av")
+from fakes.described import described
 from fakes.films import Squares, squares, write_film
 
 import affectzoo
+from affectzoo import weights
 from affectzoo.datamodules.transforms import FaceTransform
-from affectzoo.errors import AffectZooError, DataError
+from affectzoo.errors import DataError
 from affectzoo.faces.detect import Detection
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files.video_frames import VideoFrames
 from affectzoo.inference.landmarks import read_landmarks
-from affectzoo.inference.results import NO_FACE, FaceResult
+from affectzoo.inference.results import NO_FACE, FaceResult, write_rows
 from affectzoo.models.base import AffectModel
+from affectzoo.zoo.loading import seal
 
 SHAPE = np.random.default_rng(0).uniform(0, 1, (68, 2))
 
@@ -197,12 +200,6 @@ def test_damaged_landmarks_are_named(text: str | None, told: str, tmp_path: Path
         affectzoo.Predictor(landmarks=path)
 
 
-def test_a_model_with_landmarks_names_the_ways_to_give_them() -> None:
-    model = recurrent("cnn_gru", landmarks=True)
-    with pytest.raises(AffectZooError, match=r"68 landmarks.*haar.*--landmarks FILE.*Detection\.landmarks"):
-        affectzoo.Predictor(model, "haar")
-
-
 def test_one_table_is_of_one_video(film: Path, tmp_path: Path) -> None:
     head = ["frame", *(f"{axis}_{n}" for axis in "xy" for n in range(68))]
     (tmp_path / "a.csv").write_text(",".join(head) + "\n" + ",".join(["1"] * 137) + "\n")
@@ -223,3 +220,61 @@ def test_results_say_which_face_lacks_landmarks() -> None:
     model = affectzoo.create_model("vgg16", task="va", landmarks=True, preprocess=Preprocess(size=32))
     good, bad = affectzoo.predict([squares((2, 10), (100, 10))], model, Some())
     assert good.valence is not None and "no landmarks" in str(bad.error)
+
+
+@pytest.fixture
+def finder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AffectModel:
+    """Finds the same landmarks in every face: those of ``SHAPE``, in shares of its crop."""
+    model = affectzoo.create_model("landmarks_s", preprocess=Preprocess(size=64, color="gray", margin=0.25))
+    torch.nn.init.zeros_(model.heads["points"].weight)
+    model.heads["points"].bias.data = torch.from_numpy(SHAPE).float().flatten() * 2 - 1
+    path = tmp_path / "finder.safetensors"
+    weights.write(path, model.network_state(), described(model.describe()))
+    seal(path)
+    monkeypatch.setattr("affectzoo.inference.landmarks.FINDER", str(path))
+    return model
+
+
+def test_landmarks_are_found_where_nothing_gives_them(film: Path, finder: AffectModel) -> None:
+    """The crop and the points are those of training with the same landmarks, whose box is around them."""
+    model = recurrent("cnn_gru", landmarks=True)
+    predictor = affectzoo.Predictor(model, Squares())
+    found = [face for face in predictor(film) if face.track == 1]
+    assert predictor.faces_from == "squares, landmarks by landmarks_s.rendered"
+    images = {frame.number: frame.image for frame in VideoFrames(film)}
+    transform, cut, points = FaceTransform(model.preprocess), [], []
+    for face in found:
+        x, y = ways(30)[face.frame][0]
+        given = ((SHAPE - 0.5) * 1.25 * 24 + (x + 12, y + 12) - 0.5).astype(np.float32)
+        assert face.box == pytest.approx((*given.min(0), *given.max(0)), abs=0.6)  # the crop is whole pixels
+        one, marked = transform(images[face.frame], face.box, given)
+        cut.append(one)
+        points.append(marked)
+    with torch.inference_mode():
+        expected = model.eval()(torch.stack(cut)[None], torch.stack(points)[None]).va[0, :, 0]
+    assert [face.valence for face in found] == pytest.approx(expected.tolist(), abs=0.01)
+
+
+def test_found_landmarks_leave_boxes_of_users_and_ready_crops(finder: AffectModel) -> None:
+    model = affectzoo.create_model("vgg16", task="va", landmarks=True, preprocess=Preprocess(size=32))
+    image = squares((2, 10), (100, 10))
+    good, bad = affectzoo.predict(image, model, boxes=[(2, 10, 26, 34), (900, 900, 910, 910)])
+    assert good.box == (2, 10, 26, 34) and good.valence is not None
+    assert "no area" in str(bad.error)
+    (whole,) = affectzoo.predict(image, model, detector="none")
+    assert whole.box is None and whole.valence is not None
+
+
+def test_a_file_of_found_landmarks_is_one_of_given_ones(
+    film: Path, finder: AffectModel, tmp_path: Path
+) -> None:
+    table = tmp_path / "points.csv"
+    predictor = affectzoo.Predictor(finder, Squares())
+    write_rows((face.to_row() for face in predictor(film)), predictor.columns, table)
+    faces = read_landmarks(table)
+    (first, *_) = faces[str(film), 0]
+    x, y = ways(30)[0][0]
+    np.testing.assert_allclose(first.landmarks, (SHAPE - 0.5) * 30 + (x + 12, y + 12) - 0.5, atol=0.6)
+    predictor = affectzoo.Predictor(recurrent("cnn_gru", landmarks=True), landmarks=table)
+    assert predictor.finder is None
+    assert all(face.error is None for face in predictor(film) if face.frame is not None)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import test_clips
@@ -16,6 +17,7 @@ from affectzoo import weights
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models import DLPCNN, AffectModel, AlexNet, AlexNetSmall, BaseDCNN, DLPCNNSmall, MobileNetV1
 from affectzoo.models.face_resnet import FaceResNet
+from affectzoo.models.landmarks_s import LandmarksSmall
 from affectzoo.models.mobilenet_v1 import SameConv2d
 from affectzoo.models.vgg import VGGFaceSmall
 from affectzoo.modules import lightning_module
@@ -164,6 +166,20 @@ class TestFaceResNet(ModelTester):
         assert len(convolutions) == 29
         assert [i for i, conv in enumerate(convolutions) if conv.stride == (2, 2)] == [0, 7, 15, 21, 27]
         assert all((conv.stride == (1, 1)) == (conv.padding != (0, 0)) for conv in convolutions)
+
+
+class TestLandmarksSmall(ModelTester):
+    """Its trunk under a head of classes; tests/models/test_landmarks.py has its own task."""
+
+    model_class = LandmarksSmall
+    # convolutions: 9 * (1*32 + 32*64 + 64*64 + 64*128 + 3*128*128 + 128*192 + 192*192); batch norm: 2 * each
+    trunk_parameters = 9 * (32 + 6144 + 8192 + 49_152 + 24_576 + 36_864) + 2 * (32 + 128 + 512 + 384)
+    feature_dim = 192 * 3 * 3
+    channels, size = 1, 64
+
+    @classmethod
+    def build(cls, **arguments: Any) -> AffectModel:
+        return super().build(**{"task": "expression", **arguments})
 
 
 class TestAlexNet(NetworkTester):

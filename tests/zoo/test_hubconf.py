@@ -108,7 +108,8 @@ facts["place"] = str(Path(sys.modules["affectzoo"].__file__).relative_to(home))
 facts["listed"] = torch.hub.list(NAME)
 facts["help"] = torch.hub.help(NAME, "dlp_cnn_s")
 with torch.device("meta"):
-    built = {name: torch.hub.load(NAME, name, num_classes=3) for name in facts["listed"]}
+    given = {name: {} if name == "landmarks_s" else {"num_classes": 3} for name in facts["listed"]}
+    built = {name: torch.hub.load(NAME, name, **options) for name, options in given.items()}
 facts["built"] = {name: model.arch for name, model in built.items()}
 facts["once"] = list(facts["fetched"])
 facts["asked"].clear()
