@@ -1,7 +1,7 @@
 """What landmarks_s.rendered finds in faces as detectors cut them, and what a model loses by its points.
 
-On rendered faces alone, of which the landmarks are known: the validation part of stills in AffectNet's layout,
-and of clips in AFEW-VA's the fold that cnn_gru.rendered did not see.
+On rendered faces alone, of which the landmarks are known: the validation part of stills in AffectNet's
+layout, and of clips in AFEW-VA's the fold that cnn_gru.rendered did not see.
 
     python benchmarks/landmarks.py --stills DIR --clips DIR [--yunet FILE]
 """

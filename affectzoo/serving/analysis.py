@@ -245,20 +245,24 @@ def _model(name: str) -> AffectModel | OnnxModel:
 
 
 def choices() -> list[str]:
-    """Name the pretrained weights on this machine that predict on single images without landmarks."""
+    """Name the pretrained weights on this machine that predict affect on single images."""
     at_hand = {row["name"] for row in pretrained() if row["files"] != ON_HUB}
     metas = {name: entry.meta for name, entry in entries().items() if name in at_hand}
-    return [name for name, m in metas.items() if not (m.sequence or m.arguments.get("landmarks"))]
+    return [name for name, m in metas.items() if not m.sequence and m.task != "landmarks"]
 
 
 def check_fits(predictor: Predictor, name: str) -> None:
     """Refuse a model that the app has no use for.
 
     Raises:
-        AffectZooError: It reads sequences, and no single images.
+        AffectZooError: It reads sequences, and no single images, or gives landmarks alone.
     """
     if predictor.model.sequence:
         raise AffectZooError(f"{name} reads videos alone: choose another --model, or use affectzoo predict")
+    if predictor.model.describe().task == "landmarks":
+        raise AffectZooError(
+            f"{name} finds landmarks alone: choose another --model, or use affectzoo predict"
+        )
 
 
 def _pictures(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -21,10 +22,12 @@ from affectzoo.datamodules.transforms import FaceTransform
 from affectzoo.errors import DataError
 from affectzoo.faces.detect import Detection
 from affectzoo.faces.preprocess import Preprocess
+from affectzoo.files.images import read_image
 from affectzoo.files.video_frames import VideoFrames
 from affectzoo.inference.landmarks import read_landmarks
 from affectzoo.inference.results import NO_FACE, FaceResult, write_rows
 from affectzoo.models.base import AffectModel
+from affectzoo.store import ASSETS
 from affectzoo.zoo.loading import seal
 
 SHAPE = np.random.default_rng(0).uniform(0, 1, (68, 2))
@@ -253,6 +256,26 @@ def test_landmarks_are_found_where_nothing_gives_them(film: Path, finder: Affect
     with torch.inference_mode():
         expected = model.eval()(torch.stack(cut)[None], torch.stack(points)[None]).va[0, :, 0]
     assert [face.valence for face in found] == pytest.approx(expected.tolist(), abs=0.01)
+
+
+@pytest.mark.slow
+def test_a_bundled_model_with_landmarks_reads_a_film_alone(tmp_path: Path) -> None:
+    """Rendered faces, each moved as in a clip: no file of landmarks, nothing fetched."""
+    face = read_image(sorted((ASSETS / "demo" / "rendered" / "happiness").iterdir())[0])
+    big = cv2.resize(face, (120, 120), interpolation=cv2.INTER_CUBIC)
+    frames = [np.full((200, 240, 3), 90, np.uint8) for _ in range(8)]
+    for number, frame in enumerate(frames):
+        frame[40:160, 40 + 4 * number : 160 + 4 * number] = big
+    film = write_film(tmp_path / "film.mp4", iter(frames))
+    predictor = affectzoo.Predictor("cnn_gru.rendered", "haar")
+    rows = [face for face in predictor(film) if face.frame is not None]
+    assert len(rows) == 8 and all(row.error is None and row.valence is not None for row in rows)
+    marked = affectzoo.predict(film, "landmarks_s.rendered", "haar")
+    for row, points in zip(rows, marked, strict=True):
+        x0, y0, x1, y1 = row.box  # type: ignore[misc]
+        xs, ys = zip(*points.landmarks, strict=True)
+        assert row.box == pytest.approx((min(xs), min(ys), max(xs), max(ys)), abs=0.5)
+        assert 40 < (x0 + x1) / 2 - 4 * row.frame < 160 and 40 < (y0 + y1) / 2 < 160
 
 
 def test_found_landmarks_leave_boxes_of_users_and_ready_crops(finder: AffectModel) -> None:

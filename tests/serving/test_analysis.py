@@ -121,7 +121,7 @@ def test_a_camera_is_followed() -> None:
 
 def test_models_to_choose_from_take_single_images() -> None:
     assert {EXPRESSION, BOTH} <= set(analysis.choices())
-    assert not any(name.startswith("cnn_gru") for name in analysis.choices())
+    assert not any(name.startswith(("cnn_gru", "landmarks_s")) for name in analysis.choices())
 
 
 def test_models_of_clips_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -130,3 +130,8 @@ def test_models_of_clips_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(type(predictor.model), "sequence", True)
     with pytest.raises(AffectZooError, match="videos"):
         analysis.check_fits(predictor, EXPRESSION)
+
+
+def test_models_of_landmarks_alone_are_refused() -> None:
+    with pytest.raises(AffectZooError, match="landmarks alone"):
+        analysis.check_fits(Predictor("landmarks_s.rendered", Squares()), "landmarks_s.rendered")
