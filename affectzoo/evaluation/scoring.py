@@ -338,8 +338,9 @@ def _computable(rows: Units, part: Part) -> list[tuple[Callable[..., Figures], F
     if annotated.va is not None and len(annotated.truth):
         found.append((_value_figures(part), annotated.va, annotated.target, annotated.groups))
     if rows.errors is not None and len(rows.errors):
-        located = rows.rows(rows.answered)
-        found.append((_error_figures, located.errors, located.target, located.groups))
+        known = rows.answered
+        groups = None if rows.groups is None else rows.groups[known]
+        found.append((_error_figures, rows.errors[known], rows.target[known], groups))
     return found
 
 

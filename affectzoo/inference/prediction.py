@@ -137,7 +137,7 @@ class Predictor:
         if self.model.landmarks and found != self.model.landmarks:
             from affectzoo.inference.landmarks import FINDER, LandmarkFinder
 
-            same = "onnx" if isinstance(self.model, OnnxModel) else None
+            same: BackendName | None = "onnx" if isinstance(self.model, OnnxModel) else None
             self.finder = LandmarkFinder(load_model(FINDER, None, same), device)
 
     @property

@@ -20,7 +20,8 @@ def nme(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     Returns:
         Shape (N,), as a share, 0.04 for 4 %; NaN where there is no annotation.
     """
-    found, true = (points.unflatten(1, (-1, 2)) for points in (prediction, target))
+    shape = (len(target), target.shape[1] // 2, 2)
+    found, true = prediction.reshape(shape), target.reshape(shape)
     left, right = OUTER_CORNERS
-    apart = (true[:, left] - true[:, right]).norm(dim=-1)
-    return (found - true).norm(dim=-1).mean(dim=-1) / apart
+    apart = torch.linalg.vector_norm(true[:, left] - true[:, right], dim=-1)
+    return torch.linalg.vector_norm(found - true, dim=-1).mean(dim=-1) / apart

@@ -443,7 +443,8 @@ class AffectModel(nn.Module):
             return output, batch
         per_frame = ("label", "target", "va", "index", "clip", "mask", "points")
         frames = {key: batch[key].flatten(0, 1) for key in per_frame if key in batch}
-        return AffectOutput(*(None if value is None else value.flatten(0, 1) for value in output)), frames
+        told = {name: value.flatten(0, 1) for name, value in output._asdict().items() if value is not None}
+        return AffectOutput(**told), frames
 
     def predictions(self) -> Predictions:
         """What gathers this model's predictions over an evaluation."""

@@ -141,7 +141,7 @@ def built(entry: Architecture) -> dict[str, Any]:
 
     with skeleton():
         labels = CLASSES if "expression" in entry.tasks else None
-        model = entry.load_class()(task=entry.tasks[0], labels=labels)  # type: ignore[call-arg]
+        model = entry.load_class()(task=entry.tasks[0], labels=labels)  # type: ignore[arg-type, call-arg]
     parameters = sum(p.numel() for p in model.parameters())
     return {"parameters": parameters, "input": _input(model.preprocess)}
 
