@@ -24,4 +24,5 @@ def nme(prediction: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
     found, true = prediction.reshape(shape), target.reshape(shape)
     left, right = OUTER_CORNERS
     apart = torch.linalg.vector_norm(true[:, left] - true[:, right], dim=-1)
-    return torch.linalg.vector_norm(found - true, dim=-1).mean(dim=-1) / apart
+    error: torch.Tensor = torch.linalg.vector_norm(found - true, dim=-1).mean(dim=-1) / apart
+    return error

@@ -258,12 +258,9 @@ def test_models_of_clips() -> None:
     assert re.search(r"\| CCC \| 0\.5123 \|.* 0\.4567 \|", text)
     assert "- Clips: 150" in text
     load = section(text, "Load")
-    assert "affectzoo predict" not in load
-    assert (
-        "affectzoo test --config recipes/cnn_gru/afewva.yaml --data.root DIR --model.weights DIR "
-        "--model.new_head false\n"
-    ) in load
-    assert "only clips of a data set" in load
+    assert "affectzoo predict film.mp4 --model DIR\n" in load
+    assert "It takes videos, no single images." in load
+    assert "Its landmarks are found by `landmarks_s.rendered`" in load
     assert "4 frames" in load
 
 
@@ -416,7 +413,8 @@ def test_each_weights_entry_has_a_card_that_says_its_figures() -> None:
             for class_, recall in metric["recall"].items():
                 assert f"| {class_} | {metric['support'][class_]:,} | {recall:.4f} |" in card
         for record in records:
-            name, title = ("accuracy", "accuracy") if record.get("per_class") else ("ccc", "CCC")
+            of_task = {"va": ("ccc", "CCC"), "landmarks": ("nme", "NME")}
+            name, title = of_task.get(record["protocol"]["task"], ("accuracy", "accuracy"))
             assert f"| {title} | {record['metrics'][name]['value']:.4f} (" in card
 
 

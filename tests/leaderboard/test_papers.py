@@ -147,7 +147,7 @@ def test_metrics_are_the_zoos() -> None:
     values = regression_metrics(torch.rand(4), torch.rand(4))
     names = {f"{name}_{dimension}" for name in values for dimension in ("valence", "arousal")}
     errors = {f"own_scale_{name}" for name in names if name.startswith(("rmse_", "mse_"))}
-    assert set(METRICS) == {*classes.averages(), "ccc"} | names | errors
+    assert set(METRICS) == {*classes.averages(), "ccc", "nme"} | names | errors
     assert set(PER_CLASS) <= {"precision", *METRICS, *classes._fields}
 
 
