@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import inspect
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -188,8 +190,12 @@ class FaceDataModule(pl.LightningDataModule):
 
     def read(self) -> FaceIndex:
         """The index in the data set's own label space: as prepared, where ``root`` is such a folder."""
+        return self._read()
+
+    def _read(self, landmarks: bool = True) -> FaceIndex:
         if is_prepared(self.root):
-            return read_prepared(self.root, type(self).__name__, self.reader_options())
+            options = self.reader_options()
+            return read_prepared(self.root, type(self).__name__, options, landmarks=landmarks)
         return self.read_index()
 
     def reader_options(self) -> dict[str, Any]:
@@ -210,7 +216,7 @@ class FaceDataModule(pl.LightningDataModule):
         return self._index
 
     def _read_index(self) -> FaceIndex:
-        index = self.read()
+        index = self._read(landmarks=self.landmarks > 0)
         if self.labels is not None:
             space = label_space(self.labels)
             index = index.conform(space, drop_unmapped=self.drop_unmapped, merge=self.merge)
@@ -230,13 +236,14 @@ class FaceDataModule(pl.LightningDataModule):
         """
         if stage == "fit" and bool(self.window) != bool(self.eval_window):
             raise OptionError(_mixed(self.window, self.eval_window))
-        if self._index is None:
-            self._index = from_first_process(self._read_index)
-        if stage == "fit":
-            self._drawn = from_first_process(torch.initial_seed)
-            self._place = (0, 0)
-        for split in self._stage_splits(stage):
-            self._part(split)
+        with _collecting_nothing():
+            if self._index is None:
+                self._index = from_first_process(self._read_index)
+            if stage == "fit":
+                self._drawn = from_first_process(torch.initial_seed)
+                self._place = (0, 0)
+            for split in self._stage_splits(stage):
+                self._part(split)
 
     def _stage_splits(self, stage: str) -> tuple[str, ...]:
         return {"fit": ("train", "valid"), "validate": ("valid",)}.get(stage, (self.test_split,))
@@ -383,6 +390,18 @@ class FaceDataModule(pl.LightningDataModule):
         if self.unreadable:
             first = ", ".join(list(self.unreadable)[:1])
             rank_zero_info(f"excluded {len(self.unreadable):,} unreadable images (the first: {first})")
+
+
+@contextmanager
+def _collecting_nothing() -> Iterator[None]:
+    """Let the garbage collector rest: it would look at millions of new objects again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _mixed(window: int, eval_window: int) -> str:

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.data import Dataset, default_collate
 
+from affectzoo.datamodules.rows import FaceRows
 from affectzoo.datamodules.transforms import Face, FaceTransform, drawn_seed
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.errors import AffectZooError, UnreadableImageError
@@ -124,11 +125,8 @@ class FaceDataset(SampleDataset):
         self.on_unreadable = on_unreadable
         self.targets = targets
         self.truth = ground_truth(index)
-        self._rows: list[dict[str, Any]] = index.table[
-            ["path", "frame", "box", "landmarks", "pixels", "digest", "source"]
-        ].to_dict("records")  # type: ignore[assignment]
-        known = next((row["landmarks"] for row in self._rows if row["landmarks"] is not None), ())
-        self.landmarks = len(known)
+        self._rows = FaceRows(index.table)
+        self.landmarks = self._rows.landmarks()
         """How many landmarks faces have; 0 where none has any."""
         transform.check_landmarks(self.landmarks)
 

@@ -18,7 +18,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -82,7 +83,9 @@ def is_prepared(root: Path) -> bool:
     return (root / RECORD).is_file() or (root / PLAN).is_file()
 
 
-def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIndex:
+def read_prepared(
+    root: Path, module: str, options: Mapping[str, Any], *, landmarks: bool = True
+) -> FaceIndex:
     """Index a prepared folder.
 
     Args:
@@ -90,6 +93,7 @@ def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIn
         module: Class name of the data module that asks, such as ``AFEWVA``.
         options: What its reader would go by; must be what the folder was prepared with. A data set with folds
             was prepared for all of them, so ``fold`` may differ.
+        landmarks: Whether they are wanted.
 
     Raises:
         DataError: The folder is unfinished, altered, of another format, or for another data set or other
@@ -113,10 +117,12 @@ def read_prepared(root: Path, module: str, options: Mapping[str, Any]) -> FaceIn
         )
     if foreseen and not 0 <= options["fold"] < record["folds"]:
         raise DataError(f"{root}: fold is {fold}, expected 0 to {record['folds'] - 1}")
-    table = _table(root, record)
+    unread = {"pixels"} if landmarks else {"pixels", "landmarks"}
+    read = [name for name in COLUMNS if name not in unread]
+    table = _table(root, record, [*read, "splits"] if foreseen else read)
     splits = [parts[fold] for parts in table["splits"].to_pylist()] if foreseen else None
-    columns = {name: _column(table, name) for name in COLUMNS if name != "pixels"}
-    columns |= {"pixels": [None] * len(table), **({} if splits is None else {"split": splits})}
+    columns = {name: _column(table, name) for name in read}
+    columns |= {name: [None] * len(table) for name in unread} | ({} if splits is None else {"split": splits})
     frame = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in COLUMNS})
     space = _space(record, root / RECORD)
     names = () if space is None else space.names
@@ -145,18 +151,18 @@ def prepared_crops(root: Path) -> list[Crop]:
     Raises:
         DataError: The folder is unfinished, altered or of another format.
     """
-    table = _table(root, _record(root))
+    table = _table(root, _record(root), Crop._fields)
     return list(map(Crop, *(_column(table, name) for name in Crop._fields)))
 
 
-def _table(root: Path, record: Mapping[str, Any]) -> pa.Table:
+def _table(root: Path, record: Mapping[str, Any], columns: Sequence[str]) -> pa.Table:
     try:
         content = read_bytes(root / INDEX)
     except OSError as error:
         raise DataError(f"{root / INDEX}: {error.strerror or error}; prepare the folder again") from None
     if hashlib.sha256(content).hexdigest() != record["index_sha256"]:
         raise DataError(f"{root / INDEX} was altered since it was prepared; prepare the folder again")
-    return pq.read_table(pa.BufferReader(content))
+    return pq.read_table(pa.BufferReader(content), columns=list(columns))
 
 
 def _record(root: Path) -> dict[str, Any]:
@@ -184,16 +190,32 @@ def _space(record: Mapping[str, Any], path: Path) -> LabelSpace | None:
 
 
 def _column(table: pa.Table, name: str) -> Sequence[Any]:
-    """One column as the index has it."""
+    """One column as the index has it; equal texts and distributions are one object."""
+    column = table[name].combine_chunks()
+    if column.null_count == len(column):
+        return [None] * len(column)
+    if not pa.types.is_list(column.type):
+        return _texts(column) if pa.types.is_string(column.type) else list(column.to_pylist())
+    numbers = np.array(column.flatten())
+    if name == "box" and not column.null_count:
+        return list(map(tuple, numbers.reshape(-1, 4).tolist()))
+    ends = np.cumsum(column.value_lengths().fill_null(0).to_numpy()).tolist()
+    pieces: Iterable[Any] = (numbers[start:end] for start, end in pairwise([0, *ends]))
     if name == "box":
-        return [None if box is None else tuple(box) for box in table[name].to_pylist()]
-    if not pa.types.is_list(table.schema.field(name).type):
-        values: list[Any] = table[name].to_pylist()
-        return values
-    arrays = [None if array is None else np.array(array) for array in table[name].to_pandas()]
-    if name == "landmarks":
-        return [None if array is None else array.reshape(-1, 2) for array in arrays]
-    return arrays
+        pieces = (tuple(piece.tolist()) for piece in pieces)
+    elif name == "landmarks":
+        pieces = (piece.reshape(-1, 2) for piece in pieces)
+    else:
+        same: dict[bytes, np.ndarray] = {}
+        pieces = (same.setdefault(piece.tobytes(), piece) for piece in pieces)
+    known = column.is_valid().to_pylist()
+    return [value if valid else None for value, valid in zip(pieces, known, strict=True)]
+
+
+def _texts(column: pa.Array) -> list[str | None]:
+    encoded = column.dictionary_encode()
+    texts = [*encoded.dictionary.to_pylist(), None]
+    return [texts[code] for code in encoded.indices.fill_null(-1).to_pylist()]
 
 
 def write_index(path: Path, rows: Sequence[Mapping[str, Any]]) -> str:

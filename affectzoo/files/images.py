@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import tarfile
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,8 @@ from affectzoo.files.folders import obstacle
 from affectzoo.files.remote import fetch_missing
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     from PIL.Image import Image as PillowImage
 
     from affectzoo.files.decoding import Image
@@ -43,20 +46,32 @@ def read_bytes(path: Path) -> bytes:
         raise OSError(reason)
     if not inside:
         return path.read_bytes()
-    place = _members(shard, shard.stat().st_mtime_ns).get(path.name)
-    if place is None:
+    names, places = _members(shard, shard.stat().st_mtime_ns)
+    name = os.fsencode(path.name)
+    at = names.searchsorted(name)
+    if at == len(names) or names[at] != name:
         raise FileNotFoundError(f"no such file in {shard.name}")
+    start, size = places[at].tolist()
     with shard.open("rb", buffering=0) as file:
-        file.seek(place[0])
-        return file.read(place[1])
+        file.seek(start)
+        return file.read(size)
 
 
 @cache
-def _members(shard: Path, changed: int) -> dict[str, tuple[int, int]]:
-    """Where each member's content begins and how long it is, by name; ``changed`` makes a new file new."""
+def _members(shard: Path, changed: int) -> tuple[npt.NDArray[np.bytes_], npt.NDArray[np.int64]]:
+    """Say what is in a tar file; ``changed`` makes a new file new.
+
+    Returns:
+        The members' names, sorted, shape (N,); where the content of each begins and how long it is, shape
+        (N, 2). Arrays, as there may be a thousand such files, and each loading process has its own.
+    """
+    import numpy as np
+
     try:
         with tarfile.open(shard, "r:") as tar:
-            return {member.name: (member.offset_data, member.size) for member in tar}
+            found = sorted((os.fsencode(member.name), member.offset_data, member.size) for member in tar)
+        names = np.array([name for name, *_ in found], np.bytes_)
+        return names, np.array([place for _, *place in found], np.int64).reshape(-1, 2)
     except tarfile.TarError as error:
         raise OSError(f"{shard.name} is no tar file, or a damaged one ({error})") from None
 

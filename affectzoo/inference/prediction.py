@@ -406,8 +406,9 @@ def predict(
     """Predict for every face of one or many images and videos.
 
     Args:
-        inputs: Files of images and videos, folders, glob patterns; arrays of shape (H, W, 3) or tensors of
-            shape (3, H, W) or (H, W, 3), RGB uint8; Pillow images; contents of images' files as bytes; open
+        inputs: Files of images and videos, folders, glob patterns, addresses of images and prepared folders
+            that fsspec knows (``s3://bucket/faces``); arrays of shape (H, W, 3) or tensors of shape
+            (3, H, W) or (H, W, 3), RGB uint8; Pillow images; contents of images' files as bytes; open
             binary files of images. One, or a list of these, mixed as you like.
         model: A loaded model, a name that ``affectzoo.load`` takes, or an exported ``.onnx`` file. It keeps
             its mode, and no tensor of it changes.

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import pickle
 import warnings
 from collections import Counter
 from collections.abc import Callable
@@ -11,13 +13,15 @@ import pandas as pd
 import pytest
 import torch
 from conftest import TableIndex
-from fakes import write_fer2013_csv, write_fer2013_folders, write_ferplus
+from fakes import write_afewva, write_fer2013_csv, write_fer2013_folders, write_ferplus
 
-from affectzoo.datamodules import FER2013, RAFDB, FaceDataModule, FERPlus
+from affectzoo.datamodules import AFEWVA, FER2013, RAFDB, FaceDataModule, FERPlus
 from affectzoo.datamodules.dataset import ground_truth
 from affectzoo.datamodules.imbalance import Imbalance, resample, sample_weights
+from affectzoo.datamodules.rows import FaceRows
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.votes import VoteRule
+from affectzoo.datatools.prepare import prepare
 from affectzoo.errors import (
     AffectZooError,
     DataError,
@@ -440,3 +444,31 @@ def test_a_trainer_predicts_the_faces_of_a_data_module(ferplus: Path) -> None:
     damage(data, "test", *range(24))
     with pytest.raises(UnreadableImageError, match="none of 24 faces can be read"):
         trainer.test(model, data)
+
+
+def test_packed_rows_are_the_index_rows() -> None:
+    marks = np.arange(10, dtype=np.float32).reshape(5, 2)
+    name = os.fsdecode(b"caf\xe9.png")
+    rows: list[dict[str, Any]] = [
+        {"path": name, "split": "train", "source": "a.csv, line 2"},
+        {"path": "b.tar/1.png", "split": "train", "frame": 3, "box": (0.5, 1, 20, 30), "digest": "ab"},
+        {"path": "c.csv", "split": "train", "landmarks": marks, "pixels": np.ones((4, 4), np.uint8)},
+    ]
+    table = FaceIndex.from_rows("x", Path("root"), None, rows).table
+    packed = FaceRows(table)
+    assert len(packed) == 3 and packed.landmarks() == 5
+    for i, given in enumerate(rows):
+        row = packed[i]
+        for column in ("path", "frame", "box", "digest", "source"):
+            assert row[column] == given.get(column)
+        assert row["pixels"] is given.get("pixels")
+    assert np.array_equal(packed[2]["landmarks"], marks) and packed[0]["landmarks"] is None
+    assert FaceRows(table[:1]).landmarks() == 0
+    assert len(pickle.dumps(FaceRows(pd.concat([table[:2]] * 1000)))) < 300_000
+
+
+def test_a_model_without_landmarks_reads_none_of_a_prepared_folder(tmp_path: Path) -> None:
+    prepare("afewva", write_afewva(tmp_path / "data"), tmp_path / "out", workers=0)
+    plain, marked = (AFEWVA(str(tmp_path / "out"), landmarks=count) for count in (0, 68))
+    assert plain.index.table["landmarks"].isna().all() and marked.index.table["landmarks"].notna().all()
+    assert plain.read().table["landmarks"].notna().all()
