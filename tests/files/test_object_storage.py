@@ -37,7 +37,8 @@ def bucket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         ("AWS_DEFAULT_REGION", "us-east-1"),
     ):
         monkeypatch.setenv(name, value)
-    system = s3fs.S3FileSystem(skip_instance_cache=True)
+    s3fs.S3FileSystem.clear_instance_cache()  # which has other tests' servers
+    system = s3fs.S3FileSystem()
     system.makedirs("faces", exist_ok=True)
     system.put(str(tmp_path / "out"), "s3://faces/out", recursive=True)
     yield "s3://faces/out"
