@@ -37,4 +37,4 @@ def test_bundled_weights_are_published_once(
     assert "nothing has changed, no new commit" in capsys.readouterr().out
     card = ModelCard.load(tmp_path / "kept" / "README.md").data  # parsed as the Hub does
     assert card.library_name == "affectzoo" and card.license and card.tags and card.eval_results
-    assert card.pipeline_tag in ("image-classification", None)
+    assert card.pipeline_tag in ("image-classification", "keypoint-detection", None)

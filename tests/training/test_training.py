@@ -162,7 +162,7 @@ def reduced(recipe: Path) -> list[str]:
     options = ["--data.batch_size", str(batch), "--data.augment", "none", "--trainer.precision", "32-true"]
     if architecture == "VGGSmall":  # its images are of 256 px, and each takes a second a step
         options += ["--data.batch_size", "4", "--model.conv_dropout", "0"]
-    if architecture not in ("BaseDCNN", "DLPCNN", "CNNM"):
+    if architecture not in ("BaseDCNN", "DLPCNN", "CNNM", "LandmarksSmall"):
         options += ["--model.dropout", "0"]
     if "weights: runs/" in text:  # the run of another recipe, which it starts from
         model = affectzoo.create_model(recipe.parent.name, labels="rafdb7")
