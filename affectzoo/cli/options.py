@@ -63,9 +63,10 @@ def lazily(module: str, name: str = "command") -> Callable[[argparse.Namespace],
     return run
 
 
-def _whole(text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least}")
+def _whole(text: str, least: int, most: int | None = None) -> int:
+    if not text.isdecimal() or int(text) < least or (most is not None and int(text) > most):
+        upto = "" if most is None else f" to {most}"
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number from {least}{upto}")
     return int(text)
 
 
@@ -103,3 +104,6 @@ COUNT: dict[str, Any] = {"type": partial(_whole, least=1)}
 
 COUNT_OR_NONE: dict[str, Any] = {"type": partial(_whole, least=0)}
 """One that takes 0, too."""
+
+PORT: dict[str, Any] = {"type": partial(_whole, least=0, most=65535)}
+"""A port; systems take larger numbers for other ones, without a word."""

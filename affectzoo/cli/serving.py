@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from affectzoo.cli.options import COUNT, COUNT_OR_NONE, POSITIVE, Commands, Parser, lazily
+from affectzoo.cli.options import COUNT, COUNT_OR_NONE, PORT, POSITIVE, Commands, Parser, lazily
 
 _SERVE = """\
 Answer over HTTP: POST an image's bytes to /predict, several files to /batch; /docs describes it all. What is
@@ -106,7 +106,7 @@ def _add_place(parser: Parser, port: int) -> None:
     )
     parser.add_argument(
         "--port",
-        **COUNT_OR_NONE,
+        **PORT,
         default=port,
         metavar="N",
         help="0: any that is free (default: %(default)s)",

@@ -152,7 +152,7 @@ def _print(report: CheckReport) -> None:
     for kind, findings in report.by_kind().items():
         console.print(kind, style=_style(findings[0]))
         for finding in findings[:SHOWN]:
-            text = f"  {finding.where}: {finding.message}" + (
+            text = ": ".join(filter(None, (f"  {finding.where}", finding.message))) + (
                 f" ({finding.count:,})" if finding.count > 1 else ""
             )
             console.print(text, soft_wrap=True)

@@ -193,7 +193,10 @@ def _claim(root: Path, out: Path, plan: Mapping[str, Any]) -> None:
             raise AffectZooError(f"{out} holds files of something else: {again}")
         with _replacing(path, out) as temporary:
             temporary.write_text(json.dumps(plan, indent=2) + "\n", encoding="utf-8")
-    before = read_json(path)
+    try:
+        before = read_json(path)
+    except DataError as error:
+        raise DataError(f"{error}: {again}") from None
     if not isinstance(before, dict):
         raise DataError(f"{path}: damaged: {again}")
     changed = [key for key, value in plan.items() if before.get(key) != value]

@@ -49,3 +49,11 @@ def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     running.stderr.close()
     assert running.wait(60) == 1
     assert told == ""
+
+
+@pytest.mark.parametrize("command", ["serve", "app"])
+@pytest.mark.parametrize("port", ["65536", "99999", "-1", "x", "80.5"])
+def test_ports_that_are_none(command: str, port: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main([command, "--port", port])
+    assert stop.value.code == 2 and port in capsys.readouterr().err

@@ -454,6 +454,14 @@ def test_layout_that_is_not_there_is_a_fault(tmp_path: Path) -> None:
     assert report.faces == {}
 
 
+def test_nothing_follows_a_message_that_says_all(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_picture(tmp_path / "0.png", np.zeros((8, 8, 3), np.uint8))
+    (tmp_path / "faces.csv").write_text("path,label\n0.png,\x1b[31mred\n")
+    with pytest.raises(SystemExit):
+        main(["data", "check", "table", "--root", str(tmp_path)])
+    assert "rename the class\n" in capsys.readouterr().out
+
+
 def test_only_faulty_rows_leave_no_second_fault(tmp_path: Path) -> None:
     clip = write_afewva(tmp_path, ["Ann"]) / "001" / "001.json"
     clip.write_text("{")

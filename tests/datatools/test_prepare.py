@@ -18,7 +18,15 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from fakes import write_afewva, write_fer2013_csv, write_ferplus, write_folder, write_picture, write_rafdb
+from fakes import (
+    write_afewva,
+    write_fer2013_csv,
+    write_ferplus,
+    write_folder,
+    write_own_table,
+    write_picture,
+    write_rafdb,
+)
 from fakes.affwild import write_affwild
 
 from affectzoo.cli import main
@@ -589,3 +597,12 @@ def test_recipes_take_prepared_data(
             "none",
         ]
     assert main(["fit", "--config", str(REPOSITORY / "recipes" / f"{recipe}.yaml"), *options]) == 0
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "[" * 99_999])
+def test_a_damaged_plan_says_the_way_out(content: str, tmp_path: Path) -> None:
+    root = write_own_table(tmp_path / "table")
+    prepare("table", root, tmp_path / "out", workers=0)
+    (tmp_path / "out" / "prepared.plan.json").write_text(content)
+    with pytest.raises(AffectZooError, match=r"prepared\.plan\.json.*choose another --out"):
+        prepare("table", root, tmp_path / "out", workers=0)
