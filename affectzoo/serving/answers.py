@@ -22,6 +22,9 @@ class Face(BaseModel):
     probabilities: dict[str, float] = Field(description="of each class, summing to 1")
     valence: float | None = Field(description="-1 to 1; null for models that do not predict it")
     arousal: float | None = Field(description="-1 to 1; null for models that do not predict it")
+    landmarks: list[tuple[float, float]] = Field(
+        description="68 points x, y in pixels of the upright image; none for models that predict none"
+    )
 
 
 class ImageAnswer(BaseModel):

@@ -103,6 +103,17 @@ def test_one_image_is_answered_as_predict_does(make: Make, model: Any, kind: str
     assert face["valence"] is None
 
 
+def test_landmarks_are_answered() -> None:
+    predictor = Predictor("landmarks_s.rendered", Squares())
+    expected = affectzoo.predict(squares((10, 20), (90, 40))[..., ::-1], predictor.model, Squares())
+    with TestClient(build_service([predictor], "landmarks_s.rendered")) as client:
+        answer = client.post("/predict", content=TWO_FACES, headers=BYTES)
+    faces = answer.json()["faces"]
+    assert [len(face["landmarks"]) for face in faces] == [68, 68] and faces[0]["label"] is None
+    for face, result in zip(faces, expected, strict=True):
+        assert np.array(face["landmarks"]) == pytest.approx(np.array(result.landmarks), abs=1e-3)
+
+
 def test_an_image_without_a_face_is_answered(make: Make) -> None:
     answer = make().post("/predict", content=png(np.zeros((50, 50, 3), np.uint8)), headers=BYTES)
     assert answer.status_code == 200
