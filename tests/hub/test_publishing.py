@@ -369,7 +369,7 @@ def test_names_of_repositories(run: Path, tmp_path: Path, repo: str) -> None:
             {"weight": "MIT"},
             "license terms of weight; expected: weights, code, starting weights, images, labels",
         ),
-        ({"labels": " "}, "no terms of labels: "),
+        ({"labels": " "}, "the license terms of labels are empty"),
     ],
 )
 def test_licenses(run: Path, tmp_path: Path, license: dict[str, str], message: str) -> None:

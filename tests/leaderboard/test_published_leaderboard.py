@@ -96,7 +96,7 @@ def test_bundled_weights_were_measured_as_they_are() -> None:
         }
         compared = 0
         for claim in entry.meta.metrics:
-            for name in ("accuracy", "ccc_valence", "ccc_arousal"):
+            for name in ("accuracy", "ccc_valence", "ccc_arousal", "nme"):
                 found = figures.get((claim["data"], claim["faces"], name))
                 if found is not None:
                     assert found == pytest.approx(claim[name], abs=1e-6), (entry.name, name)

@@ -59,7 +59,8 @@ def test_the_loss_of_an_evaluation_is_computed_without_the_other_processes(
     made = modules.DLPCNNSmall(task="multitask", labels=["calm", "tense"], va_loss=VALoss(va_loss))
     scores, va, label = torch.randn(9, 2), torch.rand(9, 2), torch.arange(9) % 2
     truth = GroundTruth(label, torch.eye(2)[label], torch.rand(9, 2), torch.full((9,), -1))
-    predicted = Predicted(torch.arange(9), truth.clip, label, truth.va, scores, va)
+    none = torch.empty(9, 0)
+    predicted = Predicted(torch.arange(9), truth.clip, label, truth.va, scores, va, none, none)
     expected = made._loss(predicted, truth)
 
     def send(*_: object) -> None:
