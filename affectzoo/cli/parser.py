@@ -59,4 +59,6 @@ def build_parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", dest="command", metavar="COMMAND")
     for add in COMMANDS:
         add(commands)
+    for name in training.COMMANDS:  # so that they are among those that a wrong name could have meant
+        commands.add_parser(name)
     return parser

@@ -100,6 +100,7 @@ class ZooCLI(LightningCLI):
         parser.add_lightning_class_args(BestCheckpoint, "checkpoint")
         parser.add_lightning_class_args(RunReport, "report")
         parser.set_defaults({"checkpoint.filename": "best", "checkpoint.enable_version_counter": False})
+        parser.set_defaults({"trainer.enable_model_summary": False})  # RunReport says what is of use in it
 
     def parse_arguments(self, parser: LightningArgumentParser, args: ArgsType) -> None:
         """Parse, then check what the parser's types leave open."""

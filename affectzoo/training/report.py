@@ -81,6 +81,13 @@ class RunReport(Callback):
             meta = WeightsMeta.from_dict(self._known.to_dict(), where)
             check_work(described(meta, where), where, max(meta.window, meta.eval_window))
 
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Say what is trained."""
+        values = [(parameter.numel(), parameter.requires_grad) for parameter in pl_module.parameters()]
+        every, trained = sum(n for n, _ in values), sum(n for n, learns in values if learns)
+        told = "all" if trained == every else f"{trained:,}"
+        rank_zero_info(f"{getattr(pl_module, 'arch', 'model')}: {every:,} parameters, {told} of them trained")
+
     @rank_zero_only
     def on_fit_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write ``model.safetensors`` from the chosen checkpoint, else from the weights as they are."""

@@ -40,6 +40,29 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert "cross-validate  fit and test on every fold" in shown
 
 
+def test_paragraphs_fit_the_terminal_and_examples_stay(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "60")
+    for command in ("models", "app", "doctor"):
+        with pytest.raises(SystemExit, match="0"):
+            main([command, "--help"])
+        shown = capsys.readouterr().out
+        assert all(len(line) < 60 for line in shown.splitlines() if "affectzoo" not in line), command
+    with pytest.raises(SystemExit, match="0"):
+        main(["compare", "--help"])
+    assert "\n  affectzoo compare leaderboard dlp_cnn_s.ferplus hog+svm --metric mean_diagonal\n" in (
+        capsys.readouterr().out
+    )
+
+
+def test_an_unknown_command_is_told_all_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        main(["fitt"])
+    told = capsys.readouterr().err
+    assert "'fitt'" in told and all(f"'{name}'" in told for name in ("fit", "cross-validate", "predict"))
+
+
 def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     script = "from affectzoo.cli import main; import sys; sys.exit(main(['models', '--json']))"
     running = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
