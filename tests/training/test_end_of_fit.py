@@ -52,7 +52,7 @@ def test_a_training_tells_what_came_of_it(tmp_path: Path) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert "dlp_cnn_s: 1,334,658 parameters, all of them trained" in done.stdout + done.stderr
+    assert "dlp_cnn_s: 1,333,122 parameters, all of them trained" in done.stdout + done.stderr
     assert "FLOPs" not in done.stdout
     assert re.search(
         r"best epoch: [12] of 2, valid/accuracy [01]\.\d{4}\n"
