@@ -3,7 +3,7 @@
 Films a face that moves about, once per length, and predicts each in a process of its own: CSV rows, with and
 without a rendered video beside them.
 
-    python benchmarks/memory.py --frames 500 2000 10000
+    python benchmarks/memory.py --frames 200 1000
 """
 
 import argparse
@@ -61,7 +61,7 @@ def peak(arguments: list[str]) -> tuple[float, float]:
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--frames", type=int, nargs="+", default=[500, 2000, 10_000])
+    parser.add_argument("--frames", type=int, nargs="+", default=[200, 1000])
     parser.add_argument("--model", default="dlp_cnn_s.ferplus")
     args = parser.parse_args()
     table = Table("frames", "rows: peak MiB", "CPU s", "rows and video: peak MiB", "CPU s")

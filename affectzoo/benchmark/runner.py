@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from affectzoo import __version__
-from affectzoo.benchmark.damage import damaged
+from affectzoo.benchmark.damage import DAMAGES, damaged
 from affectzoo.benchmark.detection import detected
 from affectzoo.benchmark.folds import Fold
 from affectzoo.benchmark.systems import Measured, System
@@ -214,13 +214,15 @@ def _measure(
     compute = None
     for fold in folds:
         done = span(progress, len(parts) / len(folds), (len(parts) + 1) / len(folds))
-        measured = _answers(fold, one, task.detector, measure=not parts, progress=done)
+        share = 1 / (1 + len(DAMAGES)) if _damages(task, one) else 1.0
+        first = span(done, 0, share)
+        measured = _answers(fold, one, task.detector, measure=not parts, progress=first)
         compute = compute or measured.cost
         fits += [measured.fit] if measured.fit is not None else []
         remarks |= dict.fromkeys(measured.remarks)
         parts.append(Part.of(fold.test, measured.answers, fold.labels, task.protocol.unit, fold.number))
         if _damages(task, one):
-            worse.append(dict(_under_damage(fold, one, task.detector)))
+            worse.append(dict(_under_damage(fold, one, task.detector, span(done, share, 1))))
     tables = {".csv": pd.concat([part.table for part in parts], ignore_index=True)}
     if task.protocol.unit == "clip":
         clips = [clip_table(part, fold.number) for part, fold in zip(parts, folds, strict=True)]
@@ -264,11 +266,15 @@ def _damages(task: Task, one: System) -> bool:
     return task.robustness and not one.learns and one.kind != "external"
 
 
-def _under_damage(fold: Fold, one: System, detector: Detector | None) -> Iterator[tuple[str, Part]]:
+def _under_damage(
+    fold: Fold, one: System, detector: Detector | None, progress: Progress | None
+) -> Iterator[tuple[str, Part]]:
     """What a system says of a fold's faces under each damage; a detector finds them before it."""
     test, seen = (fold.test, None) if detector is None else detected(fold.test, detector)
-    for name, faces in damaged(test):
-        answers = one.answer(replace(fold, parts={**fold.parts, "test": faces}), measure=False).answers
+    for number, (name, faces) in enumerate(damaged(test)):
+        done = span(progress, number / len(DAMAGES), (number + 1) / len(DAMAGES))
+        worse = replace(fold, parts={**fold.parts, "test": faces})
+        answers = one.answer(worse, measure=False, progress=done).answers
         answers = answers if seen is None else answers.only(seen)
         yield name, Part.of(fold.test, answers, fold.labels, fold.protocol.unit, fold.number)
 

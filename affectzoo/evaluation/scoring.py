@@ -253,7 +253,8 @@ def plain_score(parts: Sequence[Part]) -> dict[str, float]:
         parts: See ``score``.
     """
     told = [_figures_of_all(units(part)[0], parts[0]) for part in parts]
-    return {name: float(np.mean([one[name] for one in told])) for name in told[0] if name in PLAIN}
+    known = [name for name in PLAIN if any(name in one for one in told)]
+    return {name: float(np.mean([one.get(name, np.nan) for one in told])) for name in known}
 
 
 def clip_table(part: Part, fold: int | None = None) -> pd.DataFrame:

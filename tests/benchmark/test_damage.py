@@ -12,8 +12,10 @@ from fakes import write_ferplus
 
 from affectzoo.benchmark import systems
 from affectzoo.benchmark.damage import DAMAGES, damaged
+from affectzoo.benchmark.runner import Task, benchmark
 from affectzoo.cli import main
 from affectzoo.datasets.index import FaceIndex
+from affectzoo.evaluation.protocols import find_protocol
 from affectzoo.evaluation.record import read_records
 from affectzoo.hub.cards.results import by_group, results_of
 from affectzoo.leaderboard.board import board
@@ -104,3 +106,14 @@ def test_a_benchmark_of_worse_faces(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert table.rows[0][1] == record["per_damage"]["none"]["accuracy"]
     assert "damage" in [table.name for table in results_of([record], BUNDLED)[0].tables]
     assert not by_group(record)
+
+
+def test_progress_tells_of_every_pass(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(systems, "cost", lambda model: None)
+    data = write_ferplus(tmp_path / "ferplus", per_class=1)
+    task = Task(find_protocol("ferplus_valid"), {"ferplus": data}, robustness=True)
+    told: list[float] = []
+    benchmark(
+        [task], [systems.system(BUNDLED)], tmp_path / "board", progress=lambda share: told.append(share)
+    )
+    assert told == sorted(told) and told[-1] == pytest.approx(1) and len(told) >= 1 + len(DAMAGES)
