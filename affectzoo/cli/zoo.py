@@ -101,6 +101,16 @@ def add_predict(commands: Commands) -> None:
         help="take this share of the classes' frequencies out of the probabilities, 0 to 1: rare classes are "
         "found more often; for calibrated weights",
     )
+    predict.add_argument(
+        "--abstain",
+        **SHARE,
+        nargs="?",
+        const=True,
+        default=False,
+        metavar="P",
+        help="no label for faces whose likeliest class is less probable than P, 0 to 1; without P, than the "
+        "weights' own threshold",
+    )
     taken = predict.add_mutually_exclusive_group()
     taken.add_argument("--every", **COUNT, default=1, metavar="N", help="take one in N frames of videos")
     taken.add_argument("--fps", **POSITIVE, metavar="F", help="take F frames a second of videos")

@@ -4,7 +4,8 @@ Guo et al., "On Calibration of Modern Neural Networks", ICML 2017: all class sco
 temperature, fitted on faces that the model was not trained on. Menon et al., "Long-Tail Learning via Logit
 Adjustment", ICLR 2021: a share of the logarithm of each class's frequency is taken from its score, so that
 rare classes are found more often. Both go into the expression head's weights and biases: whatever reads the
-weights afterwards, torch, an exported file or other programs, computes the calibrated scores.
+weights afterwards, torch, an exported file or other programs, computes the calibrated scores. The probability
+from which on these are right often enough is kept as the weights' threshold.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ from torch.nn import functional as F
 from affectzoo.datasets.ids import shared, told_apart
 from affectzoo.errors import DataError, LabelError
 from affectzoo.evaluation.evaluate import Pass, predict_index
-from affectzoo.weights import check_balance
+from affectzoo.metrics.selective import Selective, selective, sure_enough
+from affectzoo.weights import check_share
 from affectzoo.zoo.importing.report import check_out
 from affectzoo.zoo.loading import write_sealed
 
@@ -35,6 +37,9 @@ FEWEST = 100
 
 BINS = 15
 """Of the expected calibration error, as in Guo et al."""
+
+RELIABLE = 0.95
+"""The accuracy of the faces that a model is sure of, from which its threshold follows."""
 
 LEAST, MOST = 0.05, 20.0
 """Temperatures that are tried."""
@@ -53,6 +58,8 @@ class Calibration:
             fitted on the other half of the faces; both without ``balance``.
         accuracy: Before and after.
         mean_diagonal: Mean of the classes' recalls, before and after; of classes that have faces.
+        sure: The threshold from which on ``RELIABLE`` of the answered faces are right, with what it leaves of
+            these faces; ``None`` where no threshold does.
     """
 
     temperature: float
@@ -62,6 +69,7 @@ class Calibration:
     ece: tuple[float, float]
     accuracy: tuple[float, float]
     mean_diagonal: tuple[float, float]
+    sure: Selective | None
 
     @property
     def at_an_end(self) -> bool:
@@ -72,10 +80,16 @@ class Calibration:
         """The calibration in a line, for the weights' notes."""
         balance = f", {self.balance:g} of the classes' frequencies taken out" if self.balance else ""
         before, after = self.ece
+        sure = ""
+        if self.sure is not None:
+            sure = (
+                f"; threshold {self.sure.threshold:g}: {self.sure.answered:.0%} of these faces are answered, "
+                f"{self.sure.accuracy:.1%} of them rightly"
+            )
         return (
             f"temperature {self.temperature:.4g}, fitted on {self.faces:,} faces of {data}{balance}; "
             f"expected calibration error {before:.4f} before, {after:.4f} after (each half by the other's "
-            "temperature)"
+            f"temperature){sure}"
         )
 
 
@@ -103,7 +117,7 @@ def calibrate(
             trained on some of them.
     """
     meta = model.describe()
-    balance = meta.balance if balance is None else check_balance(balance)
+    balance = meta.balance if balance is None else check_share("balance", balance)
     if model.labels is None:
         raise LabelError(f"{model.arch} for {model.task_name} predicts no classes, which calibration is for")
     index = index.conform(model.labels).with_landmarks(model.landmarks)
@@ -143,7 +157,9 @@ def calibrate(
         head.weight /= temperature
         shift = taken / temperature - balance * prior.log()
         head.bias.copy_(head.bias / temperature + shift.to(head.bias))
-    model.meta = replace(meta, prior=tuple(prior.tolist()), balance=balance)
+    sure = sure_enough(selective(adjusted.softmax(dim=1), labels), RELIABLE)
+    threshold = 0.0 if sure is None else sure.threshold
+    model.meta = replace(meta, prior=tuple(prior.tolist()), balance=balance, threshold=threshold)
     return Calibration(
         temperature,
         balance,
@@ -152,6 +168,7 @@ def calibrate(
         (_ece(scores, labels), _ece(crossed, labels)),
         (_accuracy(given, labels), _accuracy(adjusted, labels)),
         (_mean_diagonal(given, labels), _mean_diagonal(adjusted, labels)),
+        sure,
     )
 
 

@@ -7,7 +7,7 @@ import argparse
 from affectzoo.console import stderr, stdout
 from affectzoo.errors import WeightsError
 from affectzoo.evaluation import source
-from affectzoo.evaluation.calibration import calibrate, write_calibrated
+from affectzoo.evaluation.calibration import RELIABLE, calibrate, write_calibrated
 from affectzoo.evaluation.evaluate import Pass
 from affectzoo.files.writing import try_writing
 from affectzoo.zoo.importing.report import check_out
@@ -47,4 +47,12 @@ def command(args: argparse.Namespace) -> None:
             "faces; are they cut as the model expects, and are their classes right?",
             soft_wrap=True,
         )
+    if done.sure is None:
+        sure = f"no threshold leaves {RELIABLE:.0%} of the answered faces right"
+    else:
+        sure = (
+            f"threshold {done.sure.threshold:g}: {done.sure.answered:.0%} of the faces are answered by "
+            f"predict --abstain, {done.sure.accuracy:.1%} of these rightly"
+        )
+    console.print(sure, markup=False, soft_wrap=True)
     console.print(f"temperature {done.temperature:.4g}; written: {out}", markup=False, soft_wrap=True)

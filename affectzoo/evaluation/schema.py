@@ -247,6 +247,7 @@ class Record(TypedDict):
     confusion: NotRequired[list[list[Count]] | None]
     per_class: NotRequired[dict[Name, ClassFigures] | None]
     per_damage: NotRequired[dict[Name, dict[Name, Number | None]]]
+    per_threshold: NotRequired[dict[Name, dict[Name, Number | None]]]
     probes: NotRequired[list[Annotated[ClassesProbe | ValuesProbe, Field(discriminator="kind")]]]
     fit: NotRequired[list[Fit] | None]
     remarks: NotRequired[list[Text]]

@@ -31,6 +31,7 @@ from affectzoo.metrics.columns import ERROR, LABEL, TRUE
 from affectzoo.metrics.names import CLASS_METRICS, DIMENSIONS
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.metrics.regression import from_sums, terms
+from affectzoo.metrics.selective import Selective, selective
 from affectzoo.metrics.skew import skew_normalised
 from affectzoo.sample import ClipRule
 
@@ -216,9 +217,10 @@ def score(parts: Sequence[Part]) -> dict[str, Any]:
 
     Returns:
         ``metrics``, ``metrics_all`` where some faces have no answer, ``normalised``, ``per_class``,
-        ``confusion``, ``probes``, ``interval`` and ``folds`` (each fold's metrics). On folds a metric is the
-        mean over folds with its standard deviation, else it has a bootstrap interval. Counts by class,
-        normalized figures and probes are of all folds' faces together.
+        ``per_threshold`` of probabilities (see ``selective``), ``confusion``, ``probes``, ``interval`` and
+        ``folds`` (each fold's metrics). On folds a metric is the mean over folds with its standard deviation,
+        else it has a bootstrap interval. Counts by class, normalized figures, thresholds and probes are of
+        all folds' faces together.
     """
     first = parts[0]
     counted = [units(part) for part in parts]
@@ -412,7 +414,9 @@ def _by_class(rows: Units, classes: Sequence[str], kind: ScoreKind) -> dict[str,
         "auc_pr": found.auc_pr,
     }
     by_column = {name: values.tolist() for name, values in _told(columns, kind).items()}
+    sure = selective(rows.scores, rows.truth) if kind == "probabilities" else []  # type: ignore[arg-type]
     return {
+        **({"per_threshold": _by_threshold(sure)} if sure else {}),
         "confusion": found.confusion.long().tolist(),
         "per_class": {
             name: {column: values[i] for column, values in by_column.items()}
@@ -420,3 +424,7 @@ def _by_class(rows: Units, classes: Sequence[str], kind: ScoreKind) -> dict[str,
         },
         "normalised": {n: {"value": float(v)} for n, v in _told(even.averages(), kind).items()},
     }
+
+
+def _by_threshold(rows: Sequence[Selective]) -> dict[str, dict[str, float]]:
+    return {f"{row.threshold:.2f}": {"answered": row.answered, "accuracy": row.accuracy} for row in rows}

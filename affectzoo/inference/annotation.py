@@ -12,7 +12,7 @@ from affectzoo.console import visible
 from affectzoo.inference.circumplex import Circumplex, circumplex_size, has_point
 from affectzoo.inference.colors import COVER, DARK, GRAY, LIGHT, Color, color_of
 from affectzoo.inference.lettering import Rect, Size, common, place_plates, small, text_size, tint, write
-from affectzoo.inference.results import FaceResult, named, numbers
+from affectzoo.inference.results import UNCERTAIN, FaceResult, named, numbers
 
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image
@@ -123,8 +123,10 @@ class _Plate:
         self._lines: list[_Line] = []
         if result.label is not None:
             self._add_class(result, result.label, font, self._color)
-            for name in likely[: ranked - 1]:
-                self._add_class(result, name, small(font), LIGHT)
+        elif result.uncertain:
+            self._lines.append(_Line(UNCERTAIN, font, self._color))
+        for name in likely[: ranked - 1]:
+            self._add_class(result, name, small(font), LIGHT)
         values = {"V": result.valence, "A": result.arousal}
         if told := [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]:
             self._lines.append(_Line("  ".join(told), font, LIGHT if self._lines else self._color))

@@ -108,6 +108,7 @@ def _predictor(args: argparse.Namespace, device: str | None) -> Predictor:
         smooth=args.smooth,
         landmarks=args.landmarks,
         balance=args.balance,
+        abstain=args.abstain,
     )
 
 
@@ -122,6 +123,7 @@ def _kept(args: argparse.Namespace, predictor: Predictor) -> UnfinishedRun:
         "fps": predictor.sampling.fps,
         "smooth": predictor.smooth,
         "balance": predictor.balance,
+        "threshold": predictor.threshold,
     }
     alone = not (predictor.model.sequence or predictor.smooth or args.render or args.engine == "ray")
     return UnfinishedRun(args.out, facts, args.resume, within_videos=alone)

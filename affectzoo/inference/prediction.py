@@ -22,7 +22,7 @@ from affectzoo.inference.following import Following, Track
 from affectzoo.inference.frames import Frame, frames_of, live_frames
 from affectzoo.inference.inputs import Source, find, listed
 from affectzoo.inference.results import NO_FACE, FaceResult, columns
-from affectzoo.weights.meta import check_balance
+from affectzoo.weights.meta import check_share
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -70,6 +70,7 @@ class Predictor:
         smooth: Whether the predictions of each track are smoothed over time.
         balance: The share of the classes' frequencies, or of what is left of them, that is taken out of the
             probabilities.
+        threshold: Faces whose likeliest class is less probable have no label; 0 where each has one.
         landmarks: Where the faces and their landmarks are, instead of a detector.
         finder: What finds landmarks, where the model takes some and neither file nor detector gives them.
     """
@@ -88,6 +89,7 @@ class Predictor:
         smooth: bool = False,
         landmarks: str | Path | None = None,
         balance: float = 0.0,
+        abstain: bool | float = False,
     ) -> None:
         """Load what is needed.
 
@@ -109,6 +111,8 @@ class Predictor:
             balance: The share of the classes' frequencies, or of what the weights have left of them, to take
                 out of the probabilities, 0 to 1, so that rare classes are found more often; for calibrated
                 weights, see ``affectzoo calibrate``.
+            abstain: The least probability of the likeliest class, below which a face has no label; ``True``
+                takes the weights' own threshold, see ``affectzoo calibrate``.
 
         Raises:
             AffectZooError: An unknown model, detector or device, a wrong option, or a model that is to be
@@ -125,8 +129,9 @@ class Predictor:
         self.batch_size = batch_size
         self.min_score = min_score
         self.smooth = smooth
-        self.balance = check_balance(balance)
+        self.balance = check_share("balance", balance)
         self._taken = _taken(self.model, self.balance)
+        self.threshold = _threshold(self.model, abstain, self.balance)
         self.landmarks = None
         if landmarks is not None:
             from affectzoo.inference.landmarks import Landmarks
@@ -326,6 +331,8 @@ class Predictor:
                 smooth(face.track, face.result.time, fields)
                 for face, fields in zip(faces, predictions, strict=True)
             ]
+        if self.threshold:
+            predictions = [_abstained(fields, self.threshold) for fields in predictions]
         following.forget()
         rest = iter(predictions)
         for frame, entries in waiting:
@@ -367,6 +374,38 @@ def _balanced(
     return balanced
 
 
+def _threshold(model: AffectModel | OnnxModel, abstain: bool | float, balance: float) -> float:
+    """The least probability of the likeliest class of a face that has a label.
+
+    Raises:
+        OptionError: It is out of range, or the weights have no classes or no threshold that fits.
+    """
+    if abstain is False or abstain == 0:
+        return 0.0
+    if model.labels is None:
+        raise OptionError(f"abstain is {abstain!r}, but these weights of {model.arch} predict no classes")
+    if abstain is not True:
+        return check_share("abstain", abstain)
+    if balance:
+        raise OptionError(
+            "abstain: the weights' threshold is for their own probabilities, which balance changes; say one, "
+            "such as 0.6"
+        )
+    threshold = model.describe().threshold
+    if not threshold:
+        raise OptionError(
+            f"abstain: these weights of {model.arch} have no threshold; say one, such as 0.6, or calibrate "
+            "them (affectzoo calibrate)"
+        )
+    return threshold
+
+
+def _abstained(fields: dict[str, Any], threshold: float) -> dict[str, Any]:
+    """Take the label of a face whose likeliest class is less probable."""
+    sure = max(fields["probabilities"].values()) >= threshold
+    return fields if sure else fields | {"label": None}
+
+
 def _predictions(
     model: AffectModel | OnnxModel, answers: Answers, faces: Sequence[Entry]
 ) -> list[dict[str, Any]]:
@@ -402,6 +441,7 @@ def predict(
     smooth: bool = False,
     landmarks: str | Path | None = None,
     balance: float = 0.0,
+    abstain: bool | float = False,
 ) -> list[FaceResult]:
     """Predict for every face of one or many images and videos.
 
@@ -426,6 +466,8 @@ def predict(
         landmarks: A file or folder of landmarks, for models that take some, which else are found; see
             ``Predictor``.
         balance: The share of the classes' frequencies to take out of the probabilities; see ``Predictor``.
+        abstain: The least probability of the likeliest class of a face that gets a label, or ``True`` for
+            the weights' own threshold; see ``Predictor``.
 
     Returns:
         One result per face, images in the order given, frames by time, faces the largest first. An image or
@@ -448,5 +490,6 @@ def predict(
         smooth=smooth,
         landmarks=landmarks,
         balance=balance,
+        abstain=abstain,
     )
     return predictor(inputs, boxes)

@@ -23,6 +23,9 @@ NO_FACE = "no face found"
 UNREADABLE = "unreadable: "
 """How the errors of images begin that could not be read."""
 
+UNCERTAIN = "uncertain"
+"""What is shown instead of a label where no class is probable enough."""
+
 ENDINGS = (".csv", ".json", ".jsonl", ".parquet")
 
 PLACE = ("frame", "time", "track")
@@ -43,7 +46,7 @@ class FaceResult:
         file: The image or video, as it was given; for others ``array 0``, ``image 1`` and so on.
         box: x0, y0, x1, y1 in pixels; ``None`` for a ready crop or without a face.
         score: The detector's confidence.
-        label: The likeliest class.
+        label: The likeliest class; ``None`` also where it is not probable enough, see ``Predictor``.
         probabilities: Of each class by name, summing to 1.
         valence: In [-1, 1], for models that predict it.
         arousal: In [-1, 1], for models that predict it.
@@ -73,13 +76,18 @@ class FaceResult:
         """Whether there is no prediction because the image could not be read."""
         return self.error is not None and self.error.startswith(UNREADABLE)
 
+    @property
+    def uncertain(self) -> bool:
+        """Whether no class is probable enough to be the label."""
+        return self.label is None and bool(self.probabilities)
+
     def ranked(self) -> list[tuple[str, float]]:
         """Return the classes and their probabilities, the likeliest first."""
         return sorted(self.probabilities.items(), key=lambda item: -item[1])
 
     def told(self) -> list[str]:
-        """Say the prediction, such as ``happiness 0.93``, ``valence +0.71`` or ``68 landmarks``."""
-        told = []
+        """Say the prediction: ``happiness 0.93``, ``uncertain``, ``valence +0.71`` or ``68 landmarks``."""
+        told = [UNCERTAIN] if self.uncertain else []
         if self.label is not None:
             told.append(f"{visible(self.label)} {self.probabilities[self.label]:.2f}")
         values = {name: getattr(self, name) for name in DIMENSIONS}

@@ -60,7 +60,8 @@ def results_table(results: Sequence[FaceResult]) -> Table:
             continue
         box = "whole image" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
         score = "-" if result.score is None else f"{result.score:.2f}"
-        others = ", ".join(f"{name} {share:.2f}" for name, share in result.ranked()[1:3])
+        further = result.ranked()[:3] if result.uncertain else result.ranked()[1:3]
+        others = ", ".join(f"{name} {share:.2f}" for name, share in further)
         table.add_row(result.file, ", ".join(result.told()), box, score, others)
     return table
 

@@ -71,6 +71,7 @@ def trained_meta(trainer: pl.Trainer, model: AffectModel) -> WeightsMeta:
         metrics=(),
         prior=(),
         balance=0.0,
+        threshold=0.0,
         license=_license(trainer, model),
         training=_training(trainer, model),
     )

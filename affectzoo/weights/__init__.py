@@ -10,7 +10,7 @@ Users take all names from this package, ``store.locate(...)``: it is their one p
 
 from __future__ import annotations
 
-from affectzoo.weights.meta import SUBJECTS, Start, Training, WeightsMeta, check_balance, license_terms
+from affectzoo.weights.meta import SUBJECTS, Start, Training, WeightsMeta, check_share, license_terms
 from affectzoo.weights.tensors import (
     FILE_NAME,
     GOLDEN,
@@ -29,7 +29,7 @@ __all__ = [
     "Start",
     "Training",
     "WeightsMeta",
-    "check_balance",
+    "check_share",
     "fingerprint",
     "is_half",
     "license_terms",

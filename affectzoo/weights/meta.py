@@ -94,6 +94,8 @@ class WeightsMeta:
         prior: Each class's share of the faces by which the class scores were calibrated, in the order of the
             scores; none where they were not.
         balance: The share of these frequencies that is out of the scores already.
+        threshold: The least probability of the likeliest class from which on a face is worth an answer, as
+            the calibration found it; 0 where it is not known.
     """
 
     arch: str
@@ -111,10 +113,12 @@ class WeightsMeta:
     license: Mapping[str, str] = field(default_factory=dict)
     prior: tuple[float, ...] = ()
     balance: float = 0.0
+    threshold: float = 0.0
 
     def __post_init__(self) -> None:
-        """Refuse a share of frequencies that are not known."""
-        if check_balance(self.balance) and not self.prior:
+        """Refuse a share of frequencies that are not known, and what is no share."""
+        check_share("threshold", self.threshold)
+        if check_share("balance", self.balance) and not self.prior:
             raise OptionError(f"balance is {self.balance:g}, but there is no prior to take it from")
 
     @property
@@ -156,8 +160,9 @@ class WeightsMeta:
         """A JSON-ready form that ``from_dict`` reads back."""
         training = {name: value for name, value in asdict(self.training).items() if value is not None}
         plain = asdict(self) | {"preprocess": self.preprocess.to_dict(), "training": training}
-        if not self.balance:
-            del plain["balance"]  # earlier versions read weights without it
+        for name in ("balance", "threshold"):
+            if not plain[name]:
+                del plain[name]  # earlier versions read weights without it
         ready: dict[str, Any] = json.loads(json.dumps({"format": FORMAT, **plain}))
         return ready
 
@@ -210,10 +215,11 @@ def license_terms(given: Mapping[str, str]) -> dict[str, str]:
     return terms
 
 
-def check_balance(given: Any) -> float:
-    """Check a share of the classes' frequencies that is to be taken out of a model's scores.
+def check_share(name: str, given: Any) -> float:
+    """Check a number from 0 to 1, such as the share of the classes' frequencies to take out of scores.
 
     Args:
+        name: What it is, for the error.
         given: Any number, NumPy's too.
 
     Returns:
@@ -223,7 +229,7 @@ def check_balance(given: Any) -> float:
         OptionError: It is no number, or out of range.
     """
     if isinstance(given, bool) or not isinstance(given, Real) or not 0 <= float(given) <= 1:
-        raise OptionError(f"balance is {given!r}; expected a share, 0 to 1")
+        raise OptionError(f"{name} is {given!r}; expected a number from 0 to 1")
     return float(given)
 
 

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from fakes import write_ferplus
@@ -78,6 +79,44 @@ def test_finds_the_temperature(
     np.testing.assert_allclose(model.meta.prior, done.prior)
     counts = np.bincount(predicted.label, minlength=CLASSES)
     np.testing.assert_allclose(done.prior, (counts + 1) / (counts.sum() + CLASSES))
+
+
+def test_finds_the_threshold_by_calibrated_probabilities(
+    model: AffectModel, index: FaceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(1)
+    scores = 4 * torch.randn(20_000, CLASSES, dtype=torch.float64)
+    labels = torch.multinomial(scores.softmax(dim=1), 1)[:, 0]
+    predicted = overconfident(1)._replace(expression=3 * scores, label=labels)
+    monkeypatch.setattr(calibration, "predict_index", lambda *_: predicted)
+    done = calibrate(model, index)
+    sureness, found = (predicted.expression / done.temperature).softmax(dim=1).max(dim=1)
+    assert done.sure is not None and model.meta is not None
+    assert 0.5 < done.sure.threshold == model.meta.threshold < 0.95
+    for threshold, reliable in ((done.sure.threshold, True), (done.sure.threshold - 0.05, False)):
+        answered = sureness >= threshold
+        accuracy = float((found == labels)[answered].double().mean())
+        assert (accuracy >= 0.95) is reliable
+        if reliable:
+            share = float(answered.double().mean())
+            assert done.sure == (threshold, pytest.approx(share), pytest.approx(accuracy))
+
+
+def test_no_threshold_where_none_is_reliable(
+    model: AffectModel, index: FaceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scores = torch.zeros(200, CLASSES, dtype=torch.float64)
+    scores[:, 0] = 0.1
+    labels = torch.arange(200) % CLASSES
+    monkeypatch.setattr(
+        calibration,
+        "predict_index",
+        lambda *_: overconfident(1, 200)._replace(expression=scores, label=labels),
+    )
+    model.meta = replace(model.describe(), threshold=0.5)
+    done = calibrate(model, index)
+    assert done.sure is None and model.meta is not None and model.meta.threshold == 0
+    assert "threshold" not in done.told("x")
 
 
 def test_balance_finds_rare_classes(
@@ -189,6 +228,52 @@ def test_balanced_from_the_command_line(
     assert "1 face" in capsys.readouterr().err
 
 
+def test_faces_that_the_weights_are_not_sure_of(
+    model: AffectModel, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    faces = sorted(map(str, root.rglob("*.png")))[:20]
+    every = affectzoo.predict(faces, model, "none")
+    sureness = sorted(max(face.probabilities.values()) for face in every)
+    limit = (sureness[9] + sureness[10]) / 2
+    told = affectzoo.predict(faces, model, "none", abstain=limit)
+    for before, after in zip(every, told, strict=True):
+        sure = max(before.probabilities.values()) >= limit
+        assert after == (before if sure else replace(before, label=None)) and after.uncertain is not sure
+    assert sum(face.told() == ["uncertain"] for face in told) == 10
+    with pytest.raises(OptionError, match="no threshold"):
+        affectzoo.predict(faces, model, "none", abstain=True)
+    with pytest.raises(OptionError, match=r"abstain is 1\.5"):
+        affectzoo.predict(faces, model, "none", abstain=1.5)
+    known = replace(model.describe(), threshold=0.5, prior=tuple(SHARES.tolist()))
+    path = tmp_path / "sure.safetensors"
+    write_sealed(path, model.network_state(), known)
+    assert weights.read_meta(path) == known
+    assert affectzoo.predict(faces, path, "none", abstain=True) == affectzoo.predict(
+        faces, model, "none", abstain=0.5
+    )
+    with pytest.raises(OptionError, match="say one"):
+        affectzoo.predict(faces, path, "none", abstain=True, balance=0.5)
+    assert len(affectzoo.predict(faces, path, "none", abstain=0.5, balance=0.5)) == 20
+    with pytest.raises(OptionError, match="predict no classes"):
+        affectzoo.predict(faces, affectzoo.create_model("dlp_cnn_s", task="va"), "none", abstain=0.5)
+    out = tmp_path / "faces.csv"
+    given = ["predict", *faces, "--detector", "none", "--model", str(path)]
+    main([*given, "--out", str(out), "--abstain", "1", "--render", str(tmp_path / "drawn")])
+    table = pd.read_csv(out)
+    assert table["label"].isna().all() and table["p_anger"].notna().all() and table["error"].isna().all()
+    main([*given, "--abstain", "1"])
+    shown = capsys.readouterr().out
+    assert shown.count("uncertain") == 20
+
+
+@pytest.mark.parametrize("threshold", [-0.1, 1.5, float("nan"), True, "0.5", None])
+def test_a_stored_threshold_that_is_none(model: AffectModel, threshold: object) -> None:
+    values = model.describe().to_dict()
+    assert "threshold" not in values  # earlier versions read weights without it
+    with pytest.raises(WeightsError, match="threshold"):
+        weights.WeightsMeta.from_dict(values | {"threshold": threshold}, "file")
+
+
 def test_what_is_refused(model: AffectModel, index: FaceIndex, root: Path, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="balance"):
         calibrate(model, index, balance=1.5)
@@ -202,7 +287,7 @@ def test_what_is_refused(model: AffectModel, index: FaceIndex, root: Path, tmp_p
     with pytest.raises(DataError, match="were trained on"):
         calibrate(model, index)
     with pytest.raises(WeightsError, match=r"\.safetensors"):
-        given = calibration.Calibration(1.0, 0.0, (1.0,), 1, (0, 0), (0, 0), (0, 0))
+        given = calibration.Calibration(1.0, 0.0, (1.0,), 1, (0, 0), (0, 0), (0, 0), None)
         calibration.write_calibrated(model, given, "faces", tmp_path / "out.pth")
 
 

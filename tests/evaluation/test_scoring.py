@@ -242,3 +242,17 @@ def test_table_of_answers_keeps_only_what_was_found() -> None:
     assert kept.answered.tolist() == [True, False, True]
     assert answers.answered.all()
     assert pd.isna(kept.va[1]).all()  # type: ignore[index]
+
+
+def test_thresholds_leave_what_they_say(random: np.random.Generator) -> None:
+    truth = random.integers(3, size=400)
+    given = shares(random, truth, 1.0)
+    result = score([Part.of(index(NAMES[truth]), Answers(given), SPACE)])
+    assert list(result["per_threshold"]) == [f"{0.05 * step:.2f}" for step in range(6, 20)]
+    for name, told in result["per_threshold"].items():
+        answered = given.max(axis=1) >= float(name)
+        assert told["answered"] == pytest.approx(answered.mean())
+        assert told["accuracy"] == pytest.approx((given.argmax(axis=1) == truth)[answered].mean())
+    assert result["per_threshold"]["0.30"]["answered"] == 1  # of three classes
+    decided = score([Part.of(index(NAMES[truth]), Answers(given, kind="decisions"), SPACE)])
+    assert "per_threshold" not in decided

@@ -421,7 +421,7 @@ def test_work_is_parted_by_images_and_videos() -> None:
 def test_a_worker_with_other_weights_is_refused(folder: Path) -> None:
     names = ("model", "weights", "backend", "detector_file", "device", "min_score", "fps", "landmarks")
     options = dict.fromkeys(names) | {"detector": "none", "batch_size": 8, "every": 1, "smooth": False}
-    args = argparse.Namespace(**options, balance=0.0)
+    args = argparse.Namespace(**options, balance=0.0, abstain=False)
     fingerprint = affectzoo.Predictor(detector="none").backend.fingerprint
     worker = _Worker(args, fingerprint)
     ((frame, (face,)),) = worker([Source("a", folder / "a.png")])

@@ -144,4 +144,7 @@ def _known(table: Table | None) -> Iterator[Table]:
 
 def by_group(record: Mapping[str, Any]) -> bool:
     """Whether a record has figures for groups of people."""
-    return any(name.startswith("per_") and name not in ("per_class", "per_damage") for name in record)
+    return any(
+        name.startswith("per_") and name not in ("per_class", "per_damage", "per_threshold")
+        for name in record
+    )
