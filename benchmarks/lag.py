@@ -9,12 +9,13 @@ on where it was stopped:
     python benchmarks/lag.py cnn --root CLIPS --lagged LAGGED --stills RUN --out runs/lag
     python benchmarks/lag.py table --out runs/lag
 
-``run`` puts the zoo's recurrent layers, CCC loss and whole clips on two cheap inputs: the shape of the 68
-landmarks and, as an oracle, the true valence and arousal of each frame, with which only the lag is left to
-learn. ``cnn`` trains the recipes ``resnet18/afewva`` and ``cnn_gru/afewva`` from a run of
-``recipes/resnet18/affectnet.yaml``, on all five folds, and leaves its records in its runs' folders, which
-``table`` does not read; no such training was run so far. Options: ``--seeds 3``, of ``run`` alone
-``--folds 5`` (how many of the five folds are test parts in turn), of ``run`` and ``table`` ``--epochs 20``.
+``run`` puts the zoo's recurrent layers, CCC loss and whole clips on three cheap inputs: features of a bundled
+CNN that stays as it is, the shape of the 68 landmarks and, as an oracle, the true valence and arousal of each
+frame, with which only the lag is left to learn. ``cnn`` trains the recipes ``resnet18/afewva`` and
+``cnn_gru/afewva`` from a run of ``recipes/resnet18/affectnet.yaml``, on all five folds, and leaves its
+records in its runs' folders, which ``table`` does not read; no such training was run so far. Options: ``--seeds 3``,
+of ``run`` alone ``--folds 5`` (how many of the five folds are test parts in turn), of ``run`` and ``table``
+``--epochs 20``.
 """
 
 import argparse
@@ -32,6 +33,8 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
+from affectzoo.benchmark.features.deep import Layer
+from affectzoo.benchmark.features.extraction import extract_features
 from affectzoo.cli import main as affectzoo
 from affectzoo.console import counted
 from affectzoo.datasets.afewva import SCALE, read_afewva
@@ -40,12 +43,15 @@ from affectzoo.labeltools import Annotator
 from affectzoo.losses.va import ccc_loss
 from affectzoo.metrics.va import VAMetrics
 from affectzoo.models.cnn_rnn import RecurrentTrunk
+from affectzoo.zoo.loading import load
 
 RATE = 25
 """Frames per second of the rendered clips."""
 ANNOTATOR = Annotator(delay=0.32, smoothing=0.32, noise=0.03)
 """Clips of 30 to 50 frames have no room for the seconds that people need: eight frames each."""
-LABELS, INPUTS, MODELS = ("moment", "lagged"), ("shape", "oracle"), ("frames", "gru")
+LABELS, INPUTS, MODELS = ("moment", "lagged"), ("features", "shape", "oracle"), ("frames", "gru")
+CNN = "mobilenet_v1.multitask"
+"""Whose features of a frame are an input: it never saw the clips."""
 WIDTH = 128
 BATCH = 12
 """Clips per step, as in the recipe."""
@@ -112,8 +118,16 @@ class _PerFrame(nn.Module):
         return features
 
 
-def numbers(index: FaceIndex, kind: str) -> np.ndarray:
-    """What a network sees of each frame, shape (N, D)."""
+def numbers(index: FaceIndex, kind: str, kept: Path) -> np.ndarray:
+    """What a network sees of each frame, shape (N, D); features are computed once and kept in a folder."""
+    if kind == "features":
+        path = kept / f"features-{CNN}.npy"
+        if not path.exists():
+            found, answered = extract_features(Layer(load(CNN)), index)
+            assert answered.all(), "frames without features"
+            kept.mkdir(parents=True, exist_ok=True)
+            np.save(path, found)
+        return np.load(path)
     if kind == "oracle":
         return index.table[["valence", "arousal"]].to_numpy(np.float32)
     points = np.stack(index.table["landmarks"].to_list()).astype(np.float32)
@@ -173,7 +187,7 @@ def run(root: Path, lagged: Path, out: Path, folds: int, seeds: int, epochs: int
         for kind, model, seed in product(INPUTS, MODELS, range(seeds)):
             path = out / f"{kind}-{labels}-{model}-fold{fold}-seed{seed}-epochs{epochs}.json"
             if not path.exists():
-                found = train(model, numbers(shown, kind), index, epochs, seed)
+                found = train(model, numbers(shown, kind, out), index, epochs, seed)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 path.write_text(json.dumps(found), encoding="utf-8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +22,8 @@ WARM_UP, RUNS = (1, 5), (3, 50)
 """Fewest and most calls, before the clock counts and while it does."""
 WARM_UP_SECONDS, SECONDS = 0.5, 3.0
 """Beyond the fewest, calls go on for so long."""
+MUCH = 0.2
+"""A machine is busy where other work has the processor for more than this share of a timing."""
 
 
 def cost(
@@ -38,8 +40,9 @@ def cost(
 
     Returns:
         ``parameters``; ``flops`` of one face; ``latency_ms``, the median at batch size 1; ``throughput``, the
-        median of faces per second at batch size ``batch``; ``device``, ``cpu`` or ``cuda``; ``threads``. With
-        a window, a face is one frame's share of it; the wait for a window's frames is not in the latency.
+        median of faces per second at batch size ``batch``; ``held_up``, see ``timed``; ``device``, ``cpu`` or
+        ``cuda``; ``threads``. With a window, a face is one frame's share of it; the wait for a window's
+        frames is not in the latency.
 
         FLOPs are those of convolutions, matrix products and attention, a multiply-add counted as 2, as
         ``torch.utils.flop_counter`` does; papers that count it as 1 have half as many.
@@ -61,6 +64,7 @@ def cost(
         "flops": round(flops / frames),
         "latency_ms": times["latency_ms"] / frames,
         "throughput": times["throughput"] * frames,
+        "held_up": times["held_up"],
         "batch": windows * frames,
         "device": model.device.type,
         "threads": used,
@@ -76,15 +80,30 @@ def timed(function: Callable[[Any], Any], faces: Any) -> dict[str, float]:
 
     Returns:
         ``latency_ms`` of the first face alone and ``throughput``, faces per second of all together: medians
-        of repeated calls after warm-up.
+        of repeated calls after warm-up; ``held_up``, the share of the time in which this thread did not run,
+        0 to 1: other work had the processor.
 
     Raises:
         AffectZooError: There are no faces.
     """
     if len(faces) == 0:
         raise AffectZooError("timed: no faces to time the function on")
+    start, ran = time.perf_counter(), time.thread_time()
     one, every = (_median_seconds(function, part) for part in (faces[:1], faces))
-    return {"latency_ms": 1000 * one, "throughput": len(faces) / every}
+    share = (time.thread_time() - ran) / (time.perf_counter() - start)
+    return {"latency_ms": 1000 * one, "throughput": len(faces) / every, "held_up": max(0.0, 1 - share)}
+
+
+def remark(spent: Mapping[str, Any] | None) -> str | None:
+    """What must be said beside times that were taken on a busy machine; ``None`` where it was quiet.
+
+    Args:
+        spent: See ``cost``.
+    """
+    share = (spent or {}).get("held_up", 0.0)
+    if share <= MUCH:
+        return None
+    return f"timed on a busy machine: other work had the processor for {share:.0%} of the time"
 
 
 @contextmanager

@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 
 from affectzoo import __version__
+from affectzoo.benchmark.cost import remark
 from affectzoo.benchmark.damage import DAMAGES, damaged
 from affectzoo.benchmark.detection import detected
 from affectzoo.benchmark.folds import Fold
@@ -250,7 +251,7 @@ def _measure(
         "labels": None if folds[0].labels is None else list(folds[0].labels.names),
         **scored,
         "fit": fits or None,
-        "remarks": list(remarks),
+        "remarks": [*remarks, *filter(None, [remark(compute)])],
         "compute": compute,
         "hardware": hardware(),
         "versions": versions(),

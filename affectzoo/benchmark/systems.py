@@ -342,7 +342,7 @@ class ClassifierSystem(System):
         steps = [timed(decide, raw[: self.batch_size])]
         if isinstance(extractor, Layer):
             found = cost(extractor.model, batch_size=self.batch_size)
-            steps.append({name: found[name] for name in ("latency_ms", "throughput")})
+            steps.append({name: found[name] for name in ("latency_ms", "throughput", "held_up")})
         else:
             feature = FEATURES[self.source]
             _, pictures, points = next(feature.prepared(index, "skip"))
@@ -356,6 +356,7 @@ class ClassifierSystem(System):
         return found | {
             "latency_ms": sum(step["latency_ms"] for step in steps),
             "throughput": 1 / sum(1 / step["throughput"] for step in steps),
+            "held_up": max(step["held_up"] for step in steps),
         }
 
     def facts(self, fold: Fold) -> dict[str, Any]:

@@ -216,6 +216,7 @@ class Cost(TypedDict):
     flops: NotRequired[Count | None]
     latency_ms: NotRequired[Number | None]
     throughput: NotRequired[Number | None]
+    held_up: NotRequired[Number | None]
     batch: NotRequired[Count | None]
     device: NotRequired[Name | None]
     threads: NotRequired[Count | None]

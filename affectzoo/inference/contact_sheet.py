@@ -105,24 +105,37 @@ def _cell(name: str, image: Image | None, results: Sequence[FaceResult]) -> Imag
                 cv2.rectangle(thumbnail, (x0, y0), (x1, y1), color_of(number), 2)
         y, x = (HEIGHT - size[1]) // 2, (WIDTH - size[0]) // 2
         cell[y : y + size[1], x : x + size[0]] = thumbnail
-    lines: list[tuple[str, Color]] = [(Path(name).name, LIGHT)]
+    lines: list[tuple[str, Color]] = [(_fitted(visible(Path(name).name)), LIGHT)]
     several = len(faces) > 1
     shown = FACES if len(faces) <= FACES else FACES - 1
     for number, face in enumerate(faces[:shown], 1):
         told = "  ".join(face.told()).replace("valence", "V").replace("arousal", "A")
-        lines.append((f"{number}  {told}" if several else told, color_of(number)))
+        lines.append((_fitted(f"{number}  {told}" if several else told), color_of(number)))
     if len(faces) > shown:
         lines.append((f"and {counted(len(faces) - shown, 'face')} more", GRAY))
     if not faces:
         errors = [result.error for result in results if result.error is not None]
-        lines += [(error.replace(f"{name}: ", ""), GRAY) for error in errors[:1]]
+        why = visible("".join(errors[:1]).replace(f"{name}: ", ""))
+        lines += [(line, GRAY) for line in _wrapped(why)]
     for row, (text, color) in enumerate(lines):
-        write(cell, _fitted(visible(text)), 0, HEIGHT + LINE // 4 + row * LINE, TEXT, color)
+        write(cell, text, 0, HEIGHT + LINE // 4 + row * LINE, TEXT, color)
     return cell[: _height(len(lines))]
 
 
 def _height(lines: int) -> int:
     return HEIGHT + LINE // 4 + lines * LINE
+
+
+def _wrapped(text: str) -> list[str]:
+    """Break text between words into lines as wide as a cell; the last of ``FACES`` lines is shortened."""
+    lines: list[str] = []
+    for word in text.split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and (text_size(longer, TEXT).width <= WIDTH or len(lines) == FACES):
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [_fitted(line) for line in lines]
 
 
 def _fitted(text: str) -> str:

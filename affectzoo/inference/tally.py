@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from affectzoo.console import counted, visible
-from affectzoo.inference.results import UNREADABLE, FaceResult, Row
+from affectzoo.inference.results import UNREADABLE, FaceResult, Row, named, numbers
 from affectzoo.metrics.names import DIMENSIONS
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.table import Table
 
 
@@ -46,24 +48,37 @@ class Tally:
 
 
 def results_table(results: Sequence[FaceResult]) -> Table:
-    """Predictions as a table, with the three likeliest classes of each face."""
+    """Predictions as a table, with the three likeliest classes of each face.
+
+    Faces of an image with several have the numbers that they have in its picture.
+    """
     from rich.table import Table
-    from rich.text import Text
 
     table = Table(show_lines=False)
     table.add_column("file", overflow="fold")
     for column in ("prediction", "face (x0 y0 x1 y1)", "score", "next"):
         table.add_column(column, no_wrap=column != "prediction")
-    for result in results:
-        if result.error is not None:
-            table.add_row(result.file, Text(visible(result.error), style="red"), "-", "-", "")
-            continue
-        box = "whole image" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
-        score = "-" if result.score is None else f"{result.score:.2f}"
-        further = result.ranked()[:3] if result.uncertain else result.ranked()[1:3]
-        others = ", ".join(f"{name} {share:.2f}" for name, share in further)
-        table.add_row(result.file, ", ".join(result.told()), box, score, others)
+    for _, some in groupby(results, lambda result: result.file):
+        faces = list(some)
+        drawn = [face for face in faces if face.error is None]
+        places = iter(numbers(drawn) if named(drawn) else [None] * len(drawn))
+        for face in faces:
+            table.add_row(face.file, *_cells(face, None if face.error is not None else next(places)))
     return table
+
+
+def _cells(result: FaceResult, number: int | None) -> tuple[RenderableType, ...]:
+    """The cells of a face behind its file; its number in the picture, where it has one, goes first."""
+    from rich.text import Text
+
+    if result.error is not None:
+        return Text(visible(result.error), style="red"), "-", "-", ""
+    box = "whole image" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
+    score = "-" if result.score is None else f"{result.score:.2f}"
+    further = result.ranked()[:3] if result.uncertain else result.ranked()[1:3]
+    others = ", ".join(f"{visible(name)} {share:.2f}" for name, share in further)
+    told = ", ".join(result.told())
+    return told if number is None else f"{number}  {told}", box, score, others
 
 
 @dataclass

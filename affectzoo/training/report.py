@@ -14,7 +14,7 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 
 from affectzoo import weights
-from affectzoo.console import stdout
+from affectzoo.console import counted, stdout
 from affectzoo.datamodules.base import FaceDataModule
 from affectzoo.evaluation.evaluate import evaluation_table, write_evaluation
 from affectzoo.evaluation.machine import SLOW_BF16, has_bf16
@@ -31,6 +31,9 @@ from affectzoo.weights import WeightsMeta
 from affectzoo.zoo.checkpoints import TRAINING
 from affectzoo.zoo.loading import described, write_sealed
 from affectzoo.zoo.work import check_work
+
+FEW = 100
+"""Faces of a validation part below which its best epoch is chosen by little more than chance."""
 
 WORDS = {"min": "lowest", "max": "highest"}
 LAST_RULE = "last epoch of the schedule, none chosen by results"
@@ -113,7 +116,9 @@ class RunReport(Callback):
         write_sealed(path, tensors, meta)
         for saved in path.parent.glob("hpc_ckpt_*.ckpt"):  # of a requeued job, which has ended well
             saved.unlink()
-        self._end = _end(path, meta, epoch, rule, best)
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        checked = len(data.split_index("valid")) if isinstance(data, FaceDataModule) else FEW
+        self._end = _end(path, meta, epoch, rule, best, checked)
 
     def tell_end(self) -> None:
         """Print what came of a training that has ended; then no progress bar is in the way."""
@@ -168,8 +173,19 @@ class RunReport(Callback):
         console.print(f"record: {path}")
 
 
-def _end(path: Path, meta: WeightsMeta, epoch: int, rule: str, best: BestCheckpoint | None) -> str:
-    """What came of a training: the epoch that was taken, its metric, the weights and what to do with them."""
+def _end(
+    path: Path, meta: WeightsMeta, epoch: int, rule: str, best: BestCheckpoint | None, checked: int
+) -> str:
+    """What came of a training: the epoch that was taken, its metric, the weights and what to do with them.
+
+    Args:
+        path: The weights.
+        meta: Their metadata.
+        epoch: The one that was taken.
+        rule: How it was chosen.
+        best: Knows the metric.
+        checked: How many faces that is over.
+    """
     of_all = meta.training.epochs
     if rule.startswith(LAST_RULE):
         told = f"weights of the last of {of_all} epochs"
@@ -178,6 +194,8 @@ def _end(path: Path, meta: WeightsMeta, epoch: int, rule: str, best: BestCheckpo
     else:
         assert best is not None and best.best_model_score is not None
         told = f"best epoch: {epoch} of {of_all}, {best.monitor} {best.best_model_score:.4f}"
+        if checked < FEW:
+            told += f" (of {counted(checked, 'face')} alone, which says little)"
     place = os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
     given = f"{'film.mp4' if meta.sequence else 'photo.jpg'}{' --landmarks FILE' if meta.landmarks else ''}"
     predict = f"affectzoo predict {given} --model {shlex.quote(os.path.dirname(place) or '.')}"  # noqa: PTH120

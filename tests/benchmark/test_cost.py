@@ -135,7 +135,7 @@ def test_a_frame_has_its_share_of_a_window(arch: str, gates: int) -> None:
 
 
 def test_window_times_are_shared_among_frames(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "timed", lambda run, faces: {"latency_ms": 12.0, "throughput": 5.0})
+    monkeypatch.setattr(module, "timed", lambda *_: {"latency_ms": 12.0, "throughput": 5.0, "held_up": 0.0})
     model = create_model(
         "cnn_gru", task="va", preprocess=Preprocess(size=32), backbone="resnet18", landmarks=False
     )
@@ -163,9 +163,14 @@ def test_timed_calls_one_face_and_all() -> None:
 
 
 def test_timed_takes_the_median(monkeypatch: pytest.MonkeyPatch) -> None:
-    clock = iter([0.0, 9.0, *(t for s in (1.0, 5.0, 2.0) for t in (0.0, s))] * 2)
+    calls = [0.0, 9.0, *(t for s in (1.0, 5.0, 2.0) for t in (0.0, s))] * 2
+    clock, ran = iter([0.0, *calls, 40.0]), iter([7.0, 17.0])
     monkeypatch.setattr(time, "perf_counter", lambda: next(clock))
-    assert timed(len, [0] * 10) == {"latency_ms": 2000.0, "throughput": 5.0}
+    monkeypatch.setattr(time, "thread_time", lambda: next(ran))
+    found = timed(len, [0] * 10)
+    assert found == {"latency_ms": 2000.0, "throughput": 5.0, "held_up": 0.75}
+    assert "busy machine" in (told := module.remark(found) or "") and "75%" in told
+    assert module.remark(found | {"held_up": 0.2}) is None and module.remark(None) is None
 
 
 def test_timed_needs_faces() -> None:

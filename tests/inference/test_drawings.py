@@ -21,6 +21,7 @@ from affectzoo.inference.colors import COLORS
 from affectzoo.inference.lettering import Size, place_plates, text_size
 from affectzoo.inference.render import chart_path, drawing_paths
 from affectzoo.inference.results import FaceResult
+from affectzoo.inference.tally import results_table
 from affectzoo.inference.time_chart import TimeChart
 
 Screen = pytest.CaptureFixture[str]
@@ -259,6 +260,24 @@ def test_long_folders_get_several_sheets(tmp_path: Path, monkeypatch: pytest.Mon
     sheet.finish()
     sheet.finish()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["s-2.jpg", "s-3.jpg", "s.jpg"]
+
+
+def test_a_reason_is_told_over_several_lines() -> None:
+    words = "cannot read the image: it ends within its header, perhaps a download was cut off".split()
+    lines = contact_sheet._wrapped(" ".join(words))
+    assert 1 < len(lines) <= contact_sheet.FACES and " ".join(lines).split() == words
+    assert all(lettering.text_size(line, contact_sheet.TEXT).width <= contact_sheet.WIDTH for line in lines)
+    lines = contact_sheet._wrapped(" ".join(words * 3))
+    assert len(lines) == contact_sheet.FACES and "…" in lines[-1] and "…" not in lines[0]
+    assert all(lettering.text_size(line, contact_sheet.TEXT).width <= contact_sheet.WIDTH for line in lines)
+
+
+def test_faces_of_one_image_have_the_numbers_of_its_picture() -> None:
+    faces = [FaceResult("two", (0, 0, 9, 9), 1.0, name, {name: 1.0}) for name in ("calm", "glad")]
+    faces.insert(1, FaceResult("two", error="the box is outside of the image"))
+    table = results_table([*faces, FaceResult("one", (0, 0, 9, 9), 1.0, "tense", {"tense": 1.0})])
+    told = [str(cell) for cell in table.columns[1].cells]
+    assert told == ["1  calm 1.00", "the box is outside of the image", "2  glad 1.00", "tense 1.00"]
 
 
 def test_a_sheet_overwrites_no_input(tmp_path: Path) -> None:

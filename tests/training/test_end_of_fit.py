@@ -55,7 +55,8 @@ def test_a_training_tells_what_came_of_it(tmp_path: Path) -> None:
     assert "dlp_cnn_s: 1,333,122 parameters, all of them trained" in done.stdout + done.stderr
     assert "FLOPs" not in done.stdout
     assert re.search(
-        r"best epoch: [12] of 2, valid/accuracy [01]\.\d{4}\n"
+        r"best epoch: [12] of 2, valid/accuracy [01]\.\d{4} "
+        r"\(of \d+ faces alone, which says little\)\n"
         r"weights: runs/my~run/model\.safetensors\n"
         r"next: affectzoo predict photo\.jpg --model 'runs/my~run'\n\Z",
         done.stdout,
