@@ -9,13 +9,13 @@ on where it was stopped:
     python benchmarks/lag.py cnn --root CLIPS --lagged LAGGED --stills RUN --out runs/lag
     python benchmarks/lag.py table --out runs/lag
 
-``run`` puts the zoo's recurrent layers, CCC loss and whole clips on three cheap inputs: features of a bundled
-CNN that stays as it is, the shape of the 68 landmarks and, as an oracle, the true valence and arousal of each
-frame, with which only the lag is left to learn. ``cnn`` trains the recipes ``resnet18/afewva`` and
-``cnn_gru/afewva`` from a run of ``recipes/resnet18/affectnet.yaml``, on all five folds, and leaves its
-records in its runs' folders, which ``table`` does not read; no such training was run so far. Options: ``--seeds 3``,
-of ``run`` alone ``--folds 5`` (how many of the five folds are test parts in turn), of ``run`` and ``table``
-``--epochs 20``.
+``run`` puts the zoo's recurrent layers, CCC loss and whole clips on three cheap inputs: features of a
+bundled CNN that stays as it is, the shape of the 68 landmarks and, as an oracle, the true valence and
+arousal of each frame, with which only the lag is left to learn. ``cnn`` trains the recipes
+``resnet18/afewva`` and ``cnn_gru/afewva`` from a run of ``recipes/resnet18/affectnet.yaml``, on all five
+folds, and leaves its records in its runs' folders, which ``table`` does not read; no such training was run
+so far. Options: ``--seeds 3``, of ``run`` alone ``--folds 5`` (how many of the five folds are test parts in
+turn), of ``run`` and ``table`` ``--epochs 20``.
 """
 
 import argparse
