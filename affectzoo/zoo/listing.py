@@ -203,12 +203,14 @@ def pretrained_table(rows: list[dict[str, Any]]) -> Table:
             for name in ("accuracy", "ccc", "nme")
             if name in metric
         ]
-        terms = "read its terms" if row["license_kind"] == "unknown" else row["license_kind"]
+        terms = row["license_kind"]
+        if terms == "unknown":
+            terms = f"{row['license'].get('weights', 'not said')}\ndata: its own"
         tasks, parameters = ", ".join(row["tasks"]), f"{row['parameters']:,}"
         lines = "\n".join(measured) or "-"
         table.add_row(row["name"], tasks, lines, row["input"], terms, parameters, row["files"])
     told = [f"[{number}] {note}" for note, number in notes.items()]
-    told += ["terms, faces and classes: affectzoo models --pretrained --json, or the card"]
+    told += ["terms of data and starts, faces, classes: affectzoo models --pretrained --json, or the card"]
     table.caption, table.caption_justify = "\n".join(told), "left"
     return table
 
