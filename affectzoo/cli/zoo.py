@@ -88,6 +88,13 @@ def add_predict(commands: Commands) -> None:
         "auto: yunet when its file is at hand, else haar; none: each image is a ready crop",
     )
     predict.add_argument(
+        "--search-size",
+        **COUNT,
+        metavar="PIXELS",
+        help="longer edge at which larger images are searched for faces: with fewer pixels it is faster, and "
+        "small faces are missed (default: 1280)",
+    )
+    predict.add_argument(
         "--min-score",
         type=float,
         metavar="S",
@@ -164,7 +171,8 @@ def _predict(args: argparse.Namespace) -> None:
         args.wrong("--engine ray takes --device cpu or cuda: Ray says which GPU each worker has")
     if args.landmarks is not None and args.camera is not None:
         args.wrong("--landmarks are of images and videos, not of what a camera will see")
-    of_detector = (args.detector_file, args.min_score) != (None, None) or args.detector != "auto"
+    search = (args.detector_file, args.min_score, args.search_size)
+    of_detector = any(one is not None for one in search) or args.detector != "auto"
     if args.landmarks is not None and of_detector:
         args.wrong("--landmarks say where the faces are: no detector runs that other options could be for")
     lazily("affectzoo.inference.command")(args)

@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image, Points
 
 DetectorName = Literal["auto", "yunet", "haar", "none"]
-LONGEST_EDGE = 1280
-"""Larger images are searched at this size; boxes come back in the image's own pixels."""
+SEARCH_SIZE, LEAST_SIZE = 1280, 64
+"""Larger images are searched at this longer edge, if no other is asked for, and at least at that; boxes come
+back in the image's own pixels."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +74,16 @@ class Haar:
 
     name = "haar"
 
-    def __init__(self) -> None:
+    def __init__(self, search_size: int = SEARCH_SIZE) -> None:
         """Load the cascade.
 
+        Args:
+            search_size: See ``make_detector``.
+
         Raises:
-            DetectorError: This OpenCV has none (5.0 dropped it).
+            DetectorError: This OpenCV has none (5.0 dropped it), or the size is out of range.
         """
+        self._search_size = _check_size(search_size)
         if not hasattr(cv2, "CascadeClassifier"):
             raise DetectorError(
                 f"OpenCV {cv2.__version__} has no Haar cascades; install opencv-python-headless below 5"
@@ -91,7 +96,7 @@ class Haar:
 
     def __call__(self, image: Image) -> list[Detection]:
         """Every frontal face of an RGB image, the largest first."""
-        small, scale = _reduced(image)
+        small, scale = _reduced(image, self._search_size)
         grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
         least = max(24, round(0.04 * min(grey.shape)))
         boxes, _, scores = self._cascade.detectMultiScale3(
@@ -112,16 +117,19 @@ class YuNet:
     revision = "3cc26e7f1014a5ee5d74a42acee58bafc9d0a310"
     sha256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
 
-    def __init__(self, path: Path | None = None) -> None:
+    def __init__(self, path: Path | None = None, search_size: int = SEARCH_SIZE) -> None:
         """Load the network.
 
         Args:
             path: Its ONNX file; by default the one kept in affectzoo's home, fetched from the Hub at
                 first use and then checked against its published sha256.
+            search_size: See ``make_detector``.
 
         Raises:
-            DetectorError: The file is missing and cannot be fetched, is another one, or does not load.
+            DetectorError: The file is missing and cannot be fetched, is another one, or does not load; or the
+                size is out of range.
         """
+        self._search_size = _check_size(search_size)
         if path is None:
             path = self.kept() if self.kept().is_file() else self._fetch()
             self._verify(path)
@@ -160,7 +168,7 @@ class YuNet:
 
     def __call__(self, image: Image) -> list[Detection]:
         """Every face of an RGB image, the largest first."""
-        small, scale = _reduced(image)
+        small, scale = _reduced(image, self._search_size)
         self._net.setInputSize((small.shape[1], small.shape[0]))
         _, found = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
         faces = [] if found is None else found.tolist()
@@ -175,13 +183,17 @@ class YuNet:
         )
 
 
-def make_detector(name: DetectorName | Detector = "auto", path: Path | None = None) -> Detector:
+def make_detector(
+    name: DetectorName | Detector = "auto", path: Path | None = None, search_size: int = SEARCH_SIZE
+) -> Detector:
     """A detector by name.
 
     Args:
         name: ``yunet``, ``haar``, ``none``, or ``auto``: YuNet when its file is at hand, else Haar (with a
             warning where that file is damaged); never the network. A detector passes through.
         path: YuNet's file, where it is not in affectzoo's home.
+        search_size: Pixels of the longer edge at which larger images are searched, from 64: with fewer it is
+            faster, and small faces are missed. Ready crops and detectors of your own are not searched so.
 
     Raises:
         DetectorError: It cannot be used as asked.
@@ -190,29 +202,37 @@ def make_detector(name: DetectorName | Detector = "auto", path: Path | None = No
         return name
     if name == "auto" and path is None:
         if not YuNet.kept().is_file():
-            return Haar()
+            return Haar(search_size)
         try:
-            return YuNet()
+            return YuNet(None, search_size)
         except DetectorError as error:
             warnings.warn(f"{error}; going on with the Haar cascade, which sees frontal faces", stacklevel=2)
-            return Haar()
+            return Haar(search_size)
     if name == "auto":
         name = "yunet"
     if path is not None and name != "yunet":
         raise DetectorError(f"a detector file was given ({path}), but {name} needs none")
     if name == "yunet":
-        return YuNet(path)
+        return YuNet(path, search_size)
     if name == "haar":
-        return Haar()
+        return Haar(search_size)
     if name == "none":
         return ReadyCrop()
     raise DetectorError(f"unknown detector '{name}': choose auto, yunet, haar or none")
 
 
-def _reduced(image: Image) -> tuple[Image, float]:
+def _check_size(search_size: int) -> int:
+    if isinstance(search_size, bool) or not isinstance(search_size, int) or search_size < LEAST_SIZE:
+        raise DetectorError(
+            f"search_size is {search_size!r}; expected pixels, a whole number from {LEAST_SIZE}"
+        )
+    return search_size
+
+
+def _reduced(image: Image, search_size: int) -> tuple[Image, float]:
     """The image at searching size, and the factor back to its own pixels."""
     height, width = image.shape[:2]
-    scale = max(height, width) / LONGEST_EDGE
+    scale = max(height, width) / search_size
     if scale <= 1:
         return image, 1.0
     size = (max(1, round(width / scale)), max(1, round(height / scale)))

@@ -16,7 +16,7 @@ from typing import Any
 from affectzoo.cluster import check_engine, on_ray
 from affectzoo.console import stdout, visible
 from affectzoo.errors import UnreadableImageError, WeightsError
-from affectzoo.faces.detect import Detection, make_detector
+from affectzoo.faces.detect import SEARCH_SIZE, Detection, make_detector
 from affectzoo.files.writing import try_writing
 from affectzoo.inference.backend import load_model
 from affectzoo.inference.filming import camera_frames
@@ -99,7 +99,7 @@ def _predictor(args: argparse.Namespace, device: str | None) -> Predictor:
         model = load_model(args.model, args.weights, args.backend)
     return Predictor(
         model,
-        make_detector(args.detector, args.detector_file),
+        make_detector(args.detector, args.detector_file, args.search_size or SEARCH_SIZE),
         device=device,
         batch_size=args.batch_size,
         min_score=args.min_score,
@@ -119,6 +119,7 @@ def _kept(args: argparse.Namespace, predictor: Predictor) -> UnfinishedRun:
         "weights": predictor.backend.fingerprint,
         "detector": predictor.faces_from,
         "min_score": predictor.min_score,
+        "search_size": args.search_size,
         "every": predictor.sampling.every,
         "fps": predictor.sampling.fps,
         "smooth": predictor.smooth,

@@ -419,7 +419,17 @@ def test_work_is_parted_by_images_and_videos() -> None:
 
 
 def test_a_worker_with_other_weights_is_refused(folder: Path) -> None:
-    names = ("model", "weights", "backend", "detector_file", "device", "min_score", "fps", "landmarks")
+    names = (
+        "model",
+        "weights",
+        "backend",
+        "detector_file",
+        "search_size",
+        "device",
+        "min_score",
+        "fps",
+        "landmarks",
+    )
     options = dict.fromkeys(names) | {"detector": "none", "batch_size": 8, "every": 1, "smooth": False}
     args = argparse.Namespace(**options, balance=0.0, abstain=False)
     fingerprint = affectzoo.Predictor(detector="none").backend.fingerprint

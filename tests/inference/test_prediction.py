@@ -85,6 +85,13 @@ def test_haar_orders_by_size_and_finds_nothing_in_nothing() -> None:
     widths = [f.box[2] - f.box[0] for f in found if f.box is not None]
     assert len(widths) >= 2 and widths == sorted(widths, reverse=True)
     assert Haar()(np.zeros((200, 200, 3), np.uint8)) == []
+    (near,), (far,) = Haar(search_size=256)(ASTRONAUT), Haar()(ASTRONAUT)
+    assert near.box is not None and far.box is not None and near.box != far.box
+    np.testing.assert_allclose(near.box, far.box, atol=16)
+    assert Haar(search_size=64)(ASTRONAUT) == []  # its face has less than 24 pixels then
+    for size in (63, 0, -1, 640.0, True, None):
+        with pytest.raises(DetectorError, match="search_size"):
+            make_detector("haar", None, size)  # type: ignore[arg-type]
     assert Haar()(np.zeros((1, 1, 3), np.uint8)) == []
 
 

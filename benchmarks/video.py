@@ -1,0 +1,106 @@
+"""How many frames of a video with two people does ``affectzoo predict`` take a second, from file to file?
+
+Composes 30 seconds of 1280 x 720 pixels, 25 frames a second, of rendered clips (see ``tracking.py``), then
+predicts each frame: finding, following, cutting, the model, rows; with and without a rendered video. Each
+command is a process of its own; its start, measured on the first frame alone, is taken off.
+
+    python benchmarks/video.py --root CLIPS --detectors haar yunet --detector-file yunet.onnx
+"""
+
+import argparse
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from fractions import Fraction
+from itertools import product
+from pathlib import Path
+
+import av
+from rich.console import Console
+from rich.table import Table
+from tracking import HEIGHT, RATE, WIDTH, Scene
+
+
+def film(path: Path, clips: list[Path], frames: int) -> None:
+    """Write the first frames of a scene of two people who are apart."""
+    scene = Scene("apart", clips, 0)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=RATE)
+        stream.width, stream.height = WIDTH, HEIGHT
+        stream.pix_fmt, stream.bit_rate = "yuv420p", 8_000_000
+        stream.time_base = Fraction(1, RATE)
+        for frame in range(frames):
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(scene.image(frame), format="rgb24")))
+        container.mux(stream.encode())
+
+
+def seconds(arguments: list[str], threads: int) -> tuple[float, float]:
+    """How long a command takes, by the clock and of the processors."""
+    several = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "affectzoo", "predict", *arguments],
+        env=os.environ | several,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"affectzoo predict {' '.join(arguments)} failed")
+    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime
+
+
+def main() -> None:
+    """Measure and print the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--root", type=Path, required=True, help="clips in AFEW-VA's layout")
+    parser.add_argument("--detectors", nargs="+", default=["haar"], choices=("haar", "yunet"))
+    parser.add_argument("--detector-file", type=Path)
+    parser.add_argument("--backends", nargs="+", default=["torch", "onnx"], choices=("torch", "onnx"))
+    parser.add_argument("--model", default="dlp_cnn_s.ferplus")
+    parser.add_argument("--search-sizes", type=int, nargs="+", default=[1280, 640])
+    parser.add_argument("--seconds", type=int, default=30)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=3)
+    args = parser.parse_args()
+    clips = sorted(path for path in args.root.iterdir() if any(path.glob("*.jpg")))
+    frames = args.seconds * RATE
+    table = Table("detector", "searched at", "backend", "drawn", "frames/s", "from, to", "CPU ms a frame")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        whole, first = folder / "film.mp4", folder / "first.mp4"
+        film(whole, clips, frames)
+        film(first, clips, 1)
+        kinds = product(args.detectors, args.search_sizes, args.backends, (False, True))
+        for detector, size, backend, drawn in kinds:
+            given = ["--detector", detector, "--backend", backend, "--model", args.model]
+            given += ["--search-size", str(size), "--out", str(folder / "rows.csv")]
+            given += ["--render", str(folder / "drawn")] if drawn else []
+            if detector == "yunet" and args.detector_file is not None:
+                given += ["--detector-file", str(args.detector_file)]
+            rates, spent = [], []
+            for _ in range(args.rounds):
+                start, used = seconds([str(first), *given], args.threads)
+                took, all_used = seconds([str(whole), *given], args.threads)
+                rates.append((frames - 1) / (took - start))
+                spent.append(1000 * (all_used - used) / (frames - 1))
+            span = f"{min(rates):.1f}, {max(rates):.1f}"
+            row = [
+                detector,
+                str(size),
+                backend,
+                "yes" if drawn else "no",
+                f"{statistics.median(rates):.1f}",
+                span,
+            ]
+            table.add_row(*row, f"{statistics.median(spent):.1f}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()
