@@ -209,6 +209,8 @@ def label_space(labels: GivenLabels | LabelSpace) -> LabelSpace:
                 raise UnknownNameError("label space", labels, SPACES, "(class names go with commas: a,b)")
             return SPACES[labels]
         labels = labels.split(",")
+    if not isinstance(labels, Iterable):
+        raise LabelError(f"labels are {labels!r}; expected class names in order, or a label space's name")
     names = tuple(class_name(name) for name in labels)
     return next((space for space in SPACES.values() if space.names == names), LabelSpace(names))
 

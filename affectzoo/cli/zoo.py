@@ -124,7 +124,7 @@ def add_predict(commands: Commands) -> None:
     predict.add_argument(
         "--smooth",
         action="store_true",
-        help="smooth each person's predictions over a video (one-euro filter)",
+        help="smooth each person's classes and values over a video, not landmarks (one-euro filter)",
     )
     predict.add_argument(
         "--landmarks",
@@ -171,6 +171,8 @@ def _predict(args: argparse.Namespace) -> None:
         args.wrong("--engine ray takes --device cpu or cuda: Ray says which GPU each worker has")
     if args.landmarks is not None and args.camera is not None:
         args.wrong("--landmarks are of images and videos, not of what a camera will see")
+    if args.detector == "none" and (args.min_score, args.search_size) != (None, None):
+        args.wrong("--min-score and --search-size are of detectors; --detector none runs none")
     search = (args.detector_file, args.min_score, args.search_size)
     of_detector = any(one is not None for one in search) or args.detector != "auto"
     if args.landmarks is not None and of_detector:

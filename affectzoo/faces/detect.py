@@ -199,6 +199,10 @@ def make_detector(
         DetectorError: It cannot be used as asked.
     """
     if not isinstance(name, str):
+        if not callable(name):
+            raise DetectorError(
+                f"the detector is {name!r}; expected auto, yunet, haar, none, or what is called with an image"
+            )
         return name
     if name == "auto" and path is None:
         if not YuNet.kept().is_file():

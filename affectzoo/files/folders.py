@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 
-from affectzoo.errors import DataError
+from affectzoo.errors import DataError, OptionError
 
 LITTER = frozenset(
     {
@@ -202,7 +202,13 @@ def is_file(path: Path) -> bool:
 
 
 def user_path(given: str | os.PathLike[str]) -> Path:
-    """Make a path of what a user typed: ``~`` is the home folder, unless a file's name begins so."""
+    """Make a path of what a user typed: ``~`` is the home folder, unless a file's name begins so.
+
+    Raises:
+        OptionError: It is no text, and no path either.
+    """
+    if not isinstance(given, str | os.PathLike):
+        raise OptionError(f"a path is of the type {type(given).__name__}; expected text or a Path")
     path = Path(given)
     if path.parts[:1] and path.parts[0].startswith("~") and not os.path.lexists(path):
         path = Path(os.path.expanduser(path))  # noqa: PTH111  # leaves names of no user as they are

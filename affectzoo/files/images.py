@@ -189,13 +189,20 @@ def check_image(value: object, name: str) -> None:
     array: Any = value
     number, shape = str(array.dtype).removeprefix("torch."), tuple(array.shape)
     colors = {shape[0], shape[-1]} if kind == "tensor" else {shape[-1]} if shape else set()
-    if number == "uint8" and len(shape) == 3 and 3 in colors and 0 not in shape:
-        return
     hint = ""
+    if kind == "tensor" and (array.is_meta or str(array.layout) != "torch.strided"):
+        number = "without data" if array.is_meta else "sparse"
+        hint = "" if array.is_meta else "; x.to_dense() makes it one"
+    elif number == "uint8" and len(shape) == 3 and 3 in colors and 0 not in shape:
+        return
     if "float" in number:
         hint = "; for values in 0..1: (255 * x).round(), as uint8"
-    elif len(shape) == 3 and shape[0] == 3:
+    elif kind == "array" and len(shape) == 3 and shape[0] == 3:
         hint = "; from (3, H, W): x.transpose(1, 2, 0)"
+    elif kind == "array" and len(shape) == 2:
+        hint = "; from gray: np.stack([x] * 3, -1)"
+    elif kind == "array" and shape[2:] == (4,):
+        hint = "; from four channels: PIL.Image.fromarray(x), which composes RGBA on white"
     layout = "(3, H, W) or (H, W, 3)" if kind == "tensor" else "(H, W, 3)"
     raise OptionError(f"{name} is {number} of shape {shape}; expected uint8 RGB of shape {layout}{hint}")
 

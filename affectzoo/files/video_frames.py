@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from numbers import Real
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -60,8 +61,7 @@ class Sampling:
         """Refuse what takes no frame."""
         if isinstance(self.every, bool) or not isinstance(self.every, int) or self.every < 1:
             raise OptionError(f"every is {self.every!r}; expected a whole number from 1")
-        if self.fps is not None and not 0 < self.fps < math.inf:
-            raise OptionError(f"fps is {self.fps!r}; expected frames per second, above 0")
+        check_rate(self.fps)
         if self.fps is not None and self.every != 1:
             raise OptionError("every and fps both say which frames to take; give one of them")
 
@@ -70,6 +70,16 @@ class Sampling:
         if self.fps is not None:
             return math.floor(time * self.fps + 1e-3)
         return None if number % self.every else number // self.every
+
+
+def check_rate(fps: float | None) -> None:
+    """Refuse frames per second that are none.
+
+    Raises:
+        OptionError: They are neither ``None`` nor a number above 0.
+    """
+    if fps is not None and (isinstance(fps, bool) or not isinstance(fps, Real) or not 0 < fps < math.inf):
+        raise OptionError(f"fps is {fps!r}; expected frames per second, above 0")
 
 
 class VideoFrames:
@@ -100,7 +110,7 @@ class VideoFrames:
         if (reason := obstacle(path) or pointer(path)) is not None:
             raise UnreadableImageError(f"{path}: {reason}")
         try:
-            self._container: Any = av.open(str(path), metadata_errors="ignore")
+            self._container: Any = av.open(f"file:{path}", metadata_errors="ignore")  # a:b is no protocol
         except (av.FFmpegError, OSError, ValueError) as error:
             raise UnreadableImageError(f"{path}: {_why_closed(path, error)}") from None
         streams = self._container.streams.video
@@ -180,8 +190,7 @@ class VideoFrames:
         aspect = self._stream.codec_context.sample_aspect_ratio
         width = round(frame.width * aspect) if aspect and 0.25 <= aspect <= 4 else frame.width
         image = frame.to_ndarray(format="rgb24", width=width, height=frame.height)
-        turns = round(frame.rotation / 90) % 4
-        return np.ascontiguousarray(np.rot90(image, turns)) if turns else image
+        return _upright(image, frame.side_data.get("DISPLAYMATRIX"))
 
     def _told(self, frames: int, end: float) -> str | None:
         """Say what could not be read."""
@@ -204,6 +213,17 @@ class VideoFrames:
     def close(self) -> None:
         """Close the file."""
         self._container.close()
+
+
+def _upright(image: Image, matrix: Any) -> Image:
+    """Turn and mirror a frame as its display matrix says, if it has one, by whole quarters."""
+    if matrix is None:
+        return image
+    a, b, _, c, d = np.frombuffer(bytes(matrix), np.int32)[:5].astype(float)
+    if a * d < b * c:
+        image, a, b = image[:, ::-1], -a, -b
+    turns = round(math.atan2(-b, a) / (math.pi / 2)) % 4
+    return np.ascontiguousarray(np.rot90(image, turns))
 
 
 def load_av() -> ModuleType:

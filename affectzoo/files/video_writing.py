@@ -36,7 +36,7 @@ class VideoWriter:
         av = load_av()
         self._stack = ExitStack()
         part = self._stack.enter_context(writing(path))
-        self._container: Any = self._stack.enter_context(av.open(str(part), "w", format="mp4"))
+        self._container: Any = self._stack.enter_context(av.open(f"file:{part}", "w", format="mp4"))
         self._frame = av.VideoFrame
         self._stream: Any = None
         self._last = -1

@@ -46,7 +46,7 @@ class Video:
             raise UnreadableImageError(
                 f"{path}: OpenCV opens no video whose path is not UTF-8: rename it"
             ) from None
-        self._capture: Any = cv2.VideoCapture(str(path))
+        self._capture: Any = cv2.VideoCapture(str(path.absolute()))  # a:b is no protocol
         self._next = 0
         if not self._capture.isOpened():
             raise UnreadableImageError(f"{path}: no video, or one that OpenCV cannot decode")

@@ -80,12 +80,16 @@ def make_backend(model: AffectModel | OnnxModel, device: str | torch.device | No
         device: Where it shall run; ``None`` leaves it where it is.
 
     Raises:
-        AffectZooError: The device cannot be used, or the model is to be trained first.
+        AffectZooError: The device cannot be used, the model is to be trained first, or it is none.
     """
     if isinstance(model, OnnxModel):
         if str(device) not in ("None", "cpu"):
             raise OptionError(f"device {str(device)!r}: ONNX files run on the CPU here")
         return model
+    if not hasattr(model, "preprocess"):
+        raise OptionError(
+            f"the model is of the type {type(model).__name__}; expected what affectzoo.load takes or gives"
+        )
     from affectzoo.inference.torch_backend import TorchBackend
 
     return TorchBackend(model, device)

@@ -33,6 +33,8 @@ def with_boxes(
     """
     if boxes is None:
         return [(source, source.faces) for source in sources]
+    if not isinstance(boxes, Iterable):
+        raise OptionError(f"boxes are of the type {type(boxes).__name__}; expected one entry per image")
     given = list(boxes)
     if len(sources) != len(given):
         raise OptionError(
@@ -46,7 +48,7 @@ def _checked(given: Any, name: str) -> list[Detection]:
     """Check an image's boxes: one, or several, each x0, y0, x1, y1 in pixels."""
     try:
         array = np.asarray(given, dtype=np.float64)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         array = np.empty(3)
     array = array.reshape(-1, 4) if array.shape == (4,) or array.size == 0 else array
     if array.ndim != 2 or array.shape[1] != 4 or not np.isfinite(array).all():

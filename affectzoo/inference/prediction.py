@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,9 +14,9 @@ import numpy as np
 
 from affectzoo.errors import AffectZooError, ImageNotFoundError, OptionError
 from affectzoo.export.onnx_model import OnnxModel
-from affectzoo.faces.detect import Detection, Detector, DetectorName, make_detector
+from affectzoo.faces.detect import Detection, Detector, DetectorName, ReadyCrop, make_detector
 from affectzoo.faces.preprocess import Region
-from affectzoo.files.video_frames import Sampling
+from affectzoo.files.video_frames import Sampling, check_rate
 from affectzoo.inference.backend import BackendName, load_model, make_backend
 from affectzoo.inference.boxes import fault_of, visible_in, with_boxes
 from affectzoo.inference.following import Following, Track
@@ -67,7 +68,7 @@ class Predictor:
         batch_size: Faces per forward pass.
         min_score: Faces that the detector is less sure of do not count.
         sampling: Which frames of videos are taken.
-        smooth: Whether the predictions of each track are smoothed over time.
+        smooth: Whether classes and values of each track are smoothed over time; landmarks are not.
         balance: The share of the classes' frequencies, or of what is left of them, that is taken out of the
             probabilities.
         threshold: Faces whose likeliest class is less probable have no label; 0 where each has one.
@@ -104,7 +105,7 @@ class Predictor:
             min_score: The least detector score of a face: YuNet's is in 0..1, Haar's an open scale.
             every: Of videos, one in so many frames is taken.
             fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
-            smooth: Whether to smooth the predictions of each track of a video (one-euro filter).
+            smooth: Whether to smooth the classes and values of each track of a video (one-euro filter).
             landmarks: A file or folder of 68 landmarks for models that take some, see
                 ``affectzoo.inference.landmarks``; these are the faces then, and no detector runs. By default
                 ``landmarks_s.rendered`` finds them in each face, unless the detector does.
@@ -120,8 +121,15 @@ class Predictor:
         """
         if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
             raise OptionError(f"batch_size is {batch_size!r}; expected a whole number from 1")
-        if min_score is not None and not math.isfinite(min_score):
-            raise OptionError(f"min_score is {min_score!r}; expected a number")
+        if min_score is not None:
+            if not isinstance(min_score, Real) or not math.isfinite(min_score):
+                raise OptionError(f"min_score is {min_score!r}; expected a number")
+            if landmarks is not None or detector == "none" or isinstance(detector, ReadyCrop):
+                raise OptionError("min_score is of faces that a detector finds, and none runs here")
+        if backend not in (None, "torch", "onnx"):
+            raise OptionError(f"backend is {backend!r}; expected torch or onnx")
+        if backend is not None and not isinstance(model, str | Path):
+            raise OptionError(f"backend is {backend!r}, but the model is loaded; give its name instead")
         self.sampling = Sampling(every, fps)
         self.model = load_model(model, None, backend) if isinstance(model, str | Path) else model
         self.backend = make_backend(self.model, device)
@@ -210,8 +218,9 @@ class Predictor:
         Raises:
             AffectZooError: A frame that is no image, with its number, or a wrong option.
         """
-        if fps is not None and not 0 < fps < math.inf:
-            raise OptionError(f"fps is {fps!r}; expected frames per second, above 0")
+        check_rate(fps)
+        if not isinstance(frames, Iterable):
+            raise OptionError(f"frames are of the type {type(frames).__name__}; expected images, one by one")
         waiting = ((frame, None) for frame in live_frames(frames, name, fps))
         return self._through(waiting, 1, images=images)
 

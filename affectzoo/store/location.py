@@ -6,7 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from affectzoo.errors import UnknownNameError, WeightsError
+from affectzoo.errors import OptionError, UnknownNameError, WeightsError
 from affectzoo.files.fetch import wrong_sum
 from affectzoo.files.folders import pointer, user_path
 from affectzoo.registry import ARCHITECTURES
@@ -36,7 +36,13 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
         WeightsError: A file or folder without weights; weights that the Hub does not give; a damaged
             ``config.json`` beside the weights.
         UnknownNameError: Neither a name of the zoo nor an existing path.
+        OptionError: Nothing that could be a name.
     """
+    if not isinstance(name, str | os.PathLike) or not str(name):
+        what = "an empty name" if name == "" else f"of the type {type(name).__name__}"
+        raise OptionError(
+            f"the model is {what}; expected arch.tag, hf-hub:OWNER/NAME, a run's folder or a file"
+        )
     if str(name).startswith(HUB):
         return Location(*from_hub(str(name)))
     known = entries()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from affectzoo import store
 from affectzoo import weights as files
-from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
-from affectzoo.labels import TASKS, LabelSpace, label_space
+from affectzoo.errors import AffectZooError, OptionError, UnknownNameError, WeightsError
+from affectzoo.labels import MOST, TASKS, LabelSpace, label_space
 from affectzoo.models.layers import init_msra
 from affectzoo.models.skeleton import skeleton
 from affectzoo.registry import ARCHITECTURES, architecture
@@ -73,6 +74,8 @@ def create_model(
     if num_classes is not None and labels is not None:
         raise AffectZooError(f"{name}: {num_classes=} and {labels=} say the same; give one")
     if num_classes is not None:
+        if isinstance(num_classes, bool) or not isinstance(num_classes, Integral) or num_classes > MOST:
+            raise OptionError(f"num_classes is {num_classes!r}; expected a whole number from 1 to {MOST:,}")
         labels = [f"class_{i}" for i in range(num_classes)]
     if task in ("expression", "multitask") and labels is None:
         raise AffectZooError(
@@ -110,7 +113,9 @@ def load(
     Raises:
         UnknownNameError: Nothing of that name.
         WeightsError: The file is missing, damaged, altered, or made for something else.
+        LabelError: ``labels`` that are none.
     """
+    labels = None if labels is None else label_space(labels)
     if weights is None:
         location = store.locate(name)
     else:

@@ -38,11 +38,11 @@ def write_film(
     return path
 
 
-def turn(path: Path) -> None:
-    """Have an MP4 shown turned clockwise by a quarter, as telephones do: by its matrix alone."""
+def turn(path: Path, a: int = 0, b: int = 1, c: int = -1, d: int = 0) -> None:
+    """Have an MP4 shown turned, by default clockwise by a quarter, as telephones do: by its matrix alone."""
     data = bytearray(path.read_bytes())
     place = data.find(b"tkhd") + 4 + 4 + 20 + 8 + 8
-    matrix = [0, 1, 0, -1, 0, 0, 0, 0, 1 << 14]
+    matrix = [a, b, 0, c, d, 0, 0, 0, 1 << 14]
     data[place : place + 36] = b"".join((value << 16).to_bytes(4, "big", signed=True) for value in matrix)
     path.write_bytes(data)
 

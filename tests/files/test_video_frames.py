@@ -13,6 +13,8 @@ from fakes.films import turn, write_film
 
 from affectzoo.errors import MissingPackageError, OptionError, UnreadableImageError
 from affectzoo.files.video_frames import Sampling, VideoFrames
+from affectzoo.files.video_writing import VideoWriter
+from affectzoo.files.videos import Video
 
 
 def shades(count: int) -> list[np.ndarray]:
@@ -54,6 +56,39 @@ def test_frames_are_upright(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("matrix", "white"),
+    [
+        ((-1, 0, 0, -1), (1, 1)),
+        ((0, -1, 1, 0), (1, 0)),
+        ((-1, 0, 0, 1), (0, 1)),
+        ((1, 0, 0, -1), (1, 0)),
+        ((0, 1, 1, 0), (0, 0)),
+        ((0, -1, -1, 0), (1, 1)),
+        ((0, 0, 0, 0), (0, 0)),
+    ],
+)
+def test_frames_are_as_players_show_them(
+    matrix: tuple[int, int, int, int], white: tuple[int, int], tmp_path: Path
+) -> None:
+    image = np.zeros((48, 64, 3), np.uint8)
+    image[:24, :32] = 255
+    path = write_film(tmp_path / "a.mp4", [image])
+    turn(path, *matrix)
+    (frame,) = VideoFrames(path)
+    quarters = [(y, x) for y in (0, 1) for x in (0, 1) if frame.image[5 - 11 * y, 5 - 11 * x].min() > 200]
+    assert quarters == [white]
+
+
+@pytest.mark.parametrize("name", ["a:b.mp4", "http:x.mp4", "%03d.mp4"])
+def test_names_that_look_like_addresses(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with VideoWriter(Path(name)) as film:
+        film.add(shades(1)[0], 0.0)
+    assert len(list(VideoFrames(Path(name)))) == 1
+    assert Video(Path(name)).read(0).shape == (48, 64, 3)
+
+
+@pytest.mark.parametrize(
     ("sampling", "expected"),
     [
         (Sampling(every=7), [0, 7, 14, 21, 28]),
@@ -74,7 +109,7 @@ def test_sampling_goes_by_time_where_frames_are_uneven(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"every": 0}, {"every": 1.5}, {"fps": 0}, {"fps": -1}, {"every": 2, "fps": 3}]
+    "wrong", [{"every": 0}, {"every": 1.5}, {"fps": 0}, {"fps": -1}, {"fps": "x"}, {"every": 2, "fps": 3}]
 )
 def test_wrong_samplings(wrong: dict[str, float]) -> None:
     with pytest.raises(OptionError, match="|".join(wrong)):

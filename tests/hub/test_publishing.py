@@ -835,6 +835,7 @@ def test_a_dry_run_needs_no_network(run: Path, tmp_path: Path, capsys: pytest.Ca
     assert f"nothing was uploaded (--dry-run); it is in {out}" in told.replace("\n", "")
     assert not weights.is_half(store.locate(out).path)
     assert main(words(run, "--dry-run")) == 0
+    assert main(words(run, "--dry-run", "--tag", "with space")) == 1
     assert "not kept, --out DIR would keep it" in capsys.readouterr().out
 
 

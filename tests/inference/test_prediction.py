@@ -11,7 +11,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -382,6 +382,7 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
         ["predict", "x", "--batch-size", "0"],
         ["predict", "x", "--out", "faces.xlsx"],
         ["predict", "x", "--resume"],
+        ["predict", "x", "--detector", "none", "--min-score", "0.5"],
         ["predict", ""],
         ["predict", "x", "--out", ""],
         ["data", "check", "folder", "--root="],
@@ -470,13 +471,20 @@ def test_every_holder_is_predicted_alike(model: AffectModel, tmp_path: Path) -> 
     assert predict([], model, "none") == []
 
 
-@pytest.mark.parametrize("wrong", [None, 3, {"a": 1}, np.zeros((9, 9)), torch.zeros(3, 9, 9)])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        *(None, 3, {"a": 1}, np.zeros((9, 9)), torch.zeros(3, 9, 9)),
+        torch.zeros(3, 9, 9, dtype=torch.uint8, device="meta"),
+        torch.zeros(3, 9, 9, dtype=torch.uint8).to_sparse(),
+    ],
+)
 def test_the_place_of_a_wrong_input_is_told_before_the_work(model: AffectModel, wrong: object) -> None:
     def never(image: np.ndarray) -> list[Detection]:
         pytest.fail("work was begun")
 
     with pytest.raises(OptionError, match=r"^\w+ 1 is "):
-        predict([ASTRONAUT, wrong], model, SimpleNamespace(name="never", __call__=never))
+        predict([ASTRONAUT, wrong], model, never)
 
 
 def test_damaged_bytes_have_a_row(model: AffectModel) -> None:
@@ -484,11 +492,43 @@ def test_damaged_bytes_have_a_row(model: AffectModel) -> None:
     assert bad.unreadable and "bytes 0" in str(bad.error) and good.label is not None
 
 
-@pytest.mark.parametrize("options", [{"batch_size": 0}, {"batch_size": 2.5}, {"min_score": float("nan")}])
-def test_wrong_options_are_refused(model: AffectModel, options: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "options",
+    [
+        *({"batch_size": 0}, {"batch_size": 2.5}, {"min_score": float("nan")}, {"min_score": "a"}),
+        *(
+            {"min_score": 0.5},
+            {"backend": "x"},
+            {"backend": "onnx"},
+            {"model": None},
+            {"model": torch.nn.ReLU()},
+        ),
+        *({"model": ""}, {"detector": 5}, {"boxes": 5}, {"boxes": [(0, 0, 10**400, 5)]}),
+    ],
+)
+def test_wrong_options_are_refused(model: AffectModel, options: dict[str, Any]) -> None:
     (name,) = options
-    with pytest.raises(OptionError, match=name):
-        predict([ASTRONAUT], model, "none", **options)
+    with pytest.raises((OptionError, DetectorError), match=name):
+        predict([ASTRONAUT], **{"model": model, "detector": "none", **options})
+
+
+@pytest.mark.parametrize("name", [None, 5, b"x", [], "", torch.nn.ReLU()])
+def test_what_is_no_models_name(name: Any) -> None:
+    with pytest.raises(OptionError, match="the model is "):
+        affectzoo.load(name)
+
+
+@pytest.mark.parametrize("wrong", [{"num_classes": 2.5}, {"num_classes": True}, {"num_classes": 10**12}])
+def test_what_is_no_number_of_classes(wrong: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match="num_classes is "):
+        affectzoo.create_model("dlp_cnn_s", **wrong)
+
+
+@pytest.mark.parametrize("labels", [[], ["a", "a"], 5, "nope"])
+def test_wrong_labels_are_not_the_files(labels: Any) -> None:
+    with pytest.raises(AffectZooError) as error:
+        affectzoo.load("dlp_cnn_s.ferplus", labels=labels)
+    assert not isinstance(error.value, WeightsError)
 
 
 @pytest.mark.parametrize("device", ["cuda:99", "nowhere", "meta:x", "meta"])

@@ -11,7 +11,7 @@ from affectzoo.console import stdout
 from affectzoo.errors import AffectZooError
 from affectzoo.hub.publishing.build import Built, build
 from affectzoo.hub.publishing.files import own_files, size
-from affectzoo.hub.publishing.upload import Published, publish
+from affectzoo.hub.publishing.upload import Published, check_tag, publish
 from affectzoo.store import HUB
 from affectzoo.weights import SUBJECTS
 
@@ -25,6 +25,7 @@ def command(args: argparse.Namespace) -> None:
     Raises:
         AffectZooError: Checks failed, or the Hub cannot be reached or refuses.
     """
+    check_tag(args.tag)
     console = stdout()
     with tempfile.TemporaryDirectory() as temporary:
         built = build(

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affectzoo.hub.publishing.build import build
-from affectzoo.hub.publishing.upload import publish
+from affectzoo.hub.publishing.upload import check_tag, publish
 from affectzoo.zoo.saving import save_pretrained
 
 if TYPE_CHECKING:
@@ -45,6 +45,7 @@ def push_to_hub(
         AffectZooError: A check failed, such as that something was measured and all terms are named; or the
             Hub cannot be reached or refuses.
     """
+    check_tag(tag)
     with tempfile.TemporaryDirectory() as temporary:
         saved = save_pretrained(model, Path(temporary) / repo_id.rpartition("/")[2], half=half)
         built = build(

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affectzoo import __version__, store
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import AffectZooError, OptionError
 from affectzoo.files import fetch
 from affectzoo.hub.publishing.files import CARD_NAME, OURS, is_ours, own_files
 
@@ -52,6 +52,16 @@ class Published:
     deleted: tuple[str, ...]
 
 
+def check_tag(tag: str | None) -> None:
+    """Refuse what is no name for a commit.
+
+    Raises:
+        OptionError: It is none.
+    """
+    if tag is not None and not re.fullmatch(r"\w[\w.-]*", tag):
+        raise OptionError(f"'{tag}' is no name for a tag: take letters, digits, '.', '_' and '-'")
+
+
 def publish(
     folder: Path, repo: str, *, tag: str | None = None, private: bool = False, message: str | None = None
 ) -> Published:
@@ -76,8 +86,7 @@ def publish(
             f"{repo}: no token of the Hub: make one that may write, https://huggingface.co/settings/tokens, "
             "then hf auth login, or set HF_TOKEN"
         )
-    if tag is not None and not re.fullmatch(r"\w[\w.-]*", tag):
-        raise AffectZooError(f"'{tag}' is no name for a tag: take letters, digits, '.', '_' and '-'")
+    check_tag(tag)
     api = HfApi()
     with _explained(repo):
         api.create_repo(repo, private=private or None, exist_ok=True)
