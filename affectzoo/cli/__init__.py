@@ -12,6 +12,7 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from affectzoo.cli import training
 from affectzoo.cli.parser import build_parser
@@ -31,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         SystemExit: With 2 when the usage was wrong, with 143 when the process was told to terminate.
     """
+    _open_streams()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that this terminal cannot show
@@ -49,6 +51,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _failed("interrupted")
         return 130
     return 0
+
+
+def _open_streams() -> None:
+    """Open what the process was started without: the next file would become standard output or error."""
+    while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(number)
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))
 
 
 def _failed(told: str) -> int:

@@ -24,7 +24,7 @@ import tarfile
 import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -35,7 +35,7 @@ from affectzoo import __version__
 from affectzoo.cluster import Engine, check_engine, on_ray
 from affectzoo.console import json_text, print_json, stdout
 from affectzoo.datatools.crops import AlignmentError, CropRule, cut, encode
-from affectzoo.errors import AffectZooError, DataError, OptionError, UnreadableImageError
+from affectzoo.errors import AffectZooError, DataError, OptionError, OutputError, UnreadableImageError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files import images, videos
 from affectzoo.files.remote import RECORD
@@ -186,7 +186,9 @@ def _claim(root: Path, out: Path, plan: Mapping[str, Any]) -> None:
 
     path = out / PLAN
     again = "choose another --out, or delete the folder"
-    if out.resolve().is_relative_to(root.resolve()):
+    if os.path.lexists(out) and not out.is_dir():
+        raise OutputError(f"{out}: is no folder: choose another --out")
+    if Path(os.path.realpath(out)).is_relative_to(os.path.realpath(root)):
         raise AffectZooError(f"{out} lies in the data set's own folder {root}: choose another --out")
     if not path.is_file():
         if out.is_dir() and any(entry.name != TEMPORARY for entry in out.iterdir()):
@@ -399,7 +401,8 @@ def _replacing(path: Path, out: Path) -> Iterator[Path]:
         yield temporary
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
         space = "free some space and run the same command again; " if error.errno == errno.ENOSPC else ""
         raise AffectZooError(
             f"{path}: {error.strerror or error}; {space}what is finished is kept, nothing is half-written"

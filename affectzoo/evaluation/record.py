@@ -191,7 +191,9 @@ def read_record(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise AffectZooError(f"{path}: cannot be read: {error.strerror}") from None
     except (ValueError, KeyError, TypeError) as error:
-        raise AffectZooError(f"{path}: no record ({error}); delete it, and it is measured anew") from None
+        raise AffectZooError(
+            f"{path}: no record ({error}); a benchmark measures its own anew where it is deleted"
+        ) from None
     if made != FORMAT or isinstance(made, bool):
         raise AffectZooError(f"{path}: a record of format {str(made)[:40]}, expected {FORMAT}; delete it")
     _check(record, str(path))

@@ -164,9 +164,11 @@ def forget(path: Path) -> None:
 
 def _is_cached(path: Path) -> bool:
     """Whether a file, whatever it is a link to, lies in the folder of a repository in the cache."""
-    cache = _cache().resolve()
-    place = path.parent.resolve()
-    repositories = (folder.resolve() for folder in cache.glob("models--*"))  # may have been moved and linked
+    cache = Path(os.path.realpath(_cache()))
+    place = Path(os.path.realpath(path.parent))
+    repositories = (
+        os.path.realpath(folder) for folder in cache.glob("models--*")
+    )  # may have been moved and linked
     return any(place.is_relative_to(repository) for repository in repositories)
 
 
@@ -178,7 +180,7 @@ def mark(test: str, path: Path) -> Path:
         path: The file.
     """
     state = path.stat()
-    told = f"{test}\n{path.resolve()} {state.st_size} {state.st_mtime_ns}"
+    told = f"{test}\n{os.path.realpath(path)} {state.st_size} {state.st_mtime_ns}"
     return home() / "passed" / hashlib.sha256(told.encode()).hexdigest()
 
 

@@ -19,6 +19,9 @@ from affectzoo.errors import DataError, OptionError
 from affectzoo.files.faults import one_row, unreadable
 from affectzoo.files.folders import obstacle, pointer, touch
 
+MOST_VALUES = 100_000
+"""Values that YAML may hold, each as often as it is referred to."""
+
 SEPARATORS = (",", ";", "\t")
 """What may stand between the cells of a CSV file; the first one that its first line has counts."""
 
@@ -133,17 +136,45 @@ def parse_yaml(text: str, where: str) -> Any:
         where: File or option, for the error.
 
     Raises:
-        OptionError: It is no YAML, or says a value that is none.
+        OptionError: It is no YAML, says a value that is none, names a key twice, or refers to parts of itself
+            without an end.
     """
     import yaml
 
     try:
-        return yaml.safe_load(text)
+        node = yaml.compose(text, yaml.SafeLoader)
+        if node is None:
+            return None
+        _expanded(node, where, {})
+        return yaml.SafeLoader("").construct_document(node)
+    except OptionError:
+        raise
     except RecursionError:
         raise OptionError(f"{where}: no YAML: it nests too deeply") from None
     except Exception as error:  # of a date that is none, ValueError; of other tags, whatever it ran into
         told = " ".join(str(error).split())[:200] or type(error).__name__
         raise OptionError(f"{where}: no YAML: {told}") from None
+
+
+def _expanded(node: Any, where: str, known: dict[int, int]) -> int:
+    """Count the values of a YAML node, those behind its references too, which may be many.
+
+    Raises:
+        OptionError: They are too many, or a key is named twice.
+    """
+    if id(node) not in known:
+        known[id(node)] = MOST_VALUES  # of what is not counted to its end: it holds itself
+        inner = node.value if isinstance(node.value, list) else []
+        pairs = [part for part in inner if isinstance(part, tuple)]
+        keys = Counter((key.tag, key.value) for key, _ in pairs if isinstance(key.value, str))
+        for (_, name), times in keys.items():
+            if times > 1:
+                raise OptionError(f"{where}: the key '{name}' is there twice; YAML would take the last one")
+        parts = [part for pair in pairs for part in pair] if pairs else inner
+        known[id(node)] = 1 + sum(_expanded(part, where, known) for part in parts)
+    if known[id(node)] > MOST_VALUES:
+        raise OptionError(f"{where}: more than {MOST_VALUES:,} values, or parts that hold themselves")
+    return known[id(node)]
 
 
 def _raw_lines(path: Path) -> Iterator[bytes]:

@@ -128,6 +128,8 @@ def _requeued(folder: Path, facts: Mapping[str, Any]) -> bool:
 
 def _taken(folder: Path) -> str:
     run = Run(folder)
+    if not folder.is_dir():
+        return f"{folder}: is no folder. Choose another --run_dir"
     if (folder / FILE_NAME).is_file():
         state = "holds a finished run"
     elif run.last.is_file():

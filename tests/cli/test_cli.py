@@ -80,3 +80,10 @@ def test_ports_that_are_none(command: str, port: str, capsys: pytest.CaptureFixt
     with pytest.raises(SystemExit) as stop:
         main([command, "--port", port])
     assert stop.value.code == 2 and port in capsys.readouterr().err
+
+
+def test_closed_streams_are_open_to_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("stdin", "stdout", "stderr"):
+        monkeypatch.setattr(sys, name, None)
+    assert main(["recipes"]) == 0
+    assert main(["recipes", "--show", "nope"]) == 1

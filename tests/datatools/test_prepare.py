@@ -510,6 +510,13 @@ def test_other_options_and_other_folders_are_refused(tmp_path: Path) -> None:
         prepare("table", root, write_folder(tmp_path / "mine"))
     with pytest.raises(AffectZooError, match="lies in the data set's own folder"):
         prepare("table", root, root / "out")
+    (tmp_path / "loop").symlink_to("loop")
+    for place in (root / "faces.csv", tmp_path / "loop"):
+        with pytest.raises(AffectZooError, match=rf"{place.name}: is no folder"):
+            prepare("table", root, place)
+    (tmp_path / "file").touch()
+    with pytest.raises(AffectZooError, match=r"file/x/[\w.]+: Not a directory"):
+        prepare("table", root, tmp_path / "file" / "x")
     with pytest.raises(AffectZooError, match="margin between"):
         prepare("table", root, tmp_path / "new", rule=CropRule(64, 9.0))
     with pytest.raises(AffectZooError, match="chunk is 0"):

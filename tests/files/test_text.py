@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from affectzoo.errors import DataError
+from affectzoo.errors import DataError, OptionError
 from affectzoo.files.faults import all_faults
-from affectzoo.files.text import csv_rows, lines, read_json, read_text
+from affectzoo.files.text import csv_rows, lines, parse_yaml, read_json, read_text
 
 
 def written(tmp_path: Path, content: bytes) -> Path:
@@ -106,3 +106,29 @@ def test_damaged_json(tmp_path: Path, content: bytes) -> None:
     path = written(tmp_path, content)
     with pytest.raises(DataError, match="labels"):
         read_json(path)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("trainer: {a: 1}\nmodel: b\ntrainer: {c: 2}", "the key 'trainer' is there twice"),
+        ("a: [{b: 1, b: 2}]", "the key 'b' is there twice"),
+        ("a: &a [*a]", "parts that hold themselves"),
+        ("a: &a {b: {c: *a}}", "parts that hold themselves"),
+        (
+            "a: &a [x, x, x]\n"
+            + "".join(
+                f"a{i}: &a{i} [{','.join([f'*a{i - 1}'.replace('a0', 'a')] * 9)}]\n" for i in range(1, 9)
+            ),
+            "more than 100,000 values",
+        ),
+    ],
+)
+def test_yaml_that_says_a_thing_twice_or_without_end(text: str, told: str) -> None:
+    with pytest.raises(OptionError, match=f"recipe.yaml: .*{told}"):
+        parse_yaml(text, "recipe.yaml")
+
+
+def test_yaml_may_refer_to_its_parts() -> None:
+    assert parse_yaml("x: &x {a: 1}\ny: {<<: *x, a: 2}\nz: *x", "recipe.yaml")["y"] == {"a": 2}
+    assert parse_yaml("", "recipe.yaml") is None

@@ -24,7 +24,7 @@ from safetensors.torch import load_file, save_file
 import affectzoo
 from affectzoo import store, weights
 from affectzoo.cli import main
-from affectzoo.errors import AffectZooError, UnknownNameError, WeightsError
+from affectzoo.errors import AffectZooError, OutputError, UnknownNameError, WeightsError
 from affectzoo.evaluation.record import Identity, write_record
 from affectzoo.files import fetch
 from affectzoo.files.images import read_image
@@ -606,6 +606,14 @@ def test_what_a_killed_build_left_is_put_back(run: Path, tmp_path: Path) -> None
         built(tmp_path / "no-such-run", out)
     built(run, out)
     assert contents(tmp_path) == was
+
+
+def test_places_that_cannot_be_made_are_named(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    for place, told in (("file/x", "cannot be made: Not a directory"), ("loop", "is no folder")):
+        with pytest.raises(OutputError, match=f"/{place}: {told}"):
+            built(run, tmp_path / place)
 
 
 # The Hub

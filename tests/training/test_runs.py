@@ -72,6 +72,8 @@ def test_files_that_are_no_run_are_never_overwritten(tmp_path: Path) -> None:
     for overwrite in (False, True):
         with pytest.raises(RunExistsError, match=str(tmp_path)):
             claim(tmp_path, ["fit"], overwrite=overwrite)
+        with pytest.raises(RunExistsError, match=r"thesis\.tex: is no folder"):
+            claim(tmp_path / "thesis.tex", ["fit"], overwrite=overwrite)
     assert (tmp_path / "thesis.tex").exists()
 
 

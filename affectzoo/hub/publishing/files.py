@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from collections.abc import Iterator
@@ -10,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import AffectZooError, OutputError
 from affectzoo.store import CONFIG_NAME, LIBRARY
 
 CARD_NAME = "README.md"
@@ -31,11 +32,19 @@ def new_folder(folder: Path) -> Iterator[Path]:
 
     Args:
         folder: What there is now is replaced. After an error it stays as it was.
+
+    Raises:
+        OutputError: It cannot be made.
     """
     folder = folder.absolute()
     new, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
     _clear(folder, new, old)
-    new.mkdir(parents=True)
+    try:
+        if os.path.lexists(folder) and not folder.is_dir():
+            raise OutputError(f"{folder}: is no folder; name a new or an empty one")
+        new.mkdir(parents=True)
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from None
     try:
         yield new
         if folder.exists():
