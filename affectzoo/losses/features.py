@@ -7,6 +7,7 @@ Feature Learning Approach for Deep Face Recognition", ECCV 2016).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Self, get_args
@@ -170,7 +171,7 @@ class FeatureLoss:
     def __post_init__(self) -> None:
         if self.name not in get_args(FeatureLossName):
             raise UnknownNameError("feature_loss", self.name, get_args(FeatureLossName))
-        if self.weight < 0 or self.k < 1 or self.memory < 0 or not 0 < self.rate <= 1:
+        if not 0 <= self.weight < math.inf or self.k < 1 or self.memory < 0 or not 0 < self.rate <= 1:
             raise AffectZooError(
                 f"feature_loss: weight {self.weight}, k {self.k}, memory {self.memory}, rate "
                 f"{self.rate}; expected weight >= 0, k >= 1, memory >= 0, 0 < rate <= 1"

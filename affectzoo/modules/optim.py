@@ -43,12 +43,13 @@ class OptimizerSettings:
     def __post_init__(self) -> None:
         if self.name not in get_args(OptimizerName):
             raise UnknownNameError("optimizer", self.name, get_args(OptimizerName))
-        decay = min(self.weight_decay, self.head_weight_decay or 0.0)
         rates = (self.lr, self.lr if self.trunk_lr is None else self.trunk_lr)
-        if min(rates) <= 0 or not 0 <= self.momentum < 1 or decay < 0:
+        decays = (self.weight_decay, self.head_weight_decay or 0.0)
+        sound = all(0 < rate < math.inf for rate in rates) and all(0 <= decay < math.inf for decay in decays)
+        if not sound or not 0 <= self.momentum < 1:
             raise OptionError(
                 f"optimizer: lr {self.lr}, trunk_lr {self.trunk_lr}, momentum {self.momentum}, weight_decay "
-                f"{self.weight_decay}, head_weight_decay {self.head_weight_decay}; expected rates > 0, "
+                f"{self.weight_decay}, head_weight_decay {self.head_weight_decay}; expected rates above 0, "
                 "0 <= momentum < 1 and decays >= 0"
             )
         if self.nesterov and not self.momentum:
@@ -99,7 +100,7 @@ class Schedule:
         if self.name == "steps" and bool(self.milestones) == (self.every is not None):
             raise OptionError("schedule: steps needs either milestones or every")
         steps = [*self.milestones, *([] if self.every is None else [self.every])]
-        if min(steps, default=1) < 1 or self.gamma <= 0 or not 0 <= self.warmup <= 1:
+        if min(steps, default=1) < 1 or not 0 < self.gamma < math.inf or not 0 <= self.warmup <= 1:
             raise OptionError(
                 f"schedule: milestones {self.milestones}, every {self.every}, gamma {self.gamma}, warmup "
                 f"{self.warmup}; expected steps >= 1, gamma > 0, 0 <= warmup <= 1"

@@ -36,6 +36,8 @@ from affectzoo.training.recipes import check_recipe, recipe_path
 from affectzoo.training.report import RunReport
 from affectzoo.training.runs import CLAIM, CONFIG, Run, claim, claim_numbered
 from affectzoo.training.stopping import StopTogether, stopped
+from affectzoo.zoo.loading import described
+from affectzoo.zoo.work import check_size
 
 MONITORS = {"expression": "valid/accuracy", "multitask": "valid/accuracy", "landmarks": "valid/nme"}
 """By which validation metric a task's best epoch is known; the others': ``valid/ccc``."""
@@ -112,6 +114,10 @@ class ZooCLI(LightningCLI):
         for name in ("max_epochs", "max_steps", "limit_train_batches"):
             if self.config.subcommand == "fit" and config.trainer.get(name) == 0:
                 raise OptionError(f"trainer.{name} is 0: nothing would be trained")
+        for name in ("accumulate_grad_batches", "gradient_clip_val"):
+            given = config.trainer.get(name)
+            if given is not None and not given > 0:
+                raise OptionError(f"trainer.{name} is {given}, expected a number above 0")
 
     def _parse_ckpt_path(self) -> None:
         """Take a run's folder for its last checkpoint; models have their arguments from the recipe."""
@@ -168,6 +174,7 @@ class ZooCLI(LightningCLI):
             AffectZooError: Its options contradict each other, or ask for what this machine lacks.
         """
         config = self.config[self.subcommand]
+        check_size(described(self.model.describe(), "the model"))
         self.run = self._claim(config)
         folder = self.run.folder
         given = self._get(self.config_init, "trainer")["plugins"]

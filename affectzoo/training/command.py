@@ -46,6 +46,7 @@ def run(arguments: Sequence[str]) -> None:
             subclass_mode_model=True,
             subclass_mode_data=True,
             save_config_callback=SaveRecipe,
+            auto_configure_optimizers=False,  # --model.optimizer says it, and is what records tell
             seed_everything_default=0,
             load_from_checkpoint_support=False,  # weights have their arguments in their metadata
             parser_kwargs={"exit_on_error": False, "prog": "affectzoo"},

@@ -89,7 +89,10 @@ def check_recipe(path: Path) -> None:
         raise OptionError(f"{path}: no such recipe; affectzoo recipes lists the package's")
     try:
         content = parse_yaml(read_text(path), str(path))
+        path.read_text(encoding="utf-8")  # as the parser reads it
     except DataError as error:
         raise OptionError(f"{error}; expected a recipe (YAML)") from None
+    except UnicodeDecodeError:
+        raise OptionError(f"{path}: is not UTF-8, but perhaps UTF-16; save the file as UTF-8") from None
     if not isinstance(content, dict):
         raise OptionError(f"{path}: no recipe: expected settings by name, such as model, data, trainer")

@@ -51,11 +51,13 @@ class Run:
         return f"affectzoo fit --config {config} --ckpt_path {shlex.quote(str(self.last))}"
 
     def tidy(self) -> None:
-        """Remove the folder again if nothing in it can be kept; else what it replaced."""
+        """Remove a folder that was claimed if nothing in it can be kept; else what it replaced."""
+        if not self.claimed:
+            return
         kept = any((self.folder / FOLDER).glob("*.ckpt")) or any(
             path.name not in (CLAIM, CONFIG, "csv", "tensorboard") for path in self.folder.iterdir()
         )
-        if self.claimed and not kept:
+        if not kept:
             shutil.rmtree(self.folder)
             if self.replaced is not None:
                 self.replaced.rename(self.folder)

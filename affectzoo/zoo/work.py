@@ -14,7 +14,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from affectzoo import __version__
-from affectzoo.errors import WeightsError
+from affectzoo.errors import OptionError, WeightsError
 from affectzoo.files.fetch import leave, mark
 
 if TYPE_CHECKING:
@@ -69,6 +69,26 @@ def check_work(model: AffectModel, where: str, window: int = 0, path: Path | Non
         raise WeightsError(f"{where}: {model.arch} does not take {face}: {told_of}") from None
     if passed is not None:
         leave(passed)
+
+
+def check_size(model: AffectModel) -> None:
+    """Refuse a model whose network does not take faces of its size, before it is trained.
+
+    Args:
+        model: On the device ``meta``, in any mode.
+
+    Raises:
+        OptionError: It does not; says what the network found wrong.
+    """
+    size = model.preprocess.size
+    try:
+        with torch.no_grad():
+            _run(model)
+    except Exception as error:  # whatever a network finds wrong with the shapes
+        told = str(error).partition("\n")[0][:200] or type(error).__name__
+        raise OptionError(
+            f"preprocess: {model.arch} does not take faces of {size} x {size} pixels: {told}"
+        ) from None
 
 
 def _run(model: AffectModel) -> None:

@@ -13,11 +13,12 @@ from torch import nn
 
 import affectzoo
 from affectzoo import models, modules, weights
-from affectzoo.errors import OptionError, WeightsError
+from affectzoo.errors import AffectZooError, OptionError, WeightsError
 from affectzoo.faces.preprocess import Preprocess, PreprocessChange
+from affectzoo.losses.features import FeatureLoss
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.modules import AffectModule, lightning_module, module_class
-from affectzoo.modules.optim import OptimizerSettings
+from affectzoo.modules.optim import OptimizerSettings, Schedule
 from affectzoo.registry import ARCHITECTURES
 from affectzoo.sample import GroundTruth
 from affectzoo.tasks.va import VALoss, VALossName
@@ -199,3 +200,17 @@ def test_one_field_of_the_preprocessing_changes_alone() -> None:
         alexnet = models.AlexNet(labels="rafdb7", preprocess=change)
     assert (alexnet.preprocess.size, alexnet.preprocess.resize) == (96, 110)
     assert alexnet.preprocess.std == models.AlexNet.default_preprocess.std
+
+
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), -1.0])
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        *((OptimizerSettings, name) for name in ("lr", "trunk_lr", "momentum", "weight_decay")),
+        *((OptimizerSettings, "head_weight_decay"), (Schedule, "gamma"), (Schedule, "warmup")),
+        *((FeatureLoss, "weight"), (FeatureLoss, "rate")),
+    ],
+)
+def test_settings_are_finite(settings: type[Any], name: str, number: float) -> None:
+    with pytest.raises(AffectZooError, match=f"{name} {number}"):
+        settings(**{name: number})

@@ -46,7 +46,9 @@ def test_the_wheel_holds_the_recipes() -> None:
     assert wheel["force-include"] == {folder().name: "affectzoo/recipes"}
 
 
-@pytest.mark.parametrize("content", [b"\x89PNG\r\n\x1a\n\x00\xff", b"a: [", b"", b"- a", b"just words"])
+@pytest.mark.parametrize(
+    "content", [b"\x89PNG\r\n\x1a\n\x00\xff", b"a: [", b"", b"- a", b"just words", "a: 1".encode("utf-16")]
+)
 def test_files_that_are_no_recipes_are_named(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "mine.yaml"
     path.write_bytes(content)

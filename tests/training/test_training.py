@@ -399,6 +399,11 @@ def test_rare_classes_are_favored_once(weights: str, imbalance: str, tmp_path: P
         (["--trainer.strategy", "nosuch"], 1, "affectzoo: trainer: "),
         (["--seed_everything", "-1"], 1, "affectzoo: seed_everything is -1"),
         (["--trainer.max_epochs", "0"], 1, "affectzoo: trainer.max_epochs is 0"),
+        (["--trainer.max_epochs=-2", "--trainer.fast_dev_run=1"], 1, "affectzoo: trainer: "),
+        (["--trainer.accumulate_grad_batches", "0"], 1, "affectzoo: trainer.accumulate_grad_batches is 0"),
+        (["--trainer.gradient_clip_val=-1"], 1, "affectzoo: trainer.gradient_clip_val is -1"),
+        (["--model.preprocess.size", "1"], 1, "affectzoo: preprocess: dlp_cnn_s does not take faces of 1 x"),
+        (["--optimizer", "SGD"], 2, "affectzoo fit: "),
         (["--checkpoint.monitor", "valid/los"], 1, "affectzoo: unknown metric to monitor 'valid/los'"),
         (["--checkpoint.monitor", "valid/ccc"], 1, "affectzoo: unknown metric to monitor 'valid/ccc'"),
         (
