@@ -480,11 +480,14 @@ def test_every_holder_is_predicted_alike(model: AffectModel, tmp_path: Path) -> 
     ],
 )
 def test_the_place_of_a_wrong_input_is_told_before_the_work(model: AffectModel, wrong: object) -> None:
-    def never(image: np.ndarray) -> list[Detection]:
-        pytest.fail("work was begun")
+    class Never:
+        name = "never"
+
+        def __call__(self, image: np.ndarray) -> list[Detection]:
+            pytest.fail("work was begun")
 
     with pytest.raises(OptionError, match=r"^\w+ 1 is "):
-        predict([ASTRONAUT, wrong], model, never)
+        predict([ASTRONAUT, wrong], model, Never())
 
 
 def test_damaged_bytes_have_a_row(model: AffectModel) -> None:
