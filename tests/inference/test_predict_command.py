@@ -256,8 +256,8 @@ def test_only_the_same_run_goes_on(many: Path, monkeypatch: pytest.MonkeyPatch, 
     capsys.readouterr()
     assert main(["predict", str(many), "--out", "f.csv", "--resume", "--detector", "haar"]) == 1
     assert "detector was none, is haar" in capsys.readouterr().err
-    assert predict(many, "--out", "f.csv", "--resume", "--min-score", "0.5") == 1
-    assert "min_score" in capsys.readouterr().err
+    assert predict(many, "--out", "f.csv", "--resume", "--every", "2") == 1
+    assert "every" in capsys.readouterr().err
     text = Path("f.csv.part").read_text().splitlines()
     Path("f.csv.part").write_text("\n".join([*text[:2], "{}", *text[2:]]) + "\n")
     assert predict(many, "--out", "f.csv", "--resume") == 1

@@ -383,6 +383,7 @@ def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
         ["predict", "x", "--out", "faces.xlsx"],
         ["predict", "x", "--resume"],
         ["predict", "x", "--detector", "none", "--min-score", "0.5"],
+        ["predict", "x", "--detector", "none", "--search-size", "640"],
         ["predict", ""],
         ["predict", "x", "--out", ""],
         ["data", "check", "folder", "--root="],
