@@ -4,6 +4,8 @@ import os
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # as many processes as cores run already
 
+import gc
+import signal
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,17 @@ from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.table import read_table
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.labels import SPACES
+
+
+def pytest_collection() -> None:
+    """Modules of a million objects are imported, none of which is garbage: do not search them for it."""
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """They stay: do not search them again and again in what follows."""
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(autouse=True)
@@ -54,6 +67,17 @@ def ferplus(tmp_path: Path) -> Path:
 @pytest.fixture
 def rafdb(tmp_path: Path) -> Path:
     return write_rafdb(tmp_path / "rafdb")
+
+
+@pytest.fixture
+def small_disk() -> Iterator[None]:
+    """No file may become larger than 2,500 bytes, as if the disk were full then."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (2500, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 class TableIndex:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
@@ -10,20 +9,15 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+from fakes.scripts import load_script
 
 from affectzoo.datasets.afewva import read_afewva
 from affectzoo.labeltools import Annotator
 
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "lag.py"
-
 
 @pytest.fixture(scope="module")
 def lag() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("lag", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("lag")
 
 
 def write_clips(root: Path, clips: int = 8, frames: int = 24) -> Path:

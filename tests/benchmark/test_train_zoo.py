@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from pathlib import Path
 from types import ModuleType
 
 import pytest
 from fakes import write_ferplus
-
-SCRIPT = Path(__file__).parents[2] / "benchmarks" / "train_zoo.py"
+from fakes.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def zoo() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("train_zoo", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["train_zoo"] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("train_zoo")
 
 
 def test_every_training_has_its_recipe_and_a_folder_of_its_own(zoo: ModuleType) -> None:
@@ -39,7 +32,7 @@ def test_it_trains_measures_and_does_not_train_twice(
     name, broken = "vggface_s-ferplus-1", "mobilenet_v1-ferplus_distilled-1"
 
     def run(*options: str) -> int:
-        monkeypatch.setattr(sys, "argv", [str(SCRIPT), "--root", str(root), *options])
+        monkeypatch.setattr(sys, "argv", ["train_zoo.py", "--root", str(root), *options])
         status: int = zoo.main()
         return status
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import write_picture
-from fakes.afew import AFEW_FOLDERS, write_afew, write_sfew, write_video
+from fakes import write_picture, write_video
+from fakes.afew import AFEW_FOLDERS, write_afew, write_sfew
 
 from affectzoo.datamodules.afew import AFEW
 from affectzoo.datamodules.sfew import SFEW

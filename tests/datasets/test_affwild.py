@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import write_picture
-from fakes.affwild import AFFWILD2_NAMES, write_affwild, write_affwild2, write_pts, write_video
+from fakes import write_picture, write_video
+from fakes.affwild import AFFWILD2_NAMES, write_affwild, write_affwild2, write_pts
 
 from affectzoo.datamodules.affwild import AffWild, AffWild2
 from affectzoo.datasets.affwild import affwild_folds, read_affwild

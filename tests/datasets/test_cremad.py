@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fakes.afew import write_video
+from fakes import write_video
 from fakes.cremad import EMOTIONS, vote_line, write_cremad
 
 from affectzoo.datamodules.cremad import CREMAD

@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import write_picture
-from fakes.affwild import write_video
+from fakes import write_picture, write_video
 from fakes.recola import AVEC, HEADER, PEOPLE, write_recola, write_recola_avec
 
 from affectzoo.datamodules.recola import RECOLA

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fakes import write_picture
-from fakes.affwild import write_pts, write_video
+from fakes import write_picture, write_video
+from fakes.affwild import write_pts
 from fakes.semaine import SESSIONS, write_semaine, write_trace
 
 from affectzoo.datamodules.semaine import SEMAINE

@@ -19,8 +19,9 @@ from fakes import (
     write_folder,
     write_picture,
     write_rafdb,
+    write_video,
 )
-from fakes.afew import write_afew, write_sfew, write_video
+from fakes.afew import write_afew, write_sfew
 from fakes.affwild import write_affwild, write_affwild2
 from fakes.cremad import write_cremad
 from fakes.expw import write_expw

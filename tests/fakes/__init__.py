@@ -37,6 +37,20 @@ def write_picture(path: Path, pixels: Picture) -> None:
     assert cv2.imwrite(str(path), np.ascontiguousarray(bgr))
 
 
+def write_video(
+    path: Path, frames: int = 8, *, rate: float = 25.0, step: tuple[int, int, int] = (20, 20, 20)
+) -> Path:
+    """A video of 32 x 32 pixels, coded as its name's ending has it; frame n is of the RGB color n * step."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    codec = {".flv": "FLV1", ".mp4": "mp4v"}.get(path.suffix, "MJPG")
+    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), rate, (32, 32))
+    assert video.isOpened()
+    for n in range(frames):
+        video.write(np.full((32, 32, 3), [n * part % 256 for part in step[::-1]], np.uint8))
+    video.release()
+    return path
+
+
 def write_ferplus(
     root: Path,
     per_class: int = 3,

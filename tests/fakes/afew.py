@@ -5,24 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 
-from fakes import picture, write_picture
+from fakes import picture, write_picture, write_video
 
 AFEW_FOLDERS = "Angry Disgust Fear Happy Neutral Sad Surprise".split()
-
-
-def write_video(path: Path, frames: int, side: int = 32, *, seed: int = 0) -> Path:
-    """A video whose frame n is evenly gray, of value 8 * n."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    codec = {".flv": "FLV1", ".mp4": "mp4v"}.get(path.suffix, "MJPG")
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*codec), 25, (side, side))
-    assert writer.isOpened()
-    for number in range(frames):
-        writer.write(np.full((side, side, 3), 8 * number, np.uint8))
-    writer.release()
-    return path
 
 
 def write_afew(

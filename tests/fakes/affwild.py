@@ -5,26 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from fakes import picture, write_picture
+from fakes import picture, write_picture, write_video
 
 SIDE = 32
 AFFWILD_NAMES = ("105", "106_left", "106_right", "107", "108", "109")
 """Five videos; two people are annotated in the second."""
 AFFWILD2_NAMES = {"train": ("1-30-1280x720", "10-60_left", "10-60_right"), "valid": ("108", "115")}
-
-
-def write_video(path: Path, frames: int = 8, rate: float = 25.0) -> Path:
-    """A video of 32 x 32 pixels; frame n is gray of 20 n."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    video = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), rate, (SIDE, SIDE))
-    assert video.isOpened()
-    for n in range(frames):
-        video.write(np.full((SIDE, SIDE, 3), 20 * n % 256, np.uint8))
-    video.release()
-    return path
 
 
 def write_pts(path: Path, points: Sequence[Sequence[float]]) -> Path:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fakes import picture, write_picture
-from fakes.afew import write_video
+from fakes import picture, write_picture, write_video
 
 CKPLUS_SUBJECTS = 12
 JAFFE_SUBJECTS = "KA KL KM KR MK NA NM TM UY YM".split()

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fakes.affwild import face, write_pts, write_video
+from fakes import write_video
+from fakes.affwild import face, write_pts
 
 PEOPLE = ("P16", "P17", "P19", "P21", "P23", "P25")
 AVEC = ("train_1", "train_2", "train_10", "dev_1", "dev_2")

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from fakes.affwild import face, write_pts, write_video
+from fakes import write_video
+from fakes.affwild import face, write_pts
 
 SESSIONS = {2: 1, 3: 1, 8: 2, 9: 2, 13: 3, 19: 4, 25: 5}
 """Folder and recording of each session: folders count through, recordings do not."""

@@ -5,23 +5,14 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
+from fakes import write_video
 
 from affectzoo.errors import UnreadableImageError
 from affectzoo.files.videos import Video, open_video, read_picture
 
-
-def write_video(path: Path, frames: int, size: int = 32) -> Path:
-    """Frame ``i`` is red with strength 5 i."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 25, (size, size))
-    for i in range(frames):
-        pixels = np.zeros((size, size, 3), np.uint8)
-        pixels[..., 2] = 5 * i
-        writer.write(pixels)
-    writer.release()
-    return path
+RED = (5, 0, 0)
 
 
 def strength(image: np.ndarray) -> int:
@@ -30,7 +21,7 @@ def strength(image: np.ndarray) -> int:
 
 
 def test_frames_in_any_order(tmp_path: Path) -> None:
-    path = write_video(tmp_path / "a.avi", 50)
+    path = write_video(tmp_path / "a.avi", 50, step=RED)
     video = Video(path)
     assert video.frames == 50 and video.rate == pytest.approx(25)
     for number in (0, 1, 2, 7, 3, 49, 0, 48, 12, 13):
@@ -41,7 +32,7 @@ def test_frames_in_any_order(tmp_path: Path) -> None:
 
 
 def test_a_frame_beyond_the_end_is_named_and_does_no_harm(tmp_path: Path) -> None:
-    video = Video(write_video(tmp_path / "a.avi", 5))
+    video = Video(write_video(tmp_path / "a.avi", 5, step=RED))
     with pytest.raises(UnreadableImageError, match=r"a\.avi, frame 5: cannot be read \(5 frames\)"):
         video.read(5)
     assert strength(video.read(2)) == 2

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import stat
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +15,7 @@ import pytest
 from affectzoo.errors import AffectZooError, OutputError
 from affectzoo.files.writing import try_writing, write_bytes, write_json, write_text, writing
 
-resource = pytest.importorskip("resource")
+pytest.importorskip("resource")
 
 
 @pytest.fixture
@@ -45,16 +43,6 @@ def test_nothing_is_left_of_a_failure(target: Path, failure: BaseException) -> N
         part.write_text("half")
         raise failure
     assert untouched(target)
-
-
-@pytest.fixture
-def small_disk() -> Iterator[None]:
-    """No file may become larger than 10,000 bytes, as if the disk were full then."""
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_keeps_the_older_file_and_is_named(target: Path, small_disk: None) -> None:

@@ -10,7 +10,6 @@ import os
 import re
 import signal
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -307,16 +306,6 @@ def test_an_unwritable_target_is_found_before_the_work(
     for option in ("--out", "--render"):
         assert predict(folder, option, folder / "file" / "f.csv") == 1
         assert str(folder / "file") in capsys.readouterr().err
-
-
-@pytest.fixture
-def small_disk() -> Iterator[None]:
-    resource = pytest.importorskip("resource")
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2500, before[1]))
-    yield
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
 def test_a_full_disk_keeps_the_older_file(many: Path, small_disk: None, capsys: Screen) -> None:

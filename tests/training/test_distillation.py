@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from fakes import write_ferplus
 from lightning.pytorch import Trainer
 
 import affectzoo
@@ -23,18 +22,13 @@ from affectzoo.weights import read_meta
 TEACHER = "dlp_cnn_s.ferplus"
 
 
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return write_ferplus(tmp_path / "ferplus")
-
-
 def started(
-    root: Path, teaching: Distillation, labels: str = "ferplus8"
+    ferplus: Path, teaching: Distillation, labels: str = "ferplus8"
 ) -> tuple[Trainer, DLPCNNSmall, FERPlus]:
     """A trainer as it stands before its first step."""
     student = DLPCNNSmall(labels=labels)
     data = FERPlus(
-        str(root), preprocess=student.preprocess, labels=student.labels, drop_unmapped=True, num_workers=0
+        str(ferplus), preprocess=student.preprocess, labels=student.labels, drop_unmapped=True, num_workers=0
     )
     trainer = Trainer(accelerator="cpu", logger=False, enable_checkpointing=False)
     trainer.datamodule = data  # type: ignore[attr-defined]
@@ -43,9 +37,9 @@ def started(
     return trainer, student, data
 
 
-def test_targets_are_mixed_by_row(root: Path) -> None:
+def test_targets_are_mixed_by_row(ferplus: Path) -> None:
     teaching = Distillation([TEACHER], share=0.25, temperature=2.0)
-    trainer, student, data = started(root, teaching)
+    trainer, student, data = started(ferplus, teaching)
     index = data.split_index("train")
     rows = [5, 0, 7]
     paths = [index.root / index.table["path"].iloc[row] for row in rows]
@@ -61,10 +55,10 @@ def test_targets_are_mixed_by_row(root: Path) -> None:
     torch.testing.assert_close(batch["target"], wanted, rtol=0, atol=1e-5)
 
 
-def test_a_face_that_no_teacher_can_read_keeps_its_label(root: Path) -> None:
+def test_a_face_that_no_teacher_can_read_keeps_its_label(ferplus: Path) -> None:
     teaching = Distillation([TEACHER, TEACHER])
     student = DLPCNNSmall(labels="ferplus8")
-    data = FERPlus(str(root), preprocess=student.preprocess, labels=student.labels, on_unreadable="skip")
+    data = FERPlus(str(ferplus), preprocess=student.preprocess, labels=student.labels, on_unreadable="skip")
     data.setup("fit")
     index = data.split_index("train")
     (index.root / index.table["path"].iloc[1]).write_bytes(b"")
@@ -77,7 +71,7 @@ def test_a_face_that_no_teacher_can_read_keeps_its_label(root: Path) -> None:
     assert 0 < batch["target"][1, 1] < 1 and batch["target"][1].sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_weights_say_who_taught(root: Path, tmp_path: Path) -> None:
+def test_weights_say_who_taught(ferplus: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     recipe = tmp_path / "recipe.yaml"
     teaching = {"class_path": "affectzoo.training.distillation.Distillation", "init_args": {}}
@@ -86,7 +80,7 @@ def test_weights_say_who_taught(root: Path, tmp_path: Path) -> None:
         "model": {"class_path": "affectzoo.modules.DLPCNNSmall", "init_args": {"labels": "ferplus8"}},
         "data": {
             "class_path": "affectzoo.datamodules.FERPlus",
-            "init_args": {"root": str(root), "batch_size": 8, "num_workers": 0},
+            "init_args": {"root": str(ferplus), "batch_size": 8, "num_workers": 0},
         },
         "trainer": {"max_epochs": 1, "accelerator": "cpu", "callbacks": [teaching]},
     }
@@ -97,16 +91,16 @@ def test_weights_say_who_taught(root: Path, tmp_path: Path) -> None:
     assert meta.license["labels"].startswith(f"soft labels by {TEACHER} (Apache-2.0; images: FER-2013")
 
 
-def test_other_classes_are_refused(root: Path) -> None:
+def test_other_classes_are_refused(ferplus: Path) -> None:
     with pytest.raises(
         LabelError, match=r"dlp_cnn_s\.ferplus predicts neutral.*, the student .*; a teacher "
     ):
-        started(root, Distillation([TEACHER]), labels="rafdb7")
+        started(ferplus, Distillation([TEACHER]), labels="rafdb7")
 
 
-def test_a_teacher_of_values_is_refused(root: Path) -> None:
+def test_a_teacher_of_values_is_refused(ferplus: Path) -> None:
     with pytest.raises(LabelError, match=r"cnn_gru\.rendered predicts no classes"):
-        started(root, Distillation(["cnn_gru.rendered"]))
+        started(ferplus, Distillation(["cnn_gru.rendered"]))
 
 
 @pytest.mark.parametrize(

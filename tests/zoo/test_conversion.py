@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import pickle
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import torchvision
+from fakes.pickled import Evil
 from fakes.vggface import (
     BLOCKS,
     LAYERS,
@@ -326,24 +325,14 @@ def test_without_the_identities_layer_is_enough(tmp_path: Path) -> None:
     assert convert_vggface(path, tmp_path / "o.safetensors", color="rgb").is_file()
 
 
-class Canary:
-    """What runs a command when it is unpickled."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> tuple[Callable[[str], int], tuple[str]]:
-        return os.system, (self.command,)
-
-
 @pytest.mark.parametrize("legacy", [False, True])
 @pytest.mark.parametrize("kind", ["model", "canary", "pickle"])
 def test_nothing_is_unpickled(tmp_path: Path, kind: str, legacy: bool) -> None:
     path, mark = tmp_path / "f.pth", tmp_path / "ran"
     if kind == "pickle":
-        path.write_bytes(pickle.dumps(Canary(f"touch {mark}"), protocol=2))
+        path.write_bytes(pickle.dumps(Evil(f"touch {mark}"), protocol=2))
     else:
-        what = torch.nn.Linear(2, 2) if kind == "model" else {"conv1_1.weight": Canary(f"touch {mark}")}
+        what = torch.nn.Linear(2, 2) if kind == "model" else {"conv1_1.weight": Evil(f"touch {mark}")}
         torch.save(what, path, _use_new_zipfile_serialization=not legacy)
     with pytest.raises(WeightsError, match=r"f\.pth: refused: .* torch\.save\(model\.state_dict\(\)"):
         convert_vggface(path, tmp_path / "o.safetensors")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -17,6 +16,7 @@ import timm
 import torch
 import torchvision
 from fakes.model_tester import randomise
+from fakes.pickled import Evil
 from safetensors.torch import save_file
 from torch import nn
 from torch.utils.data import DataLoader
@@ -109,16 +109,6 @@ def scores(model: AffectModel | None, face: torch.Tensor = FACE) -> torch.Tensor
 
 
 # Reading
-
-
-class Evil:
-    """Runs a command when it is unpickled."""
-
-    def __init__(self, command: str) -> None:
-        self.command = command
-
-    def __reduce__(self) -> Any:
-        return os.system, (self.command,)
 
 
 @pytest.mark.parametrize("zipped", [True, False])
