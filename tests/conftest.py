@@ -16,6 +16,7 @@ import pytest
 import torch
 from fakes import Picture, picture, write_ferplus, write_picture, write_rafdb
 from fakes.commands import Command
+from fakes.figures import figures
 
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datasets.table import read_table
@@ -56,6 +57,20 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What affectzoo keeps between uses is not the user's, in tests."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AFFECTZOO_HOME", str(tmp_path_factory.mktemp("home")))
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def blank_figures() -> Iterator[None]:
+    """Figures stay blank but where ``figures_drawn`` is asked for."""
+    with figures(drawn=False):
+        yield
+
+
+@pytest.fixture
+def figures_drawn() -> Iterator[None]:
+    """Figures are drawn, as users see them."""
+    with figures(drawn=True):
         yield
 
 

@@ -115,11 +115,16 @@ def save(figure: Figure, path: Path) -> None:
         if isinstance(text, Text) and "$" in text.get_text():  # names are no formulas
             text.set_parse_math(False)
     with writing(path) as part:
-        figure.savefig(part, dpi=DPI)
-        if path.suffix != ".png":
-            return
-        from PIL import Image
+        _draw(figure, part)
 
-        with Image.open(part) as image:  # 256 colors serve a plot, and many in a page are a third of the size
-            small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
-        small.save(part, optimize=True)
+
+def _draw(figure: Figure, path: Path) -> None:
+    """Write a figure in the format of its file's ending."""
+    figure.savefig(path, dpi=DPI)
+    if path.suffix != ".png":
+        return
+    from PIL import Image
+
+    with Image.open(path) as image:  # 256 colors serve a plot, and many in a page are a third of the size
+        small = image.convert("RGB").quantize(256, dither=Image.Dither.NONE)
+    small.save(path, optimize=True)

@@ -21,6 +21,7 @@ import torch
 from fakes import write_afewva, write_ferplus, write_folder, write_rafdb
 from fakes.afew import write_afew, write_sfew
 from fakes.described import described
+from fakes.figures import figures
 from fakes.hurried import hurry
 from fakes.posed import write_ckplus, write_jaffe
 from fakes.rafdb_compound import write_rafdb_compound
@@ -99,7 +100,8 @@ NOTED = ("--note", "made up, small")
 def board(data: Path, tmp_path_factory: pytest.TempPathFactory, hurried: None) -> Path:
     """One measured model and its pages."""
     out = tmp_path_factory.mktemp("board")
-    assert run(*on(data), *NOTED, "--models", BUNDLED, "--out", out) == 0
+    with figures(drawn=True):
+        assert run(*on(data), *NOTED, "--models", BUNDLED, "--out", out) == 0
     return out
 
 
@@ -641,7 +643,8 @@ def test_a_system_that_never_answers_is_shown_as_such(data: Path, tmp_path: Path
         assert blind["metrics_all"]["accuracy"]["value"] == 0
     else:
         assert blind["metrics_all"]["ccc"]["value"] == 0
-    report(tmp_path / "out")
+    with figures(drawn=kind == "values"):
+        report(tmp_path / "out")
     (group,) = groups(read_records(tmp_path / "out"))
     assert {entry.system for entry in entries(group)} == {"x", "x, faces found by blind"}
 

@@ -561,7 +561,7 @@ def test_intensity_is_agreement_or_distance_from_neutral(table_index: TableIndex
 
 
 def test_command_writes_a_table_and_a_picture(
-    ferplus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ferplus: Path, tmp_path: Path, figures_drawn: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     given = ["features", "hog", "--data", f"ferplus={ferplus}", "--split", "valid", "--out", str(out)]

@@ -130,7 +130,7 @@ def test_what_was_left_out_is_said(tmp_path: Path, capsys: pytest.CaptureFixture
 
 
 def test_files_are_json_and_figures_of_what_there_is(
-    root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    root: Path, tmp_path: Path, figures_drawn: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     assert main(["data", "stats", "table", "--root", str(root), "--out", str(out), "--json"]) == 0
@@ -149,7 +149,7 @@ def test_files_are_json_and_figures_of_what_there_is(
     assert statistics_table(found).row_count > 10
 
 
-def test_cells_of_the_circumplex_hold_every_face(tmp_path: Path) -> None:
+def test_cells_of_the_circumplex_hold_every_face(tmp_path: Path, figures_drawn: None) -> None:
     tenths = np.stack(np.meshgrid(np.arange(-10, 11) / 10, np.arange(-10, 11) / 10), axis=-1).reshape(-1, 2)
     path = tmp_path / "full.png"
     plots.circumplex_figure({"train": tenths}, {"train": quadrants(tenths)}, path)

@@ -292,7 +292,7 @@ def test_charts_and_drawings_have_names_of_their_own(tmp_path: Path) -> None:
     assert len({path.name for path in written}) == 5
 
 
-def test_a_chart_shows_tracks_and_their_gaps(tmp_path: Path) -> None:
+def test_a_chart_shows_tracks_and_their_gaps(tmp_path: Path, figures_drawn: None) -> None:
     chart = TimeChart("film $x_1$.mp4", tmp_path / "chart.png")
     for step in range(40):
         shares = {"calm": step / 40, "tense": 1 - step / 40}

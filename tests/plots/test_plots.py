@@ -17,6 +17,8 @@ from affectzoo.labels import SPACES
 from affectzoo.metrics.cells import cell_rmse, plane_histogram
 from affectzoo.plots.style import save
 
+pytestmark = pytest.mark.usefixtures("figures_drawn")
+
 LONG = "dlp_cnn_s.ferplus#trunk.conv+svm"
 SYSTEMS = [LONG, *(f"system_{i}.ferplus+svm" for i in range(11))]
 NAN = float("nan")

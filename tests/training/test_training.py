@@ -278,7 +278,7 @@ def test_run_loads_as_a_model(trained: tuple[Path, Path]) -> None:
 
 
 def test_test_writes_record_and_figure(
-    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    trained: tuple[Path, Path], tmp_path: Path, figures_drawn: None, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, root = trained
     common = ["test", "--config", str(FERPLUS), "--data.root", str(root), *SMALL]
