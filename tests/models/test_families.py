@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import timm
 import torch
-from fakes.model_tester import ModelTester, NetworkTester
+from fakes.model_tester import ModelTester, NetworkTester, layers
 from torch import nn
 
 import affectzoo
@@ -39,10 +39,6 @@ from affectzoo.weights import Start
 
 IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225)}
 SYMMETRIC = {"mean": (0.5,), "std": (0.5,)}
-
-
-def layers(model: AffectModel, kind: type[nn.Module]) -> list[Any]:
-    return [layer for layer in model.trunk.modules() if isinstance(layer, kind)]
 
 
 def parameters(module: nn.Module) -> int:

@@ -9,7 +9,7 @@ import test_clips
 import test_families
 import torch
 import yaml
-from fakes.model_tester import ModelTester, NetworkTester
+from fakes.model_tester import LABELS, ModelTester, NetworkTester, layers
 from torch import nn
 
 import affectzoo
@@ -19,6 +19,7 @@ from affectzoo.models import DLPCNN, AffectModel, AlexNet, AlexNetSmall, BaseDCN
 from affectzoo.models.face_resnet import FaceResNet
 from affectzoo.models.landmarks_s import LandmarksSmall
 from affectzoo.models.mobilenet_v1 import SameConv2d
+from affectzoo.models.skeleton import skeleton
 from affectzoo.models.vgg import VGGFaceSmall
 from affectzoo.modules import lightning_module
 from affectzoo.registry import ARCHITECTURES, Architecture
@@ -26,13 +27,8 @@ from affectzoo.registry import ARCHITECTURES, Architecture
 RECIPES = Path(affectzoo.__file__).parents[1] / "recipes"
 
 
-def layers(model: AffectModel, kind: type[nn.Module]) -> list[nn.Module]:
-    return [layer for layer in model.trunk.modules() if isinstance(layer, kind)]
-
-
-class DCNNTester(NetworkTester):
-    """What baseDCNN and DLP-CNN share."""
-
+class TestDLPCNN(NetworkTester):
+    model_class = DLPCNN
     # conv: 9 * (1*64 + 64*96 + 96*128 + 128*128 + 128*256 + 256*256) + 928 biases = 1,199,584
     # fc: 256 * 11 * 11 * 2000 + 2000 = 61,954,000
     trunk_parameters = 1_199_584 + 61_954_000
@@ -46,16 +42,14 @@ class DCNNTester(NetworkTester):
         kinds = "".join(type(layer).__name__[0] for layer in model.trunk.conv)
         assert kinds == "CRMCRMCRCRMCRCR"
 
-
-class TestBaseDCNN(DCNNTester):
-    model_class = BaseDCNN
-
-    def test_has_no_feature_loss(self, model: AffectModel) -> None:
-        assert lightning_module(model).feature_term is None
-
-
-class TestDLPCNN(DCNNTester):
-    model_class = DLPCNN
+    def test_base_dcnn_is_the_same_without_the_papers_loss(self, model: AffectModel) -> None:
+        with skeleton():
+            base = BaseDCNN(labels=LABELS)
+        shapes = {name: tensor.shape for name, tensor in model.network_state().items()}
+        assert {name: tensor.shape for name, tensor in base.network_state().items()} == shapes
+        assert type(base.trunk) is type(model.trunk) and type(base).forward is type(model).forward
+        assert base.preprocess == model.preprocess
+        assert lightning_module(base).feature_term is None
 
     def test_adds_the_papers_loss(self, model: AffectModel) -> None:
         trained = lightning_module(model).eval()
@@ -252,4 +246,5 @@ def all_testers(kind: type[NetworkTester] = NetworkTester) -> Iterator[type[Netw
 @entries
 def test_every_architecture_is_tested(entry: Architecture) -> None:
     assert test_families and test_clips  # their testers count as well
-    assert entry.load_class() in [getattr(tester, "model_class", None) for tester in all_testers()]
+    tested = [getattr(tester, "model_class", None) for tester in all_testers()]
+    assert entry.load_class() in [*tested, BaseDCNN]  # which is the network of DLP-CNN
