@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,11 +52,16 @@ class SaveRecipe(SaveConfigCallback):
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Write the file, for trainings only; where this run is, and what it went on from, is not in it."""
         if stage == "fit":
-            config = self.config.clone()
-            config.run_dir = config.ckpt_path = None
-            config.overwrite = False
-            text = self.parser.dump(config, skip_none=False)
-            write_text(Path(trainer.default_root_dir) / self.config_filename, text)
+            write_text(Path(trainer.default_root_dir) / self.config_filename, self.text)
+
+    @cached_property
+    def text(self) -> str:
+        """The file's content, made once, as that takes long and each checkpoint asks for it."""
+        config = self.config.clone()
+        config.run_dir = config.ckpt_path = None
+        config.overwrite = False
+        text: str = self.parser.dump(config, skip_none=False)
+        return text
 
 
 def trained_meta(trainer: pl.Trainer, model: AffectModel) -> WeightsMeta:
@@ -133,8 +139,7 @@ def _training(trainer: pl.Trainer, model: AffectModel) -> Training:
     saved = next((c for c in trainer.callbacks if isinstance(c, SaveRecipe)), None)  # type: ignore[attr-defined]
     if saved is not None:
         facts["seed"] = saved.config.get("seed_everything")
-        config = yaml.safe_load(saved.parser.dump(saved.config, skip_none=False))
-        facts["recipe_hash"] = recipe_hash(config, trainer.world_size)
+        facts["recipe_hash"] = recipe_hash(yaml.safe_load(saved.text), trainer.world_size)
     if isinstance(data, FaceDataModule):
         facts["data"] = data.index.dataset
         facts |= {name: getattr(data, name) for name in ("fold", "folds") if hasattr(data, name)}
