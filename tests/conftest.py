@@ -61,6 +61,14 @@ def own_home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True, scope="session")
+def no_waiting_for_the_disk() -> Iterator[None]:
+    """What is written need not outlive a power cut, for which each of thousands of files takes 15 ms."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", lambda file: None)
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
 def blank_figures() -> Iterator[None]:
     """Figures stay blank but where ``figures_drawn`` is asked for."""
     with figures(drawn=False):

@@ -107,7 +107,9 @@ facts["predicted"] = predict([face], model=model, detector="none")[0].probabilit
 facts["place"] = str(Path(sys.modules["affectzoo"].__file__).relative_to(home))
 facts["listed"] = torch.hub.list(NAME)
 facts["help"] = torch.hub.help(NAME, "dlp_cnn_s")
-with torch.device("meta"):
+from affectzoo.models.skeleton import skeleton
+
+with skeleton():
     given = {name: {} if name == "landmarks_s" else {"num_classes": 3} for name in facts["listed"]}
     built = {name: torch.hub.load(NAME, name, **options) for name, options in given.items()}
 facts["built"] = {name: model.arch for name, model in built.items()}
