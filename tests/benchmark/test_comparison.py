@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fakes.records import make_record
+from fakes.references import ccc
 from sklearn.metrics import cohen_kappa_score, f1_score, recall_score, roc_auc_score
 
 from affectzoo.benchmark.comparison import (
@@ -228,11 +229,6 @@ def affect(faces: int, noise: float, seed: int, **columns: Any) -> pd.DataFrame:
     values = {name: (told[:, i], truth[:, i]) for i, name in enumerate(AFFECT)}
     said = {f"{kind}{name}": pair[i] for name, pair in values.items() for i, kind in enumerate(("", "true_"))}
     return pd.DataFrame({"id": names, "fold": 0, **said, **columns})
-
-
-def ccc(p: np.ndarray, t: np.ndarray) -> float:
-    covariance = np.mean((p - p.mean()) * (t - t.mean()))
-    return float(2 * covariance / (p.var() + t.var() + (p.mean() - t.mean()) ** 2))
 
 
 def mean_ccc(table: pd.DataFrame) -> float:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import zipfile
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from fakes import dlib_file as fake
+from fakes.references import prepared
 from PIL import Image
 
 from affectzoo import weights
@@ -40,12 +40,6 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
         with zipfile.ZipFile(path, "w") as archive:
             archive.writestr(f"face_recognition_models/models/{dlib.NAME}", content)
     return path
-
-
-def prepared(model: FaceResNet, rgb: np.ndarray[Any, Any]) -> torch.Tensor:
-    """Prepare a face without resizing it."""
-    mean, std = (torch.tensor(values) * 255 for values in (model.preprocess.mean, model.preprocess.std))
-    return ((torch.from_numpy(rgb) - mean) / std).permute(2, 0, 1)[None].float()
 
 
 @pytest.mark.parametrize("shape", [(112, 112), (67, 90), (70, 71)])

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from fakes import faceres as fake
+from fakes.references import prepared
 
 from affectzoo import weights
 from affectzoo.cli import main
@@ -40,12 +41,6 @@ def source(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
 def converted(source: Path, **options: Any) -> MobileNetV1:
     out = convert_faceres(source, source.with_name("o.safetensors"), **options)
     return MobileNetV1(labels="ferplus8", weights=str(out), new_head=True).eval()
-
-
-def prepared(model: MobileNetV1, rgb: np.ndarray[Any, Any]) -> torch.Tensor:
-    """Prepare a face without resizing it."""
-    mean, std = (torch.tensor(values) * 255 for values in (model.preprocess.mean, model.preprocess.std))
-    return ((torch.from_numpy(rgb) - mean) / std).permute(2, 0, 1)[None].float()
 
 
 @pytest.mark.parametrize("shape", [(96, 96), (28, 28), (27, 30), (32, 33)])
