@@ -92,7 +92,7 @@ def test_frames_can_be_thinned_out_and_are_those_of_the_video(cremad: Path) -> N
     part = data.split_index("test").table
     assert part["frame"].tolist()[:2] == [0, 2]
     first, second = (data.test_dataloader().dataset[i]["image"].mean() for i in (0, 1))
-    assert second - first == pytest.approx(16 / 255 / 0.5, abs=0.05)  # frame n is gray of value 8 n
+    assert second - first == pytest.approx(40 / 255 / 0.5, abs=0.05)  # frame n is gray of value 20 n
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi"])
