@@ -37,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # names that this terminal cannot show
     try:
+        os.getcwd()  # noqa: PTH109  # without a folder to be in, libraries crash
+    except OSError as error:
+        return _failed(f"the current folder: {error.strerror}; change into another one")
+    try:
         _run(list(sys.argv[1:] if arguments is None else arguments))
         sys.stdout.flush()
     except AffectZooError as error:
@@ -45,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # Python flushes at its end
         return 1
     except OSError as error:
-        name = "system" if error.filename is None else os.fsdecode(error.filename)
+        name = "a file, or standard output" if error.filename is None else os.fsdecode(error.filename)
         return _failed(f"{name}: {error.strerror or error}")
     except KeyboardInterrupt:
         _failed("interrupted")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from affectzoo.cli.options import COUNT, MANY, Commands, lazily
+from affectzoo.cli.options import COUNT, MANY, SPLIT, Commands, lazily
 
 BENCHMARK_EPILOG = """\
 what can be measured (--models, each as [NAME=]SPEC):
@@ -52,7 +52,7 @@ def add_benchmark(commands: Commands) -> None:
     bench.add_argument(
         "--protocol", metavar="P", **MANY, help="published protocols; affectzoo data protocol lists them"
     )
-    bench.add_argument("--split", choices=("train", "valid", "test"), help="a plain split, no protocol")
+    bench.add_argument("--split", **SPLIT, help="a plain split, no protocol")
     bench.add_set()
     bench.add_detector(
         ("given", "yunet", "haar"),
@@ -138,7 +138,7 @@ def add_features(commands: Commands) -> None:
     features.add_argument("model", metavar="MODEL", help="as for load, or hog, hog256, lbp, gabor, shape")
     features.add_argument("--layer", help="a layer of the network, or: list")
     features.add_argument("--data", metavar="NAME=DIR", help="the data set and its folder")
-    features.add_argument("--split", default="test", help="train, valid or test (default: %(default)s)")
+    features.add_argument("--split", **SPLIT, default="test", help="(default: %(default)s)")
     features.add_set()
     features.add_argument("--limit", **COUNT, metavar="N", help="take N faces, drawn at random")
     features.add_argument("--out", type=Path, metavar="DIR", help="gets features.parquet and features.png")

@@ -101,6 +101,9 @@ def _share(text: str) -> float:
     return value
 
 
+SPLIT: dict[str, Any] = {"choices": ("train", "valid", "test")}
+"""An option that takes a part of a data set."""
+
 SHARE: dict[str, Any] = {"type": _share}
 """An option that takes a number from 0 to 1."""
 

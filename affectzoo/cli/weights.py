@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from affectzoo.cli.options import MANY, SHARE, Commands, lazily
+from affectzoo.cli.options import MANY, SHARE, SPLIT, Commands, lazily
 
 CONVERT_EPILOG = """\
 examples:
@@ -193,7 +193,7 @@ def add_calibrate(commands: Commands) -> None:
     calibrate.add_argument(
         "--data", required=True, metavar="NAME=DIR", help="a data set with classes, see affectzoo data"
     )
-    calibrate.add_argument("--split", default="valid", help="its part (default: %(default)s)")
+    calibrate.add_argument("--split", **SPLIT, default="valid", help="its part (default: %(default)s)")
     calibrate.add_argument(
         "--balance",
         **SHARE,

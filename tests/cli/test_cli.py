@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,8 @@ from affectzoo.cli.parser import COMMANDS
     [
         ("predict x --batch-size 0", "--batch-size: '0': expected a whole number from 1"),
         ("features hog --limit many", "--limit: 'many': expected a whole number from 1"),
+        ("features hog --split dev", "--split: invalid choice: 'dev'"),
+        ("calibrate x --data a=b --out c --split dev", "--split: invalid choice: 'dev'"),
         (
             "data prepare ferplus --root x --out y --workers -1",
             "--workers: '-1': expected a whole number from 0",
@@ -87,3 +90,13 @@ def test_closed_streams_are_open_to_nothing(monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(sys, name, None)
     assert main(["recipes"]) == 0
     assert main(["recipes", "--show", "nope"]) == 1
+
+
+def test_a_current_folder_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert main(["recipes"]) == 1
+    assert capsys.readouterr().err.startswith("affectzoo: the current folder: No such file")
