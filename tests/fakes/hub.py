@@ -332,7 +332,6 @@ class FakeHub:
         repos: Repositories by ``OWNER/NAME``.
         log: The requests that came, in the order of their answers.
         waits: Seconds that the client in this process wanted to sleep before it tried again.
-        part_size: Bytes; larger files are uploaded in parts of that size.
         endpoint: The Hub's address.
         storage: The address of the storage of large files.
     """
@@ -342,8 +341,6 @@ class FakeHub:
         self.repos: dict[str, Repo] = {}
         self.log: list[Request] = []
         self.waits: list[float] = []
-        self.part_size = 2**24
-        self._parts: dict[str, dict[int, bytes]] = {}
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
         self._closed = threading.Event()
@@ -665,12 +662,6 @@ class FakeHub:
         home.tags[name] = home.at(revision).oid
         return answer({})
 
-    @_route("hub DELETE /api/models/<repo>/tag/<revision>")
-    def _untag(self, request: Request, repo: str, revision: str) -> Reply:
-        if self._repo(request, repo, write=True).tags.pop(revision, None) is None:
-            raise Problem(404, "RevisionNotFound", f"Invalid rev id: {revision}")
-        return answer({})
-
     # Uploads
 
     @_route("hub POST /api/models/<repo>/preupload/<revision>")
@@ -688,30 +679,14 @@ class FakeHub:
     @_route("hub POST /<repo>.git/info/lfs/objects/batch")
     def _batch(self, request: Request, repo: str) -> Reply:
         home, asked = self._repo(request, repo, write=True), request.json()
-        in_parts = "multipart" in asked["transfers"]
         verify = {"href": f"{self.endpoint}/{repo}.git/info/lfs/objects/verify"}
         objects = []
         for wanted in asked["objects"]:
-            oid, size = wanted["oid"], wanted["size"]
-            address = f"{self.storage}/{repo}/{oid}/upload"
-            upload: dict[str, Any] = {"href": f"{address}?signature=0"}
-            if in_parts and size > self.part_size:
-                numbers = range(1, -(-size // self.part_size) + 1)
-                header = {str(n): f"{address}/{n}?signature=0" for n in numbers}
-                header["chunk_size"] = str(self.part_size)
-                upload = {"href": f"{self.endpoint}/api/complete_multipart/{repo}", "header": header}
+            oid = wanted["oid"]
+            upload = {"href": f"{self.storage}/{repo}/{oid}/upload?signature=0"}
             actions = {} if oid in home.stored else {"actions": {"upload": upload, "verify": verify}}
-            objects.append({"oid": oid, "size": size, **actions})
-        return answer({"transfer": "multipart" if in_parts else "basic", "objects": objects})
-
-    @_route("hub POST /api/complete_multipart/<repo>")
-    def _complete(self, request: Request, repo: str) -> Reply:
-        done = request.json()
-        parts = self._parts.pop(done["oid"], {})
-        claimed = {part["partNumber"]: part["etag"] for part in done["parts"]}
-        if claimed != {number: _etag(content) for number, content in parts.items()}:
-            raise Problem(400, None, "The parts are not those that were uploaded")
-        return self._store(repo, done["oid"], b"".join(parts[n] for n in sorted(parts)))
+            objects.append({"oid": oid, "size": wanted["size"], **actions})
+        return answer({"transfer": "basic", "objects": objects})
 
     @_route("hub POST /<repo>.git/info/lfs/objects/verify")
     def _verify(self, request: Request, repo: str) -> Reply:
@@ -750,12 +725,6 @@ class FakeHub:
     def _put(self, request: Request, repo: str, oid: str) -> Reply:
         self._signed(request)
         return self._store(repo, oid, request.body)
-
-    @_route("storage PUT /<repo>/<oid>/upload/(?P<number>[0-9]+)")
-    def _put_part(self, request: Request, repo: str, oid: str, number: str) -> Reply:
-        self._signed(request)
-        self._parts.setdefault(oid, {})[int(number)] = request.body
-        return Reply(headers={"ETag": _etag(request.body)})
 
     def _signed(self, request: Request) -> None:
         if "authorization" in request.headers or "signature" not in request.query:
@@ -797,10 +766,6 @@ def _client() -> httpx2.Client:
         verify=False,
         trust_env=False,
     )
-
-
-def _etag(content: bytes) -> str:
-    return f'"{hashlib.md5(content).hexdigest()}"'
 
 
 def _ranged(reply: Reply, asked: str | None) -> Reply:
