@@ -7,7 +7,7 @@ readers turn codes into names at once, and a model turns names into indices by i
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -209,7 +209,7 @@ def label_space(labels: GivenLabels | LabelSpace) -> LabelSpace:
                 raise UnknownNameError("label space", labels, SPACES, "(class names go with commas: a,b)")
             return SPACES[labels]
         labels = labels.split(",")
-    if not isinstance(labels, Iterable):
+    if not isinstance(labels, Iterable) or isinstance(labels, Set | Mapping):
         raise LabelError(f"labels are {labels!r}; expected class names in order, or a label space's name")
     names = tuple(class_name(name) for name in labels)
     return next((space for space in SPACES.values() if space.names == names), LabelSpace(names))

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from affectzoo.console import counted
-from affectzoo.errors import OptionError
-from affectzoo.faces.detect import Detection
+from affectzoo.errors import DetectorError, OptionError
+from affectzoo.faces.detect import Detection, Detector
 from affectzoo.inference.inputs import Source
 
 if TYPE_CHECKING:
@@ -56,6 +56,35 @@ def _checked(given: Any, name: str) -> list[Detection]:
             f"boxes of {name}: {given!r}; expected x0, y0, x1, y1 in pixels, or a list of these"
         )
     return [Detection((x0, y0, x1, y1)) for x0, y0, x1, y1 in array.tolist()]
+
+
+def found_by(detector: Detector, image: Image) -> list[Detection]:
+    """Ask a detector, perhaps a user's own.
+
+    Args:
+        detector: What finds faces.
+        image: Shape (H, W, 3), RGB, 0..255.
+
+    Raises:
+        DetectorError: What it gives are no detections, or their boxes are not four finite numbers.
+    """
+    found: Any = detector(image)
+    name = getattr(detector, "name", type(detector).__name__)
+    if not isinstance(found, Iterable) or isinstance(found, str):
+        raise DetectorError(f"detector {name} gave {found!r}; expected a list of Detection")
+    faces = list(found)
+    for face in faces:
+        if not isinstance(face, Detection):
+            raise DetectorError(f"detector {name} gave {face!r}; expected Detection(box, score)")
+        try:
+            sound = face.box is None or (len(face.box) == 4 and bool(np.isfinite(face.box).all()))
+        except TypeError:
+            sound = False
+        if not sound:
+            raise DetectorError(
+                f"detector {name} gave the box {face.box!r}; expected x0, y0, x1, y1 in pixels"
+            )
+    return faces
 
 
 def visible_in(face: Detection, image: Image) -> bool:

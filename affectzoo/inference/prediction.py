@@ -18,7 +18,7 @@ from affectzoo.faces.detect import Detection, Detector, DetectorName, ReadyCrop,
 from affectzoo.faces.preprocess import Region
 from affectzoo.files.video_frames import Sampling, check_rate
 from affectzoo.inference.backend import BackendName, load_model, make_backend
-from affectzoo.inference.boxes import fault_of, visible_in, with_boxes
+from affectzoo.inference.boxes import fault_of, found_by, visible_in, with_boxes
 from affectzoo.inference.following import Following, Track
 from affectzoo.inference.frames import Frame, frames_of, live_frames
 from affectzoo.inference.inputs import Source, find, listed
@@ -291,7 +291,7 @@ class Predictor:
         faces = given
         if faces is None:
             try:
-                found = self.detector(image) if self.landmarks is None else self.landmarks.faces(frame)
+                found = self.landmarks.faces(frame) if self.landmarks else found_by(self.detector, image)
             except cv2.error as error:
                 return [Entry(frame.result(error=f"{self.detector.name} failed: {error.err}"))]
             least = -math.inf if self.min_score is None else self.min_score
@@ -303,7 +303,7 @@ class Predictor:
             return [Entry(frame.result(error=NO_FACE))]
         entries = []
         for face, track in zip(faces, tracks, strict=True):
-            fault = None if given is None else fault_of(face, image)
+            fault = fault_of(face, image)
             if fault is None and self.model.landmarks and face.landmarks is None:
                 fault = "the face has no landmarks, which the model takes"
             number = None if track is None else track[1]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from affectzoo import store
 from affectzoo import weights as files
 from affectzoo.errors import AffectZooError, OptionError, UnknownNameError, WeightsError
+from affectzoo.files.writing import try_writing
 from affectzoo.labels import MOST, TASKS, LabelSpace, label_space
 from affectzoo.models.layers import init_msra
 from affectzoo.models.skeleton import skeleton
@@ -65,6 +66,8 @@ def create_model(
         UnknownNameError: No such architecture or task.
         AffectZooError: Neither or both of ``labels`` and ``num_classes``, or an unknown argument.
     """
+    if not isinstance(name, str):
+        raise UnknownNameError("architecture", name, ARCHITECTURES)
     if name.startswith("timm/"):
         name, arguments = "timm", {"backbone": name.removeprefix("timm/"), **arguments}
     entry = architecture(name)
@@ -160,7 +163,9 @@ def write_sealed(
 
     Raises:
         WeightsError: The values cannot be stored so, or not be loaded again.
+        OutputError: The file cannot be written.
     """
+    try_writing(path)
     unsealed = path.with_name(f"{path.stem}.unsealed.safetensors")  # others may write beside it
     try:
         files.write(unsealed, tensors, meta, half=half)

@@ -32,7 +32,7 @@ def save_pretrained(model: AffectModel, folder: str | Path, *, half: bool = Fals
 
     Raises:
         WeightsError: Values are not finite, or float16 cannot hold them.
-        OSError: The folder cannot be written.
+        OutputError: The folder cannot be written.
     """
     folder = user_path(folder)
     path, meta = folder / weights.FILE_NAME, _current_meta(model)

@@ -24,7 +24,7 @@ from PIL import Image
 
 import affectzoo
 from affectzoo.cli import main
-from affectzoo.errors import AffectZooError, DetectorError, OptionError, WeightsError
+from affectzoo.errors import AffectZooError, DetectorError, OptionError, OutputError, WeightsError
 from affectzoo.evaluation.record import read_records
 from affectzoo.faces.detect import Detection, Haar, ReadyCrop, YuNet, make_detector
 from affectzoo.files.fetch import COMMIT, HubFile
@@ -56,6 +56,18 @@ class Boxes:
         self.found = [Detection(box, 0.5) for box in boxes]
 
     def __call__(self, image: np.ndarray) -> list[Detection]:
+        return self.found
+
+
+class Given:
+    """A detector that gives what it is told to."""
+
+    name = "given"
+
+    def __init__(self, found: Any) -> None:
+        self.found = found
+
+    def __call__(self, image: np.ndarray) -> Any:
         return self.found
 
 
@@ -516,6 +528,30 @@ def test_wrong_options_are_refused(model: AffectModel, options: dict[str, Any]) 
         predict([ASTRONAUT], **{"model": model, "detector": "none", **options})
 
 
+@pytest.mark.parametrize(
+    "found",
+    [
+        *(None, 5, [1], "x", [Detection((1, 2, 3))], [Detection("abcd")]),  # type: ignore[arg-type]
+        *([Detection((0, 0, float("inf"), 5))], [Detection((0, 0, float("nan"), 5))]),
+    ],
+)
+def test_what_a_detector_gives_is_checked(model: AffectModel, found: Any) -> None:
+    with pytest.raises(DetectorError, match="detector given gave "):
+        predict([ASTRONAUT], model, Given(found))
+
+
+def test_a_detectors_box_of_a_whole_landscape_is_no_face(model: AffectModel) -> None:
+    (face,) = predict([ASTRONAUT], model, Boxes((0.0, 0.0, 1e30, 1e30)))
+    assert face.label is None and "many times larger" in str(face.error)
+
+
+@pytest.mark.parametrize("place", ["file", "file/x", "/proc/x"])
+def test_models_are_saved_in_a_folder_or_told(model: AffectModel, place: str, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match=rf"{place}/model\.safetensors: cannot be written"):
+        model.save_pretrained(tmp_path / place)
+
+
 @pytest.mark.parametrize("name", [None, 5, b"x", [], "", torch.nn.ReLU()])
 def test_what_is_no_models_name(name: Any) -> None:
     with pytest.raises(OptionError, match="the model is "):
@@ -528,7 +564,7 @@ def test_what_is_no_number_of_classes(wrong: dict[str, Any]) -> None:
         affectzoo.create_model("dlp_cnn_s", **wrong)
 
 
-@pytest.mark.parametrize("labels", [[], ["a", "a"], 5, "nope"])
+@pytest.mark.parametrize("labels", [[], ["a", "a"], 5, "nope", {"a", "b"}])
 def test_wrong_labels_are_not_the_files(labels: Any) -> None:
     with pytest.raises(AffectZooError) as error:
         affectzoo.load("dlp_cnn_s.ferplus", labels=labels)
