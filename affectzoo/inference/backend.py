@@ -59,7 +59,7 @@ def load_model(
         OptionError: An ``.onnx`` file for torch, or with ``weights``.
         AffectZooError: It cannot be loaded.
     """
-    if Path(name).suffix.lower() == SUFFIX:
+    if isinstance(name, str | Path) and Path(name).suffix.lower() == SUFFIX:
         if backend == "torch" or weights is not None:
             raise OptionError(f"{name}: ONNX files hold their weights and run by the backend onnx only")
         return OnnxModel(name)

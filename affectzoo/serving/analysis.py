@@ -217,8 +217,13 @@ class Live:
             predictor: Of this camera alone.
         """
         self._waiting: deque[Image] = deque()
-        self._results = predictor.stream(self._frames(), name="camera", images=True)
+        self._predictor = predictor
+        self._begin()
         self._annotator, self._circumplex = Annotator(circumplex=False), Circumplex()
+
+    def _begin(self) -> None:
+        self._waiting.clear()
+        self._results = self._predictor.stream(self._frames(), name="camera", images=True)
 
     def _frames(self) -> Iterator[Image]:
         while True:
@@ -231,10 +236,15 @@ class Live:
             image: Shape (H, W, 3), RGB, 0..255.
 
         Returns:
-            The frame with its faces, its circumplex, and what was found.
+            The frame with its faces, its circumplex, and what was found; or the frame and what is wrong with
+            it, after which the next one is the first of a new film.
         """
         self._waiting.append(image)
-        _, faces = next(self._results)
+        try:
+            _, faces = next(self._results)
+        except AffectZooError as error:
+            self._begin()
+            return image, None, str(error)
         drawn, plane = _pictures(image, faces, self._annotator, self._circumplex)
         return drawn, plane, "; ".join(face.error or ", ".join(face.told()) for face in faces)
 

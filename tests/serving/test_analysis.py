@@ -117,6 +117,12 @@ def test_a_camera_is_followed() -> None:
         planes.append((plane == COLORS[0]).all(axis=2).sum())
     assert planes[-1] > planes[0]  # the way it came
     assert live(squares(shape=(240, 320)))[1:] == (None, "no face found")
+    assert "expected uint8 RGB" in live(np.zeros((9, 9, 4), np.uint8))[2]
+    assert "valence" in live(image)[2]  # a frame that is none ends nothing
+
+
+def test_a_model_that_is_not_chosen_is_told(analyst: Analyst, tmp_path: Path) -> None:
+    assert "the model is of the type NoneType" in analyst.photo(photo(tmp_path / "a.png"), None).told  # type: ignore[arg-type]
 
 
 def test_models_to_choose_from_take_single_images() -> None:
