@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from affectzoo.cli.options import MANY, SHARE, SPLIT, Commands, lazily
@@ -130,7 +131,7 @@ def _convert(args: argparse.Namespace) -> None:
 
         out = convert_vggface(args.file, args.out, args.landmarks, color=args.color)
     print(f"written: {out}; freshly initialized: {'; '.join(read_meta(out).fresh)}")
-    print(f"start from it: affectzoo fit ... --model.weights {out} --model.new_head true")
+    print(f"start from it: affectzoo fit ... --model.weights {shlex.quote(str(out))} --model.new_head true")
 
 
 def add_import(commands: Commands) -> None:

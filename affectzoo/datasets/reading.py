@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
@@ -76,9 +77,8 @@ def _found(root: Path) -> str:
     told = f"\nFound there: {'; '.join(filter(None, there)) or 'nothing'}"
     with suppress(DataError):  # two folders of one part
         if class_folders(root):
-            told += (
-                f"\nThe data set folder reads folders of classes: affectzoo data check folder --root {root}"
-            )
+            command = f"affectzoo data check folder --root {shlex.quote(str(root))}"
+            told += f"\nThe data set folder reads folders of classes: {command}"
     return told
 
 

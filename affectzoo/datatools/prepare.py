@@ -18,6 +18,7 @@ import io
 import json
 import logging
 import os
+import shlex
 import shutil
 import sys
 import tarfile
@@ -439,4 +440,4 @@ def command(args: argparse.Namespace) -> None:
         show(f"  {failed['message']}", soft_wrap=True)
     if len(result["failed"]) > 5:
         show(f"  all {len(result['failed']):,} that failed: {args.out / 'prepared.json'}", soft_wrap=True)
-    show(f"use it: --data.root {args.out}", soft_wrap=True)
+    show(f"use it: --data.root {shlex.quote(str(args.out))}", soft_wrap=True)

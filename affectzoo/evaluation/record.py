@@ -147,7 +147,9 @@ def read_records(out: Path, say: Callable[[str], None] = lambda text: None) -> l
         else:
             say(f"{path}: passed over: {reason}")
     if not found:
-        raise AffectZooError(f"{out}: no records here; affectzoo benchmark --out {out} makes some")
+        raise AffectZooError(
+            f"{out}: no records here; affectzoo benchmark --out {shlex.quote(str(out))} makes some"
+        )
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 from collections.abc import Iterator
 
 from affectzoo.console import print_json, visible
@@ -55,4 +56,4 @@ def _told(done: Exported) -> Iterator[str]:
             f"{told['apart']:.3f} apart on average; {told['float32_layers']} layers are float32"
         )
     if done.path.suffix == ENDINGS["onnx"]:
-        yield f"predict with it: affectzoo predict photo.jpg --model {done.path}"
+        yield f"predict with it: affectzoo predict photo.jpg --model {shlex.quote(str(done.path))}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def locate(name: str | Path, arch: str | None = None) -> Location:
         raise WeightsError(
             f"{path}: the folder holds no {FILE_NAME}. A run has one once its training has ended; "
             "an unfinished run goes on with: affectzoo fit --config ... --ckpt_path "
-            f"{path / 'checkpoints' / 'last.ckpt'}"
+            f"{shlex.quote(str(path / 'checkpoints' / 'last.ckpt'))}"
         )
     if path.is_file():
         if path.suffix != ".safetensors":

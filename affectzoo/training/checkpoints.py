@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -67,7 +68,7 @@ def read_training(path: Path) -> dict[str, Any]:
         return _read(path)
     except WeightsError as error:
         others = [other for other in readable(path.parent) if other != path]
-        way = f"the last good checkpoint there: --ckpt_path {others[0]}" if others else ""
+        way = f"the last good checkpoint there: --ckpt_path {shlex.quote(str(others[0]))}" if others else ""
         raise WeightsError("; ".join(filter(None, (str(error), way)))) from None
 
 

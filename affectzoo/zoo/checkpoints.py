@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import re
+import shlex
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def _read_safetensors(path: Path) -> Checkpoint:
             if OURS in (file.metadata() or {}):
                 raise WeightsError(
                     f"{path}: is in the zoo's format already; use it as it is, such as: "
-                    f"affectzoo predict IMAGE --model {path}"
+                    f"affectzoo predict IMAGE --model {shlex.quote(str(path))}"
                 )
             return Checkpoint({name: file.get_tensor(name) for name in file.keys()})
     except (SafetensorError, OSError) as error:

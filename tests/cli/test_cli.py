@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
+from fakes import write_picture
 
 from affectzoo.cli import main
 from affectzoo.cli.parser import COMMANDS
@@ -100,3 +103,22 @@ def test_a_current_folder_that_is_gone_is_told(
     (tmp_path / "gone").rmdir()
     assert main(["recipes"]) == 1
     assert capsys.readouterr().err.startswith("affectzoo: the current folder: No such file")
+
+
+def test_commands_to_type_are_quoted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    place = tmp_path / "a b"
+    (place / "anger").mkdir(parents=True)
+    write_picture(place / "anger" / "0.png", np.zeros((8, 8, 3), np.uint8))
+    for given, told in (
+        (["leaderboard", str(place)], f"--out '{place}'"),
+        (["predict", "x.png", "--model", str(place)], f"--ckpt_path '{place}/checkpoints/last.ckpt'"),
+        (["data", "check", "ferplus", "--root", str(place)], f"--root '{place}'"),
+        (
+            ["data", "prepare", "folder", "--root", str(place), "--out", f"{place}_out"],
+            f"--data.root '{place}_out'",
+        ),
+    ):
+        with suppress(SystemExit):
+            main(given)
+        shown = capsys.readouterr()
+        assert told in shown.out + shown.err
