@@ -32,6 +32,7 @@ from affectzoo.evaluation.schema import LARGEST, Key, Name, Number, Record
 from affectzoo.files.fetch import sha256
 from affectzoo.files.folders import obstacle
 from affectzoo.files.writing import write_json, writing
+from affectzoo.weights.untrusted import other_format
 
 FORMAT = 1
 FOLDER, PREDICTIONS = "records", "predictions"
@@ -196,8 +197,8 @@ def read_record(path: Path) -> dict[str, Any]:
         raise AffectZooError(
             f"{path}: no record ({error}); a benchmark measures its own anew where it is deleted"
         ) from None
-    if made != FORMAT or isinstance(made, bool):
-        raise AffectZooError(f"{path}: a record of format {str(made)[:40]}, expected {FORMAT}; delete it")
+    if (other := other_format(made, FORMAT)) is not None:
+        raise AffectZooError(f"{path}: a record of {other}")
     _check(record, str(path))
     checked: dict[str, Any] = record
     return checked

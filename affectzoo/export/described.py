@@ -14,7 +14,7 @@ import numpy.typing as npt
 from affectzoo import __version__
 from affectzoo.errors import WeightsError
 from affectzoo.weights.meta import WeightsMeta
-from affectzoo.weights.untrusted import parse
+from affectzoo.weights.untrusted import other_format, parse
 
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image, Preprocess
@@ -84,9 +84,8 @@ def read_export(texts: Mapping[str, str], where: str) -> tuple[Export, Arrays, A
             "affectzoo. Make one: affectzoo export MODEL --out FILE.onnx"
         )
     facts = parse(texts[FACTS], f"{where}: the '{FACTS}' metadata")
-    if facts.get("format") != FORMAT:
-        told = str(facts.get("format"))[:20]
-        raise WeightsError(f"{where}: format {told}, this affectzoo reads {FORMAT}: install a newer one")
+    if (other := other_format(facts.get("format"), FORMAT)) is not None:
+        raise WeightsError(f"{where}: {other}")
     meta = WeightsMeta.from_dict(parse(texts[META], f"{where}: the '{META}' metadata"), where)
     test = parse(texts[TEST], f"{where}: the '{TEST}' metadata")
     try:

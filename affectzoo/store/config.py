@@ -13,7 +13,7 @@ from affectzoo.files.fetch import sha256
 from affectzoo.registry import ARCHITECTURES
 from affectzoo.weights.meta import WeightsMeta
 from affectzoo.weights.tensors import FILE_NAME
-from affectzoo.weights.untrusted import LIMIT, read_json
+from affectzoo.weights.untrusted import LIMIT, other_format, read_json
 
 CONFIG_NAME = "config.json"
 LIBRARY = "affectzoo"
@@ -65,9 +65,8 @@ def read_config(path: Path, where: str) -> Claim:
             f"{where} is not of affectzoo but, it seems, of {seems}; "
             "only what affectzoo publish wrote can be loaded"
         )
-    if values.get("format") != FORMAT:
-        told = str(values.get("format"))[:20]
-        raise WeightsError(f"{where} has format {told}, this affectzoo reads {FORMAT}: install a newer one")
+    if (other := other_format(values.get("format"), FORMAT)) is not None:
+        raise WeightsError(f"{where} has {other}")
     meta, sums = values.get("meta"), values.get("sha256")
     if not isinstance(meta, dict) or not isinstance(sums, dict) or set(sums) != {FILE_NAME}:
         raise WeightsError(f"{where} needs meta and the sha256 of {FILE_NAME}, and of no other file")

@@ -12,6 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 from affectzoo.errors import AffectZooError, LabelError, OptionError, UnknownNameError, WeightsError
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.labels import TASKS, LabelSpace, label_space
+from affectzoo.weights.untrusted import other_format
 
 FORMAT = 2
 """Of the description. Files of format 1, which had no number, are read; a higher one is not understood."""
@@ -247,10 +248,10 @@ def _current(values: Mapping[str, Any]) -> dict[str, Any]:
     """
     told = dict(values)
     made = told.pop("format", 1)
-    if made == FORMAT and not isinstance(made, bool):
+    if (other := other_format(made, FORMAT)) is None:
         return told
-    if made != 1 or "format" in values:
-        raise WeightsError(f"format {str(made)[:20]}, this affectzoo reads {FORMAT}: install a newer one")
+    if "format" in values:
+        raise WeightsError(other)
     later = {"sequence", "window", "eval_window", "eval_stride", "fresh", "license"} & set(told)
     if later:
         raise WeightsError(f"it has {', '.join(sorted(later))}, but no format")

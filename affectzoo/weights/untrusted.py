@@ -61,3 +61,17 @@ def parse(text: str | bytes, where: str, limit: int = LIMIT) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise WeightsError(f"{where} is no JSON object")
     return values
+
+
+def other_format(given: object, reads: int) -> str | None:
+    """Say that something is written in a format that is not read, and what to do; ``None`` where it is read.
+
+    Args:
+        given: The format that it names.
+        reads: The one that this affectzoo reads.
+    """
+    number = given if isinstance(given, int) and not isinstance(given, bool) else 0
+    if number == reads:
+        return None
+    what = "install a newer one" if number > reads else "it is damaged, or not written by affectzoo"
+    return f"format {str(given)[:20]}, this affectzoo reads {reads}: {what}"
