@@ -8,6 +8,7 @@ import shutil
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from fakes import write_own_table
+from fakes.films import write_film
 from fakes.records import make_record
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,6 +32,8 @@ from affectzoo.evaluation.crossvalidation import join_folds
 from affectzoo.evaluation.predictions import read_table, values_of
 from affectzoo.evaluation.protocol import _total_hash, read_ids
 from affectzoo.evaluation.protocol import compare as compare_ids
+from affectzoo.files.video_frames import VideoFrames
+from affectzoo.files.videos import Video
 from affectzoo.inference.unfinished import UnfinishedRun
 from affectzoo.labels import LabelSpace
 from affectzoo.training import crossvalidation
@@ -287,7 +291,32 @@ def use_mapping(root: Path, path: Path) -> None:
         assert isinstance(old, str) and isinstance(new, str | None)
 
 
+# Videos
+
+
+def write_films(root: Path) -> list[Path]:
+    """Write them without their endings, by which they would not be damaged inside."""
+    random = np.random.default_rng(0)
+    images = np.kron(random.integers(0, 255, (8, 6, 8, 3), dtype=np.uint8), np.ones((1, 8, 8, 1), np.uint8))
+    films = {"mp4": "libx264", "mkv": "mpeg4", "avi": "mjpeg"}
+    return [
+        write_film(root / f"film.{ending}", images, codec=codec).rename(root / f"film_{ending}")
+        for ending, codec in films.items()
+    ]
+
+
+def use_film(root: Path, path: Path) -> None:
+    film = VideoFrames(path)
+    assert film.total is None or film.total > 0
+    for place, frame in enumerate(film):
+        assert frame.number == place and 0 <= frame.time < math.inf
+        assert frame.image.dtype == np.uint8 and frame.image.ndim == 3 and frame.image.shape[2] == 3
+    assert film.damage is None or path.name in film.damage
+    assert Video(path).read(0).ndim == 3
+
+
 TARGETS: dict[str, Target] = {
+    **({"films": Target(write_films, use_film)} if find_spec("av") else {}),
     **{
         f"predictions{e}": Target(write_predictions(e), use_predictions)
         for e in (".csv", ".json", ".jsonl", ".parquet")
