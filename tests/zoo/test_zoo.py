@@ -26,7 +26,8 @@ def test_list_models() -> None:
     named = [
         f"{arch}.ferplus" for arch in ("alexnet_s", "dlp_cnn_s", "face_resnet", "mobilenet_v1", "vggface_s")
     ]
-    assert affectzoo.list_models(task="expression", pretrained=True) == named
+    named.append("dlp_cnn_s.ferplus_distilled")
+    assert affectzoo.list_models(task="expression", pretrained=True) == sorted(named)
     assert affectzoo.list_models(task="landmarks", pretrained=True) == ["landmarks_s.rendered"]
     with pytest.raises(UnknownNameError, match="did you mean expression"):
         affectzoo.list_models(task="expresion")
