@@ -31,7 +31,7 @@ from affectzoo.files.fetch import COMMIT, HubFile
 from affectzoo.files.images import read_image
 from affectzoo.inference.demo import PHOTOGRAPH, RENDERED
 from affectzoo.inference.inputs import Source
-from affectzoo.inference.prediction import predict
+from affectzoo.inference.prediction import DEFAULT_MODEL, predict
 from affectzoo.inference.render import annotate, drawing_paths
 from affectzoo.inference.results import NO_FACE, FaceResult, columns, write_rows
 from affectzoo.labels import LabelSpace
@@ -423,13 +423,13 @@ def test_demo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     (face,) = json.loads((tmp_path / "out" / "predictions.json").read_text())
     assert face["label"] == "happiness" and "happiness" in shown
     (record,) = read_records(tmp_path / "out" / "rendered")
-    results = predict(RENDERED, "dlp_cnn_s.ferplus", ReadyCrop())
+    results = predict(RENDERED, DEFAULT_MODEL, ReadyCrop())
     hits = [Path(r.file).parent.name == r.label for r in results]
     accuracy = record["metrics"]["accuracy"]["value"]
     assert record["faces"]["total"] == len(hits) == 80
     assert accuracy == pytest.approx(np.mean(hits))
     assert "rendered faces" in shown and f"{accuracy:.4f}" in shown
-    (figure,) = affectzoo.load("dlp_cnn_s.ferplus").describe().metrics
+    (figure,) = affectzoo.load(DEFAULT_MODEL).describe().metrics
     told = f"On real faces ({measured_on(figure)}, {figure['faces']:,}): accuracy {figure['accuracy']:.4f}"
     assert told in " ".join(shown.split()) and "None" not in shown
 

@@ -27,7 +27,7 @@ import affectzoo
 from affectzoo.cli import main
 from affectzoo.errors import AffectZooError, OptionError
 from affectzoo.faces.detect import Detection
-from affectzoo.inference.prediction import Predictor
+from affectzoo.inference.prediction import DEFAULT_MODEL, Predictor
 from affectzoo.serving import hosting
 
 pytest.importorskip("fastapi")
@@ -353,7 +353,7 @@ def test_a_signal_ends_the_command_in_order(number: int) -> None:
             where = re.search(r"answers at (http://127\.0\.0\.1:(\d+)),", first)
             assert where is not None and second == "Ctrl-C ends it\n"
             with urlopen(f"{where[1]}/health", timeout=60) as answer:
-                assert json.load(answer)["model"] == MODEL
+                assert json.load(answer)["model"] == DEFAULT_MODEL
             assert main(["serve", "--port", where[2]]) == 1  # taken
             process.send_signal(number)
             assert process.wait(30) == 0
