@@ -237,7 +237,7 @@ def test_predictions_stand_beside_the_truth() -> None:
     np.testing.assert_allclose(table["true_valence"].astype(float), index.table["valence"].astype(float))
 
 
-def test_values_and_clips_are_drawn(tmp_path: Path) -> None:
+def test_values_and_clips_are_drawn(tmp_path: Path, figures_drawn: None) -> None:
     frames = 30
     table = pd.DataFrame(
         {

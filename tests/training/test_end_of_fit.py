@@ -121,12 +121,12 @@ def test_the_last_epochs_weights_are_told_as_such(tmp_path: Path, monkeypatch: p
         "WeightsMeta", SimpleNamespace(training=SimpleNamespace(epochs=9), sequence=True, landmarks=True)
     )
     path = tmp_path / "runs" / "x" / "model.safetensors"
-    told = report._end(path, meta, 9, report.LAST_RULE, best).splitlines()
+    told = report._end(path, meta, 9, report.LAST_RULE, best, 5).splitlines()
     assert told[0] == "weights of the last of 9 epochs (highest valid/accuracy of any epoch: 0.7500)"
     assert told[2] == "next: affectzoo predict film.mp4 --landmarks FILE --model runs/x"
     (tmp_path / "other").mkdir()
     monkeypatch.chdir(tmp_path / "other")
-    assert str(path) in report._end(path, meta, 9, report.LAST_RULE, None)
+    assert str(path) in report._end(path, meta, 9, report.LAST_RULE, None, 5)
 
 
 def test_messages_of_the_training_are_kept() -> None:
