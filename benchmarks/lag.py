@@ -154,8 +154,8 @@ def train(model: str, seen: np.ndarray, index: FaceIndex, epochs: int, seed: int
     """Train by a schedule fixed beforehand; the CCC over the frames of the test part."""
     torch.manual_seed(seed)
     learn = (index.table["split"] == "train").to_numpy()
-    mean, spread = seen[learn].mean(axis=0), seen[learn].std(axis=0) + 1e-6
-    seen = (seen - mean) / spread
+    mean, spread = seen[learn].mean(axis=0), seen[learn].std(axis=0)
+    seen = (seen - mean) / np.where(spread > 1e-3, spread, 1.0)  # features that are at rest stay so
     inputs, values = clips(seen, index, learn)
     net = network(model, seen.shape[1])
     optimizer = torch.optim.Adam(net.parameters(), 1e-3)
