@@ -7,9 +7,6 @@ without a rendered video beside them.
 """
 
 import argparse
-import os
-import subprocess
-import sys
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +14,7 @@ from pathlib import Path
 import av
 import cv2
 import numpy as np
+from processes import run
 from rich.console import Console
 from rich.table import Table
 
@@ -43,21 +41,6 @@ def film(path: Path, frames: int) -> None:
         container.mux(stream.encode())
 
 
-def peak(arguments: list[str]) -> tuple[float, float]:
-    """The largest resident memory of a command, MiB, and its CPU seconds."""
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "affectzoo", *arguments],
-        env=os.environ | threads,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"affectzoo {' '.join(arguments)} failed")
-    return usage.ru_maxrss / 1024, usage.ru_utime + usage.ru_stime
-
-
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -72,8 +55,9 @@ def main() -> None:
             rows = ["predict", str(path), "--detector", "haar", "--model", args.model]
             cells = []
             for number, more in enumerate(([], ["--render", str(folder / f"render_{frames}")])):
-                memory, seconds = peak([*rows, "--out", str(folder / f"{frames}_{number}.csv"), *more])
-                cells += [f"{memory:.0f}", f"{seconds:.0f}"]
+                out = ["--out", str(folder / f"{frames}_{number}.csv")]
+                spent = run(["-m", "affectzoo", *rows, *out, *more])
+                cells += [f"{spent.memory:.0f}", f"{spent.processor:.0f}"]
             table.add_row(f"{frames:,}", *cells)
     Console().print(table)
 

@@ -8,13 +8,11 @@ for each file and machine; ``first predict`` does it every time.
 """
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
+from processes import run
 from rich.console import Console
 from rich.table import Table
 
@@ -33,21 +31,6 @@ COMMANDS = {
 }
 
 
-def seconds(arguments: list[str], home: Path) -> float:
-    """The CPU time of a command; its cache is in ``home``."""
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "AFFECTZOO_HOME": str(home)}
-    process = subprocess.Popen(
-        [sys.executable, *arguments],
-        env=os.environ | threads,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(arguments)} failed")
-    return usage.ru_utime + usage.ru_stime
-
-
 def main() -> None:
     """Measure and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
@@ -58,7 +41,8 @@ def main() -> None:
         for number in range(rounds + 1):
             for name, arguments in COMMANDS.items():
                 with tempfile.TemporaryDirectory() as new:
-                    used = seconds(arguments, Path(new if name == "first predict" else kept))
+                    home = new if name == "first predict" else kept
+                    used = run(arguments, environment={"AFFECTZOO_HOME": home}).processor
                 spent[name] += [used] if number else []
     medians = {name: statistics.median(values) for name, values in spent.items()}
     base = medians["import torch, cv2, numpy"]

@@ -8,17 +8,14 @@ command is a process of its own; its start, measured on the first frame alone, i
 """
 
 import argparse
-import os
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from fractions import Fraction
 from itertools import product
 from pathlib import Path
 
 import av
+from processes import run
 from rich.console import Console
 from rich.table import Table
 from tracking import HEIGHT, RATE, SECONDS, WIDTH, Scene
@@ -41,22 +38,6 @@ def film(path: Path, clips: list[Path], frames: int) -> None:
                 )
             )
         container.mux(stream.encode())
-
-
-def seconds(arguments: list[str], threads: int) -> tuple[float, float]:
-    """How long a command takes, by the clock and of the processors."""
-    several = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "affectzoo", "predict", *arguments],
-        env=os.environ | several,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"affectzoo predict {' '.join(arguments)} failed")
-    return time.perf_counter() - start, usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:
@@ -89,13 +70,15 @@ def main() -> None:
             given += ["--render", str(folder / "drawn")] if drawn else []
             if detector == "yunet" and args.detector_file is not None:
                 given += ["--detector-file", str(args.detector_file)]
-            seconds([str(first), *given], args.threads)  # a model is exported once
+            command = ["-m", "affectzoo", "predict"]
+            run([*command, str(first), *given], args.threads)  # a model is exported once
             rates, spent = [], []
             for _ in range(args.rounds):
-                start, used = seconds([str(first), *given], args.threads)
-                took, all_used = seconds([str(whole), *given], args.threads)
-                rates.append((frames - 1) / (took - start))
-                spent.append(1000 * (all_used - used) / (frames - 1))
+                begun, whole_way = (
+                    run([*command, str(path), *given], args.threads) for path in (first, whole)
+                )
+                rates.append((frames - 1) / (whole_way.seconds - begun.seconds))
+                spent.append(1000 * (whole_way.processor - begun.processor) / (frames - 1))
             span = f"{min(rates):.1f}, {max(rates):.1f}"
             row = [
                 detector,

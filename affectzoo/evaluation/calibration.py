@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from affectzoo.models.base import AffectModel
 
 FEWEST = 100
-"""Faces with a class, at least; a temperature and frequencies of fewer say little."""
+"""Faces with a class, at least, and answered ones of these; what is fitted on fewer says little."""
 
 BINS = 15
 """Of the expected calibration error, as in Guo et al."""
@@ -59,7 +59,7 @@ class Calibration:
         accuracy: Before and after.
         mean_diagonal: Mean of the classes' recalls, before and after; of classes that have faces.
         sure: The threshold from which on ``RELIABLE`` of the answered faces are right, with what it leaves of
-            these faces; ``None`` where no threshold does.
+            these faces; ``None`` where no threshold does, or leaves less than ``FEWEST``.
     """
 
     temperature: float
@@ -157,7 +157,7 @@ def calibrate(
         head.weight /= temperature
         shift = taken / temperature - balance * prior.log()
         head.bias.copy_(head.bias / temperature + shift.to(head.bias))
-    sure = sure_enough(selective(adjusted.softmax(dim=1), labels), RELIABLE)
+    sure = sure_enough(selective(adjusted.softmax(dim=1), labels), RELIABLE, FEWEST / len(labels))
     threshold = 0.0 if sure is None else sure.threshold
     model.meta = replace(meta, prior=tuple(prior.tolist()), balance=balance, threshold=threshold)
     return Calibration(

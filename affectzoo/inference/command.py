@@ -99,7 +99,7 @@ def _predictor(args: argparse.Namespace, device: str | None) -> Predictor:
         model = load_model(args.model, args.weights, args.backend)
     return Predictor(
         model,
-        make_detector(args.detector, args.detector_file, args.search_size or SEARCH_SIZE),
+        make_detector(args.detector, args.detector_file, _search_size(args)),
         device=device,
         batch_size=args.batch_size,
         min_score=args.min_score,
@@ -112,6 +112,10 @@ def _predictor(args: argparse.Namespace, device: str | None) -> Predictor:
     )
 
 
+def _search_size(args: argparse.Namespace) -> int:
+    return SEARCH_SIZE if args.search_size is None else int(args.search_size)
+
+
 def _kept(args: argparse.Namespace, predictor: Predictor) -> UnfinishedRun:
     """Begin to keep rows, or go on; in a video only where nothing but the faces goes from frame to frame."""
     facts = {
@@ -119,7 +123,7 @@ def _kept(args: argparse.Namespace, predictor: Predictor) -> UnfinishedRun:
         "weights": predictor.backend.fingerprint,
         "detector": predictor.faces_from,
         "min_score": predictor.min_score,
-        "search_size": args.search_size,
+        "search_size": _search_size(args),
         "every": predictor.sampling.every,
         "fps": predictor.sampling.fps,
         "smooth": predictor.smooth,

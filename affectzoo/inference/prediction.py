@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
-import numpy as np
 
 from affectzoo.errors import AffectZooError, ImageNotFoundError, OptionError
 from affectzoo.export.onnx_model import OnnxModel
@@ -22,11 +21,11 @@ from affectzoo.inference.boxes import fault_of, found_by, visible_in, with_boxes
 from affectzoo.inference.following import Following, Track
 from affectzoo.inference.frames import Frame, frames_of, live_frames
 from affectzoo.inference.inputs import Source, find, listed
+from affectzoo.inference.probabilities import abstained, balanced, taken_out, threshold_of
 from affectzoo.inference.results import NO_FACE, FaceResult, columns
 from affectzoo.weights.meta import check_share
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     import torch
 
     from affectzoo.export.onnx_model import Answers
@@ -138,8 +137,8 @@ class Predictor:
         self.min_score = min_score
         self.smooth = smooth
         self.balance = check_share("balance", balance)
-        self._taken = _taken(self.model, self.balance)
-        self.threshold = _threshold(self.model, abstain, self.balance)
+        self._taken = taken_out(self.model, self.balance)
+        self.threshold = threshold_of(self.model, abstain, self.balance)
         self.landmarks = None
         if landmarks is not None:
             from affectzoo.inference.landmarks import Landmarks
@@ -332,7 +331,7 @@ class Predictor:
             tracks = [entry.track for entry in some]
             answers = self.backend.answer(cut, tracks, following.states, points)
             if answers.probabilities is not None and self._taken is not None:
-                answers = answers._replace(probabilities=_balanced(answers.probabilities, self._taken))
+                answers = answers._replace(probabilities=balanced(answers.probabilities, self._taken))
             predictions += _predictions(self.model, answers, some)
         if following.smoother is not None:
             smooth = following.smoother
@@ -341,78 +340,11 @@ class Predictor:
                 for face, fields in zip(faces, predictions, strict=True)
             ]
         if self.threshold:
-            predictions = [_abstained(fields, self.threshold) for fields in predictions]
+            predictions = [abstained(fields, self.threshold) for fields in predictions]
         following.forget()
         rest = iter(predictions)
         for frame, entries in waiting:
             yield frame, [e.result if e.face is None else replace(e.result, **next(rest)) for e in entries]
-
-
-def _taken(model: AffectModel | OnnxModel, balance: float) -> npt.NDArray[np.float64] | None:
-    """What is taken from the logarithms of probabilities, class by class, for a share of the frequencies.
-
-    Raises:
-        OptionError: The weights have no classes, or do not say how frequent these were.
-    """
-    if not balance:
-        return None
-    if model.labels is None:
-        raise OptionError(f"balance is {balance:g}, but these weights of {model.arch} predict no classes")
-    meta = model.describe()
-    if not meta.prior:
-        raise OptionError(
-            f"balance is {balance:g}, but these weights of {model.arch} do not say how frequent their "
-            "classes were: calibrate them first (affectzoo calibrate)"
-        )
-    return balance * (1 - meta.balance) * np.log(np.array(meta.prior, np.float64))
-
-
-def _balanced(
-    probabilities: npt.NDArray[np.float32], taken: npt.NDArray[np.float64]
-) -> npt.NDArray[np.float32]:
-    """Take out the frequencies; in logarithms, so that no frequency is too small.
-
-    Args:
-        probabilities: Shape (faces, classes), each row of sum 1.
-        taken: Shape (classes,).
-    """
-    with np.errstate(divide="ignore"):  # of a class without any probability
-        logarithms = np.log(probabilities, dtype=np.float64) - taken
-    shares = np.exp(logarithms - logarithms.max(axis=1, keepdims=True))
-    balanced: npt.NDArray[np.float32] = (shares / shares.sum(axis=1, keepdims=True)).astype(np.float32)
-    return balanced
-
-
-def _threshold(model: AffectModel | OnnxModel, abstain: bool | float, balance: float) -> float:
-    """The least probability of the likeliest class of a face that has a label.
-
-    Raises:
-        OptionError: It is out of range, or the weights have no classes or no threshold that fits.
-    """
-    if abstain is False or abstain == 0:
-        return 0.0
-    if model.labels is None:
-        raise OptionError(f"abstain is {abstain!r}, but these weights of {model.arch} predict no classes")
-    if abstain is not True:
-        return check_share("abstain", abstain)
-    if balance:
-        raise OptionError(
-            "abstain: the weights' threshold is for their own probabilities, which balance changes; say one, "
-            "such as 0.6"
-        )
-    threshold = model.describe().threshold
-    if not threshold:
-        raise OptionError(
-            f"abstain: these weights of {model.arch} have no threshold; say one, such as 0.6, or calibrate "
-            "them (affectzoo calibrate)"
-        )
-    return threshold
-
-
-def _abstained(fields: dict[str, Any], threshold: float) -> dict[str, Any]:
-    """Take the label of a face whose likeliest class is less probable."""
-    sure = max(fields["probabilities"].values()) >= threshold
-    return fields if sure else fields | {"label": None}
 
 
 def _predictions(

@@ -50,11 +50,12 @@ def selective(probabilities: Array, labels: Array) -> list[Selective]:
     return rows
 
 
-def sure_enough(rows: list[Selective], accuracy: float) -> Selective | None:
+def sure_enough(rows: list[Selective], accuracy: float, answered: float = 0.0) -> Selective | None:
     """The threshold that answers most faces with at least this accuracy; ``None`` where none does.
 
     Args:
         rows: See ``selective``.
         accuracy: Of the answered faces, 0 to 1.
+        answered: The least share of the faces to answer, 0 to 1; a few say little of the accuracy.
     """
-    return next((row for row in rows if row.accuracy >= accuracy), None)
+    return next((row for row in rows if row.accuracy >= accuracy and row.answered >= answered), None)

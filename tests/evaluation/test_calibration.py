@@ -102,6 +102,19 @@ def test_finds_the_threshold_by_calibrated_probabilities(
             assert done.sure == (threshold, pytest.approx(share), pytest.approx(accuracy))
 
 
+def test_a_few_right_answers_make_no_threshold(
+    model: AffectModel, index: FaceIndex, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """99 sure faces, all right, among others that are guessed; with one more they are enough."""
+    for sure, enough in ((99, False), (100, True)):
+        scores = torch.zeros(1000, CLASSES, dtype=torch.float64)
+        labels = torch.arange(1000) % CLASSES
+        scores[torch.arange(sure), labels[:sure]] = 10
+        predicted = overconfident(1, 1000)._replace(expression=scores, label=labels)
+        monkeypatch.setattr(calibration, "predict_index", lambda *_, found=predicted: found)
+        assert (calibrate(model, index).sure is not None) is enough
+
+
 def test_no_threshold_where_none_is_reliable(
     model: AffectModel, index: FaceIndex, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -25,9 +25,11 @@ from affectzoo.cli import main
 from affectzoo.datamodules import AFEWVA
 from affectzoo.datatools.prepare import prepare
 from affectzoo.errors import OptionError, OutputError, WeightsError
+from affectzoo.faces.detect import SEARCH_SIZE
 from affectzoo.inference import inputs
-from affectzoo.inference.command import _pieces, _Worker
+from affectzoo.inference.command import _pieces, _search_size, _Worker
 from affectzoo.inference.inputs import Source
+from affectzoo.inference.prediction import DEFAULT_MODEL
 from affectzoo.inference.results import FaceResult, columns, write_rows
 from affectzoo.inference.unfinished import UnfinishedRun
 from affectzoo.labels import LabelSpace
@@ -434,3 +436,20 @@ def test_what_is_not_for_clusters(option: tuple[str, str], folder: Path, capsys:
     with pytest.raises(SystemExit, match="2"):
         predict(folder, "--engine", "ray", *option)
     assert "--engine ray" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "defaults"), [("predict", (DEFAULT_MODEL, SEARCH_SIZE)), ("serve", (DEFAULT_MODEL,))]
+)
+def test_help_names_the_defaults(
+    command: str, defaults: tuple[object, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(f"(default: {one})" in shown for one in defaults)
+
+
+def test_a_default_that_is_named_is_the_same_run() -> None:
+    kept = [_search_size(argparse.Namespace(search_size=given)) for given in (None, SEARCH_SIZE, 640)]
+    assert kept == [SEARCH_SIZE, SEARCH_SIZE, 640]
