@@ -60,6 +60,43 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--detector", choices=choices, default=choices[0], help=told)
         self.add_argument("--detector-file", type=Path, metavar="ONNX", help="YuNet's file")
 
+    def add_search(self) -> None:
+        """Add which faces a detector finds: ``--search-size`` and ``--min-score``."""
+        self.add_argument(
+            "--search-size",
+            **COUNT,
+            metavar="PIXELS",
+            help="longer edge at which larger images are searched for faces: with fewer pixels it is faster, "
+            "and small faces are missed (default: 1280)",
+        )
+        self.add_argument(
+            "--min-score",
+            type=float,
+            metavar="S",
+            help="least score of a face: YuNet's are 0 to 1, Haar's have no upper end",
+        )
+
+    def add_label_rules(self) -> None:
+        """Add what decides on a face's label: ``--balance`` and ``--abstain``."""
+        self.add_argument(
+            "--balance",
+            **SHARE,
+            default=0.0,
+            metavar="A",
+            help="take this share of the classes' frequencies out of the probabilities, 0 to 1: rare classes "
+            "are found more often; for calibrated weights",
+        )
+        self.add_argument(
+            "--abstain",
+            **SHARE,
+            nargs="?",
+            const=True,
+            default=False,
+            metavar="P",
+            help="no label for faces whose likeliest class is less probable than P, 0 to 1; without P, than "
+            "the weights' own threshold",
+        )
+
 
 Commands: TypeAlias = "argparse._SubParsersAction[Parser]"
 """What a command is added to."""

@@ -22,7 +22,6 @@ def add_serve(commands: Commands) -> None:
     serve = commands.add_parser("serve", help="answer with predictions over HTTP", description=_SERVE)
     _add_model(serve, "dlp_cnn_s.ferplus_distilled", ("auto", "yunet", "haar", "none"))
     serve.add_backend()
-    serve.add_argument("--min-score", type=float, metavar="S", help="least score of a face")
     serve.add_argument("--device", metavar="D", help="where the model runs, such as cuda (default: cpu)")
     serve.add_argument(
         "--workers",
@@ -87,6 +86,8 @@ def _add_model(parser: Parser, default: str, detectors: tuple[str, ...]) -> None
     told = "auto: yunet when its file is at hand, else haar"
     ready = "; none: each image is a ready crop" if "none" in detectors else ""
     parser.add_detector(detectors, told + ready)
+    parser.add_search()
+    parser.add_label_rules()
 
 
 def _add_limits(parser: Parser, *options: tuple[str, float, str]) -> argparse._ArgumentGroup:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from affectzoo.cli.options import COUNT, COUNT_OR_NONE, POSITIVE, SHARE, Commands, lazily
+from affectzoo.cli.options import COUNT, COUNT_OR_NONE, POSITIVE, Commands, lazily
 from affectzoo.console import print_json, stdout
 from affectzoo.errors import AffectZooError
 
@@ -87,37 +87,8 @@ def add_predict(commands: Commands) -> None:
         ("auto", "yunet", "haar", "none"),
         "auto: yunet when its file is at hand, else haar; none: each image is a ready crop",
     )
-    predict.add_argument(
-        "--search-size",
-        **COUNT,
-        metavar="PIXELS",
-        help="longer edge at which larger images are searched for faces: with fewer pixels it is faster, and "
-        "small faces are missed (default: 1280)",
-    )
-    predict.add_argument(
-        "--min-score",
-        type=float,
-        metavar="S",
-        help="least score of a face: YuNet's are 0 to 1, Haar's have no upper end",
-    )
-    predict.add_argument(
-        "--balance",
-        **SHARE,
-        default=0.0,
-        metavar="A",
-        help="take this share of the classes' frequencies out of the probabilities, 0 to 1: rare classes are "
-        "found more often; for calibrated weights",
-    )
-    predict.add_argument(
-        "--abstain",
-        **SHARE,
-        nargs="?",
-        const=True,
-        default=False,
-        metavar="P",
-        help="no label for faces whose likeliest class is less probable than P, 0 to 1; without P, than the "
-        "weights' own threshold",
-    )
+    predict.add_search()
+    predict.add_label_rules()
     taken = predict.add_mutually_exclusive_group()
     taken.add_argument("--every", **COUNT, default=1, metavar="N", help="take one in N frames of videos")
     taken.add_argument("--fps", **POSITIVE, metavar="F", help="take F frames a second of videos")

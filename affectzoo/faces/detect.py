@@ -184,7 +184,7 @@ class YuNet:
 
 
 def make_detector(
-    name: DetectorName | Detector = "auto", path: Path | None = None, search_size: int = SEARCH_SIZE
+    name: DetectorName | Detector = "auto", path: Path | None = None, search_size: int | None = None
 ) -> Detector:
     """A detector by name.
 
@@ -193,11 +193,15 @@ def make_detector(
             warning where that file is damaged); never the network. A detector passes through.
         path: YuNet's file, where it is not in affectzoo's home.
         search_size: Pixels of the longer edge at which larger images are searched, from 64: with fewer it is
-            faster, and small faces are missed. Ready crops and detectors of your own are not searched so.
+            faster, and small faces are missed; 1280 by default. Ready crops and detectors
+            of your own are not searched so.
 
     Raises:
         DetectorError: It cannot be used as asked.
     """
+    if search_size is not None and name == "none":
+        raise DetectorError(f"search_size is {search_size!r}, but ready crops are not searched for faces")
+    searched = SEARCH_SIZE if search_size is None else search_size
     if not isinstance(name, str):
         if not callable(name):
             raise DetectorError(
@@ -206,20 +210,20 @@ def make_detector(
         return name
     if name == "auto" and path is None:
         if not YuNet.kept().is_file():
-            return Haar(search_size)
+            return Haar(searched)
         try:
-            return YuNet(None, search_size)
+            return YuNet(None, searched)
         except DetectorError as error:
             warnings.warn(f"{error}; going on with the Haar cascade, which sees frontal faces", stacklevel=2)
-            return Haar(search_size)
+            return Haar(searched)
     if name == "auto":
         name = "yunet"
     if path is not None and name != "yunet":
         raise DetectorError(f"a detector file was given ({path}), but {name} needs none")
     if name == "yunet":
-        return YuNet(path, search_size)
+        return YuNet(path, searched)
     if name == "haar":
-        return Haar(search_size)
+        return Haar(searched)
     if name == "none":
         return ReadyCrop()
     raise DetectorError(f"unknown detector '{name}': choose auto, yunet, haar or none")

@@ -99,7 +99,7 @@ def _predictor(args: argparse.Namespace, device: str | None) -> Predictor:
         model = load_model(args.model, args.weights, args.backend)
     return Predictor(
         model,
-        make_detector(args.detector, args.detector_file, _search_size(args)),
+        make_detector(args.detector, args.detector_file, args.search_size),
         device=device,
         batch_size=args.batch_size,
         min_score=args.min_score,

@@ -94,6 +94,11 @@ class FaceResult:
         told += [f"{name} {value:+.2f}" for name, value in values.items() if value is not None]
         return told + ([f"{len(self.landmarks)} landmarks"] if self.landmarks else [])
 
+    def further(self) -> str:
+        """Say which classes are likely beside what is told: ``surprise 0.05, neutral 0.01``, or nothing."""
+        classes = self.ranked()[:3] if self.uncertain else self.ranked()[1:3]
+        return ", ".join(f"{visible(name)} {share:.2f}" for name, share in classes)
+
     def to_row(self) -> Row:
         r"""Return it as the files have it; bytes of names that are not UTF-8 are shown as ``\xe9``."""
         box = dict(zip(BOX, self.box or (None,) * 4, strict=True))

@@ -75,10 +75,8 @@ def _cells(result: FaceResult, number: int | None) -> tuple[RenderableType, ...]
         return Text(visible(result.error), style="red"), "-", "-", ""
     box = "whole image" if result.box is None else " ".join(f"{edge:.0f}" for edge in result.box)
     score = "-" if result.score is None else f"{result.score:.2f}"
-    further = result.ranked()[:3] if result.uncertain else result.ranked()[1:3]
-    others = ", ".join(f"{visible(name)} {share:.2f}" for name, share in further)
     told = ", ".join(result.told())
-    return told if number is None else f"{number}  {told}", box, score, others
+    return told if number is None else f"{number}  {told}", box, score, result.further()
 
 
 @dataclass

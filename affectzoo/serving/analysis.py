@@ -31,7 +31,7 @@ from affectzoo.zoo.listing import ON_HUB, pretrained
 
 if TYPE_CHECKING:
     from affectzoo.export.onnx_model import OnnxModel
-    from affectzoo.faces.detect import DetectorName
+    from affectzoo.faces.detect import Detector
     from affectzoo.files.decoding import Image
     from affectzoo.models.base import AffectModel
 
@@ -95,23 +95,23 @@ class Analyst:
         self,
         folder: Path,
         limits: AppLimits = AppLimits(),
-        detector: DetectorName = "auto",
-        detector_file: Path | None = None,
+        detector: Callable[[], Detector] = make_detector,
+        **options: Any,
     ) -> None:
         """Say where results go and what is taken.
 
         Args:
             folder: For tables, films and charts.
             limits: What is taken at most.
-            detector: See ``Predictor``.
-            detector_file: YuNet's file.
+            detector: Makes one; each photograph and video has its own.
+            **options: Of each ``Predictor``.
         """
         self._folder, self.limits = folder, limits
-        self._detector, self._detector_file = detector, detector_file
+        self._detector, self._options = detector, options
 
     def predictor(self, model: str, **options: Any) -> Predictor:
         """Make a predictor; a model is loaded once."""
-        return Predictor(_model(model), make_detector(self._detector, self._detector_file), **options)
+        return Predictor(_model(model), self._detector(), **self._options, **options)
 
     def photo(self, path: Path, model: str) -> Analysis:
         """Analyze a photograph.
@@ -286,10 +286,9 @@ def _pictures(
 
 
 def _face_row(number: int, face: FaceResult) -> tuple[str, ...]:
-    others = ", ".join(f"{name} {share:.2f}" for name, share in face.ranked()[1:3])
-    share = f"{face.label} {face.probabilities[face.label]:.2f}" if face.label is not None else ""
+    told = replace(face, valence=None, arousal=None).told()  # these have columns of their own
     values = ["" if value is None else f"{value:+.2f}" for value in (face.valence, face.arousal)]
-    return str(number), share, *values, others
+    return str(number), ", ".join(told), *values, face.further()
 
 
 def _by_name(face: FaceResult, path: Path) -> FaceResult:

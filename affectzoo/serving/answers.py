@@ -18,7 +18,10 @@ class Face(BaseModel):
         description="x0, y0, x1, y1 in pixels of the upright image; null where the image is a ready crop"
     )
     score: float | None = Field(description="the detector's confidence")
-    label: str | None = Field(description="the likeliest class; null for models without classes")
+    label: str | None = Field(
+        description="the likeliest class; null for models without classes, and where no class is as probable "
+        "as the service's threshold"
+    )
     probabilities: dict[str, float] = Field(description="of each class, summing to 1")
     valence: float | None = Field(description="-1 to 1; null for models that do not predict it")
     arousal: float | None = Field(description="-1 to 1; null for models that do not predict it")
@@ -63,6 +66,9 @@ class ModelAnswer(BaseModel):
     labels: list[str]
     input: str
     detector: str
+    threshold: float = Field(
+        description="least probability of a label; 0: each face of a model with classes has one"
+    )
     license: dict[str, str] = Field(description="terms of weights, images and labels")
     limits: Bounds
 

@@ -9,9 +9,11 @@ import tempfile
 import threading
 import warnings
 from contextlib import ExitStack, suppress
+from functools import partial
 from pathlib import Path
 
 from affectzoo.console import visible
+from affectzoo.faces.detect import make_detector
 from affectzoo.packages import need
 from affectzoo.serving.hosting import listen, url, warning
 
@@ -33,7 +35,9 @@ def command(args: argparse.Namespace) -> None:
         with listen(args.host, args.port) as opened:  # Gradio takes it anew
             port, where = opened.getsockname()[1], url(opened, args.host)
         limits = AppLimits(args.max_megabytes, args.max_megapixels, args.seconds, args.fps)
-        analyst = Analyst(folder, limits, args.detector, args.detector_file)
+        detector = partial(make_detector, args.detector, args.detector_file, args.search_size)
+        rules = {"min_score": args.min_score, "balance": args.balance, "abstain": args.abstain}
+        analyst = Analyst(folder, limits, detector, **rules)
         check_fits(analyst.predictor(args.model), args.model)
         app = build_app(analyst, sorted({args.model, *choices()}), args.model)
         stack.callback(app.close, verbose=False)

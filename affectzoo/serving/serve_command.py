@@ -43,9 +43,11 @@ def command(args: argparse.Namespace) -> None:
         predictors = [
             Predictor(
                 model,
-                make_detector(args.detector, args.detector_file),
+                make_detector(args.detector, args.detector_file, args.search_size),
                 device=args.device,
                 min_score=args.min_score,
+                balance=args.balance,
+                abstain=args.abstain,
             )
             for _ in range(args.workers)
         ]

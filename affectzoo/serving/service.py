@@ -146,6 +146,7 @@ def _about(predictor: Predictor, name: str, limits: Limits) -> ModelAnswer:
         labels=list(meta.labels),
         input=f"{preprocess.size} x {preprocess.size} {preprocess.color}",
         detector=predictor.faces_from,
+        threshold=predictor.threshold,
         license=dict(meta.license),
         limits=Bounds(**asdict(limits)),
     )

@@ -24,10 +24,9 @@ EXPRESSION, BOTH = "dlp_cnn_s.ferplus", "mobilenet_v1.multitask"
 
 
 @pytest.fixture
-def analyst(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Analyst:
-    monkeypatch.setattr(analysis, "make_detector", lambda *_: Squares())
+def analyst(tmp_path: Path) -> Analyst:
     (tmp_path / "out").mkdir()
-    return Analyst(tmp_path / "out", AppLimits(megabytes=0.2, megapixels=0.5, seconds=0.5, fps=10))
+    return Analyst(tmp_path / "out", AppLimits(megabytes=0.2, megapixels=0.5, seconds=0.5, fps=10), Squares)
 
 
 def photo(path: Path, *places: tuple[int, int]) -> Path:
@@ -58,6 +57,19 @@ def test_a_photograph_has_a_picture_rows_and_a_table(analyst: Analyst, tmp_path:
 def test_models_without_valence_have_no_plane(analyst: Analyst, tmp_path: Path) -> None:
     found = analyst.photo(photo(tmp_path / "one.png", (10, 20)), EXPRESSION)
     assert found.plane is None and found.rows[0][2:4] == ("", "")
+
+
+def test_a_face_that_the_model_is_not_sure_of_has_no_label(tmp_path: Path) -> None:
+    strict = Analyst(tmp_path, AppLimits(), Squares, abstain=1.0)
+    found = strict.photo(photo(tmp_path / "one.png", (10, 20)), EXPRESSION)
+    assert found.rows[0][1] == "uncertain" and found.rows[0][4].count(",") == 2
+    (told,) = rows(found.table)
+    assert told["label"] == "" and told["p_neutral"]
+
+
+def test_what_a_model_has_no_threshold_for_is_told(tmp_path: Path) -> None:
+    strict = Analyst(tmp_path, AppLimits(), Squares, abstain=True)
+    assert "have no threshold" in strict.photo(photo(tmp_path / "one.png", (10, 20)), BOTH).told
 
 
 def test_large_photographs_are_shown_smaller(analyst: Analyst, tmp_path: Path) -> None:

@@ -60,8 +60,8 @@ def model() -> Any:
 def make(model: Any) -> Iterator[Make]:
     clients = []
 
-    def made(detector: Any = None, **limits: Any) -> TestClient:
-        predictor = Predictor(model, detector or Squares())
+    def made(detector: Any = None, abstain: bool | float = False, **limits: Any) -> TestClient:
+        predictor = Predictor(model, detector or Squares(), abstain=abstain)
         client = TestClient(
             build_service([predictor], MODEL, Limits(**limits)), raise_server_exceptions=False
         )
@@ -112,6 +112,14 @@ def test_landmarks_are_answered() -> None:
     assert [len(face["landmarks"]) for face in faces] == [68, 68] and faces[0]["label"] is None
     for face, result in zip(faces, expected, strict=True):
         assert np.array(face["landmarks"]) == pytest.approx(np.array(result.landmarks), abs=1e-3)
+
+
+def test_a_face_that_the_model_is_not_sure_of_has_no_label(make: Make) -> None:
+    client = make(abstain=1.0)
+    assert client.get("/model").json()["threshold"] == 1.0
+    faces = client.post("/predict", content=TWO_FACES, headers=BYTES).json()["faces"]
+    assert [face["label"] for face in faces] == [None, None]
+    assert sum(faces[0]["probabilities"].values()) == pytest.approx(1, abs=1e-4)
 
 
 def test_an_image_without_a_face_is_answered(make: Make) -> None:
