@@ -80,9 +80,19 @@ def add_leaderboard(commands: Commands) -> None:
         help="write a benchmark's pages anew from its records",
         description="Write leaderboard.md, leaderboard.html and plots anew, for example after records of\n"
         "other machines were put into the folder, with their predictions, or without: then they are in\n"
-        "the tables, but not in comparisons and plots of predictions.",
+        "the tables; comparisons and plots of predictions stay as they were.",
+        epilog="examples:\n"
+        "  affectzoo leaderboard board\n"
+        "  affectzoo leaderboard all --record board_one board_two/records/KEY.json",
     )
     pages.add_argument("folder", type=Path, metavar="DIR", help="a benchmark's --out folder")
+    pages.add_argument(
+        "--record",
+        type=Path,
+        metavar="FILE",
+        help="further records, or folders with some; they stay there",
+        **MANY,
+    )
     pages.set_defaults(run=lazily("affectzoo.leaderboard.command", "leaderboard_command"))
 
 

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import shlex
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -152,6 +152,22 @@ def read_records(out: Path, say: Callable[[str], None] = lambda text: None) -> l
             f"{out}: no records here; affectzoo benchmark --out {shlex.quote(str(out))} makes some"
         )
     return found
+
+
+def read_listed(
+    paths: Iterable[Path], say: Callable[[str], None] = lambda text: None
+) -> list[dict[str, Any]]:
+    """Records by their files or by folders that have some.
+
+    Args:
+        paths: Of either kind.
+        say: See ``read_records``.
+
+    Raises:
+        AffectZooError: See ``read_records``.
+    """
+    found = [read_records(path, say) if path.is_dir() else [read_record(path)] for path in paths]
+    return [record for records in found for record in records]
 
 
 def records_of(

@@ -13,8 +13,7 @@ from affectzoo.evaluation.record import (
     Identity,
     command_words,
     misfit,
-    read_record,
-    read_records,
+    read_listed,
     records_of,
 )
 from affectzoo.hub.privacy import public_training
@@ -116,7 +115,7 @@ def published_records(
     """
     found = records_of(beside, identity, say)
     for path in given:
-        records = read_records(path) if path.is_dir() else [read_record(path)]
+        records = read_listed([path])
         misfits = [misfit(record, identity) for record in records]
         if None not in misfits:
             raise AffectZooError(f"{path}: no record of these weights: {'; '.join(map(str, misfits))}")

@@ -20,8 +20,8 @@ from affectzoo.evaluation.record import read_records
 from affectzoo.faces.detect import make_detector
 from affectzoo.files.writing import try_writing
 from affectzoo.leaderboard.board import board
-from affectzoo.leaderboard.groups import Group, groups
-from affectzoo.leaderboard.report import report
+from affectzoo.leaderboard.groups import Group, Record, groups
+from affectzoo.leaderboard.report import gather, report
 from affectzoo.leaderboard.tables import text
 from affectzoo.zoo.loading import list_models
 
@@ -68,7 +68,7 @@ def command(args: argparse.Namespace) -> None:
     if args.json:
         print_json(records)
         return
-    _show({record["key"] for record in records}, args.out, pages)
+    _show(read_records(args.out), {record["key"] for record in records}, pages)
 
 
 def leaderboard_command(args: argparse.Namespace) -> None:
@@ -77,13 +77,15 @@ def leaderboard_command(args: argparse.Namespace) -> None:
     Raises:
         AffectZooError: There are no records, or one is damaged.
     """
-    pages = report(args.folder, lambda text: print(text, file=sys.stderr))
-    _show({record["key"] for record in read_records(args.folder)}, args.folder, pages)
+    pages = report(args.folder, lambda text: print(text, file=sys.stderr), args.record)
+    records = gather(args.folder, args.record)
+    _show(records, {record["key"] for record in records}, pages)
 
 
-def _show(keys: set[str], out: Path, pages: Sequence[Path]) -> None:
+def _show(records: Sequence[Record], keys: set[str], pages: Sequence[Path]) -> None:
+    """Print the tables of groups that have one of the keys, and where the pages are."""
     console = stdout()
-    for group in groups(read_records(out)):
+    for group in groups(records):
         if any(record["key"] in keys for record in group.records):
             console.print(_table(group))
     console.print(f"leaderboard: {pages[1]}, {pages[0]}")

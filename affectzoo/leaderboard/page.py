@@ -194,18 +194,32 @@ def write_leaderboard(
         AffectZooError: There is no record, or no such image.
         UnknownNameError: Images of a group that no record belongs to.
     """
-    page = leaderboard(records, published, comparisons, datetime.now(UTC).date().isoformat())
     for path in (path for pictures in plots.values() for _, path in pictures):
         if not path.is_file():
             raise AffectZooError(f"leaderboard: there is no image {path}")
+    page = leaderboard(records, published, comparisons, datetime.now(UTC).date().isoformat())
+    markdown_text, html_text = contents(out, page, plots)
+    write_text(out / "leaderboard.md", markdown_text)
+    write_text(out / "leaderboard.html", html_text)
+    return out / "leaderboard.md", out / "leaderboard.html"
+
+
+def contents(out: Path, page: Leaderboard, plots: Plots) -> tuple[str, str]:
+    """What both files hold, Markdown first.
+
+    Args:
+        out: Folder that they are for.
+        page: What to show.
+        plots: Images, to which both link.
+
+    Raises:
+        UnknownNameError: Images of a group that no record belongs to.
+    """
     links = {
         group: [(caption, quote(Path(os.path.relpath(path, out)).as_posix())) for caption, path in pictures]
         for group, pictures in plots.items()
     }
-    contents = {"leaderboard.md": markdown(page, links), "leaderboard.html": html(page, links)}
-    for name, content in contents.items():
-        write_text(out / name, content)
-    return out / "leaderboard.md", out / "leaderboard.html"
+    return markdown(page, links), html(page, links)
 
 
 def markdown(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) -> str:

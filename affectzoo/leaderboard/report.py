@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,10 @@ from affectzoo import plots
 from affectzoo.benchmark.comparison import compare
 from affectzoo.errors import DataError
 from affectzoo.evaluation.predictions import read_table
-from affectzoo.evaluation.record import counted, predictions, read_records
+from affectzoo.evaluation.record import FOLDER, counted, predictions, read_listed, read_records
 from affectzoo.files.text import read_json
 from affectzoo.files.writing import write_json
-from affectzoo.leaderboard.groups import Entry, Group, at, entries, groups
+from affectzoo.leaderboard.groups import Entry, Group, Record, at, entries, groups
 from affectzoo.leaderboard.page import write_leaderboard
 from affectzoo.leaderboard.papers import facts, published
 from affectzoo.leaderboard.tables import number, text
@@ -28,16 +29,58 @@ from affectzoo.metrics.names import DIMENSIONS, title
 TRACED_CLIPS, TRACED_SYSTEMS = 6, 4
 """Clips and systems, the best ones, whose predictions are drawn over time."""
 COMPARISONS = "comparisons.json"
-Plots = list[tuple[str, Path]]
+FIGURES = "figures.json"
+PLOTS = "plots"
 
 
-def report(out: Path, say: Callable[[str], None] = lambda text: None) -> tuple[Path, Path]:
+@dataclass(frozen=True)
+class Drawn:
+    """An image of the page.
+
+    Attributes:
+        caption: Under it.
+        file: Its name in ``plots/``.
+        records: Keys of those that it is of.
+    """
+
+    caption: str
+    file: str
+    records: tuple[str, ...]
+
+
+Figures = dict[str, list[Drawn]]
+"""By group id, in the order in which they are shown."""
+
+
+def gather(
+    out: Path, more: Sequence[Path] = (), say: Callable[[str], None] = lambda text: None
+) -> list[dict[str, Any]]:
+    """The records that a folder's pages show, each once.
+
+    Args:
+        out: Of ``affectzoo benchmark``; where there are more, it may have none of its own.
+        more: Records that stay where they are, or folders that have some.
+        say: Told which records are passed over.
+
+    Raises:
+        AffectZooError: There is no record, or one is damaged.
+    """
+    own = [] if more and not (out / FOLDER).is_dir() else read_records(out, say)
+    return list({record["key"]: record for record in (*read_listed(more, say), *own)}.values())
+
+
+def report(
+    out: Path, say: Callable[[str], None] = lambda text: None, more: Sequence[Path] = ()
+) -> tuple[Path, Path]:
     """Draw and write everything that a folder's records and predictions show.
+
+    Comparisons and images for which the predictions are not there stay as they were found and drawn before.
 
     Args:
         out: Of ``affectzoo benchmark``.
         say: Told which systems are not drawn and not compared anew, as their predictions are not there, and
             which records are passed over.
+        more: See ``gather``.
 
     Returns:
         The Markdown and the HTML page.
@@ -45,10 +88,10 @@ def report(out: Path, say: Callable[[str], None] = lambda text: None) -> tuple[P
     Raises:
         AffectZooError: There is no record, or one is damaged.
     """
-    records = read_records(out, say)
-    drawn: dict[str, Plots] = {}
+    records = gather(out, more, say)
+    drawn: Figures = {}
     comparisons: list[dict[str, Any]] = []
-    before = _read_comparisons(out / COMPARISONS)
+    before, drawn_before = _read_comparisons(out / COMPARISONS), read_figures(out)
     for group in groups(records):
         ranked = entries(group)
         told = [e for e in ranked if all(counted(out, record).is_file() for record in e.records)]
@@ -57,47 +100,88 @@ def report(out: Path, say: Callable[[str], None] = lambda text: None) -> tuple[P
                 say(f"{entry.label}, {group.heading}: some of its predictions are not in {out}")
         comparisons += _comparisons(out, group, before)
         firsts = {entry.label: read_table(predictions(out, entry.records[0])) for entry in told}
-        drawn[group.id] = _plots(group, ranked, firsts, out / "plots")
+        figures = _plots(group, ranked, firsts, out / PLOTS)
+        drawn[group.id] = [*figures, *_kept(out, group, figures, drawn_before.get(group.id, ()))]
     write_json(out / COMPARISONS, comparisons, indent=1)
-    return write_leaderboard(out, records, [*published(), *facts()], comparisons, drawn)
+    write_json(
+        out / FIGURES, {id_: [asdict(one) for one in figures] for id_, figures in drawn.items()}, indent=1
+    )
+    return write_leaderboard(out, records, [*published(), *facts()], comparisons, images(out, drawn))
 
 
-def _comparisons(
-    out: Path, group: Group, before: Mapping[tuple[str, ...], dict[str, Any]]
-) -> list[dict[str, Any]]:
+def images(out: Path, figures: Figures) -> dict[str, list[tuple[str, Path]]]:
+    """Caption and file of each image, by group id."""
+    return {id_: [(one.caption, out / PLOTS / one.file) for one in of] for id_, of in figures.items()}
+
+
+def read_figures(out: Path) -> Figures:
+    """The images that a folder's page shows; none where nothing can be read of them."""
+    try:
+        told = read_json(out / FIGURES)
+        return {
+            id_: [Drawn(one["caption"], Path(one["file"]).name, tuple(one["records"])) for one in of]
+            for id_, of in told.items()
+        }
+    except (DataError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _kept(out: Path, group: Group, drawn: Sequence[Drawn], before: Sequence[Drawn]) -> list[Drawn]:
+    """Images of before that are not drawn anew, of records that are still the group's."""
+    keys, files = {record["key"] for record in group.records}, {one.file for one in drawn}
+    return [
+        one
+        for one in before
+        if one.file not in files and keys.issuperset(one.records) and (out / PLOTS / one.file).is_file()
+    ]
+
+
+def _comparisons(out: Path, group: Group, before: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The best system against each other one, all runs of both.
 
-    Where predictions are not there, what was found of the very same records before stays.
+    Where predictions are not there, what was found of the very same records before stays, be it against a
+    system that was the best before.
     """
+    keys = {record["key"] for record in group.records}
+    stay = {
+        _second(one): one for one in before if one["metric"] == group.main and keys.issuperset(one["records"])
+    }
     known = [entry for entry in entries(group) if entry.metrics.get(group.main) is not None]
     found = []
     for other in known[1:]:
         runs = [record for entry in (known[0], other) for record in entry.records]
-        keys = tuple(record["key"] for record in runs)
         facts: dict[str, Any] = {"group": group.id, "first": known[0].label, "second": other.label}
         if all(counted(out, record).is_file() for record in runs):
             tables = [read_table(counted(out, record)) for record in runs]
             mine, theirs = tables[: len(known[0].records)], tables[len(known[0].records) :]
             told = compare(mine, theirs, group.main, first=known[0].label, second=other.label)
             facts = told.to_dict(group.id)
-        elif (group.main, *keys) in before:
-            facts = before[(group.main, *keys)]
+        elif (one := stay.get(tuple(record["key"] for record in other.records))) is not None:
+            found.append(one)
+            continue
         else:
             facts |= {"metric": group.main, "difference": None, "verdict": "not compared: no predictions"}
-        found.append({**facts, "records": list(keys)})
+        found.append({**facts, "records": [record["key"] for record in runs]})
     return found
 
 
-def _read_comparisons(path: Path) -> dict[tuple[str, ...], dict[str, Any]]:
-    """Comparisons of before, by metric and records."""
+def _second(comparison: Mapping[str, Any]) -> tuple[str, ...]:
+    """The keys of the second system's records."""
+    return tuple(comparison["records"][comparison["runs"][0] :])
+
+
+def _read_comparisons(path: Path) -> list[dict[str, Any]]:
+    """Comparisons that were found before."""
     try:
-        told = read_json(path)
-        return {(one["metric"], *one["records"]): one for one in told if one["difference"] is not None}
+        told = [one for one in read_json(path) if one["difference"] is not None]
+        return told if all(_second(one) and one["metric"] for one in told) else []
     except (DataError, KeyError, TypeError):
-        return {}
+        return []
 
 
-def _plots(group: Group, ranked: Sequence[Entry], tables: Mapping[str, pd.DataFrame], folder: Path) -> Plots:
+def _plots(
+    group: Group, ranked: Sequence[Entry], tables: Mapping[str, pd.DataFrame], folder: Path
+) -> list[Drawn]:
     figures = _Figures(group, folder)
     figures.results(ranked)
     if any("confusion" in entry.records[0] for entry in ranked):
@@ -118,15 +202,15 @@ class _Figures:
     def __init__(self, group: Group, folder: Path) -> None:
         self.group = group
         self.folder = folder
-        self.drawn: Plots = []
+        self.drawn: list[Drawn] = []
 
-    def path(self, caption: str, name: str) -> Path:
-        """A new image's file."""
+    def path(self, caption: str, name: str, of: Iterable[Record]) -> Path:
+        """A new image's file, of some records."""
         stem = re.sub(r"[^\w.+-]+", "-", f"{self.group.id}-{name}")[:120]
-        taken = {path.stem for _, path in self.drawn}
-        path = self.folder / f"{stem}{f'-{len(taken)}' if stem in taken else ''}.png"
-        self.drawn.append((caption, path))
-        return path
+        taken = {one.file for one in self.drawn}
+        file = f"{stem}{f'-{len(taken)}' if f'{stem}.png' in taken else ''}.png"
+        self.drawn.append(Drawn(caption, file, tuple(record["key"] for record in of)))
+        return self.folder / file
 
     def results(self, ranked: Sequence[Entry]) -> None:
         """The main metric with its intervals, and against latency."""
@@ -152,11 +236,16 @@ class _Figures:
             if main in row.metrics and row.comparable:
                 rows.append((f"{row.system}, {row.source}", row.metrics[main], None, None, "published"))
         plots.interval_figure(
-            rows, self.path("Results with their intervals", "results"), title(main), self.group.heading
+            rows,
+            self.path("Results with their intervals", "results", self.group.records),
+            title(main),
+            self.group.heading,
         )
         if costs:
             caption = f"{title(main)} against the time for one face"
-            plots.cost_figure(costs, self.path(caption, "cost"), title(main), self.group.heading)
+            plots.cost_figure(
+                costs, self.path(caption, "cost", self.group.records), title(main), self.group.heading
+            )
 
     def classes(self, ranked: Sequence[Entry]) -> None:
         """Recalls of all systems and each one's confusion matrix, of its first run."""
@@ -165,9 +254,11 @@ class _Figures:
             name: {label: values["recall"] for label, values in record["per_class"].items()}
             for name, record in told.items()
         }
-        plots.recall_figure(recalls, self.path("Recall by class", "recall"), self.group.heading)
+        plots.recall_figure(
+            recalls, self.path("Recall by class", "recall", told.values()), self.group.heading
+        )
         for name, record in told.items():
-            path = self.path(f"Confusion matrix of {name}", f"confusion-{name}")
+            path = self.path(f"Confusion matrix of {name}", f"confusion-{name}", [record])
             heading = f"{name}: accuracy {text(at(record, 'metrics', 'accuracy', 'value'))}"
             plots.confusion_figure(np.array(record["confusion"]), record["labels"], path, heading)
 
@@ -186,13 +277,16 @@ class _Figures:
             cells = cell_rmse(predicted, label, bins=10)
             errors[entry.label] = (cells.edges, cells.faces, cells.distance)
             pairs = {name: (label[:, i], predicted[:, i]) for i, name in enumerate(DIMENSIONS)}
-            path = self.path(f"Predictions of {entry.label} against labels", f"agreement-{entry.label}")
+            path = self.path(
+                f"Predictions of {entry.label} against labels", f"agreement-{entry.label}", entry.records[:1]
+            )
             plots.agreement_figure(pairs, path, entry.label)
         if not errors:
             return
-        caption = "Where labels and predictions lie"
-        plots.plane_figure(histograms, self.path(caption, "plane"), self.group.heading)
-        plots.cell_error_figure(errors, self.path("RMSE over the plane", "errors"), self.group.heading)
+        of = [entry.records[0] for entry, _ in known]
+        path = self.path("Where labels and predictions lie", "plane", of)
+        plots.plane_figure(histograms, path, self.group.heading)
+        plots.cell_error_figure(errors, self.path("RMSE over the plane", "errors", of), self.group.heading)
         self._traces(known[:TRACED_SYSTEMS])
 
     def _traces(self, known: Sequence[tuple[Entry, pd.DataFrame]]) -> None:
@@ -212,7 +306,8 @@ class _Figures:
             }
         if clips:
             systems = [entry.label for entry, _ in known]
-            path = self.path("Predictions and labels over the longest clips", "traces")
+            of = [entry.records[0] for entry, _ in known]
+            path = self.path("Predictions and labels over the longest clips", "traces", of)
             plots.traces_figure(clips, path, self.group.heading, systems)
 
 

@@ -6,27 +6,38 @@ import json
 import re
 from pathlib import Path
 from statistics import fmean
+from typing import Any
 
 import pytest
 
 from affectzoo import store
-from affectzoo.evaluation.record import read_record, read_records
+from affectzoo.evaluation.record import read_record
+from affectzoo.files.text import read_json
 from affectzoo.leaderboard.groups import entries, groups
+from affectzoo.leaderboard.page import contents, leaderboard
+from affectzoo.leaderboard.papers import facts, published
+from affectzoo.leaderboard.report import COMPARISONS, PLOTS, gather, images, read_figures
 
 REPOSITORY = Path(__file__).parents[2]
 CARDS = REPOSITORY / "model_cards" / "records"
 BOARD = REPOSITORY / "docs" / "leaderboard"
+COMMAND = "affectzoo leaderboard docs/leaderboard --record model_cards/records/*/*.json"
 QUOTED = re.compile(r"<!-- leaderboard: (.+?) -->\n(.*?)<!-- /leaderboard -->", re.DOTALL)
+
+
+def shown() -> list[dict[str, Any]]:
+    """The records that ``COMMAND`` shows: the leaderboard's own and the cards'."""
+    return gather(BOARD, sorted(CARDS.glob("*/*.json")))
 
 
 def lines(name: str, columns: list[str]) -> list[str]:
     """A group's rows as the README shows them, from the records."""
-    (group,) = (group for group in groups(read_records(BOARD)) if group.protocol["name"] == name)
+    (group,) = (group for group in groups(shown()) if group.protocol["name"] == name)
     rows = []
     for entry in entries(group):
         figures = [entry.metrics.get(column) for column in columns]
-        shown = ["-" if figure is None else f"{figure.value:.4f}" for figure in figures]
-        rows.append(f"| {entry.system} | {len(entry.records)} | {' | '.join(shown)} |")
+        cells = ["-" if figure is None else f"{figure.value:.4f}" for figure in figures]
+        rows.append(f"| {entry.system} | {len(entry.records)} | {' | '.join(cells)} |")
     return rows
 
 
@@ -44,17 +55,18 @@ def test_readme_quotes_the_leaderboard() -> None:
 
 
 def test_records_name_no_place_and_say_what_is_rendered() -> None:
-    for record in read_records(BOARD):
+    for record in shown():
         assert not re.search(r"(?<![\w.])/(tmp|home|root|work|Users)/", str(record)), record["key"]
-        if record["protocol"]["name"] != "ferplus_valid":
-            assert record["protocol"]["note"].startswith("rendered faces"), record["key"]
+        if record["protocol"]["data"]["test"] != "ferplus":
+            assert record["protocol"]["note"].startswith("rendered "), record["key"]
 
 
 def test_comparisons_are_of_the_records() -> None:
-    records = {record["key"]: record for record in read_records(BOARD)}
+    records = {record["key"]: record for record in shown()}
     told = json.loads((BOARD / "comparisons.json").read_text(encoding="utf-8"))
     assert len(told) == sum(len(entries(group)) - 1 for group in groups(list(records.values())))
-    for one in told:
+    assert any(one["difference"] is not None for one in told)
+    for one in (one for one in told if one["difference"] is not None):
         runs = [records[key] for key in one["records"]]
         sides = runs[: one["runs"][0]], runs[one["runs"][0] :]
         if runs[0]["protocol"]["folds"] == 1:  # else faces of all folds together are compared
@@ -64,25 +76,39 @@ def test_comparisons_are_of_the_records() -> None:
 
 
 def test_quoted_comparisons_of_losses() -> None:
-    records = read_records(BOARD)
+    records = shown()
     told = json.loads((BOARD / "losses.json").read_text(encoding="utf-8"))
     means = [one for one in told if one["runs"] == [3, 3]]
-    shown = (REPOSITORY / "docs" / "benchmark.md").read_text(encoding="utf-8")
+    quoted = (REPOSITORY / "docs" / "benchmark.md").read_text(encoding="utf-8")
     for one in means:
         for system, value in zip((one["first"], one["second"]), one["values"], strict=True):
             runs = [record for record in records if record["system"] == system]
             mean = fmean(run["metrics"][one["metric"]]["value"] for run in runs)
             assert value == pytest.approx(mean, abs=1e-6), system
-        assert f"{one['difference']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f})" in shown
+        assert f"{one['difference']:+.4f} ({one['low']:+.4f} to {one['high']:+.4f})" in quoted
     assert len(means) == 12
 
 
-def test_pages_are_of_the_records() -> None:
-    page = (BOARD / "leaderboard.md").read_text(encoding="utf-8")
-    for group in groups(read_records(BOARD)):
-        for entry in entries(group):
-            figure = entry.metrics[group.main]
-            assert figure is not None and f"{figure.value:.4f}" in page, entry.system
+def test_pages_are_what_the_records_say_now() -> None:
+    """A record of a card that they lack, or one that was measured anew, makes them stale."""
+    told = [(BOARD / name).read_text(encoding="utf-8") for name in ("leaderboard.md", "leaderboard.html")]
+    date = re.search(r"Made on (\S+)", told[0])
+    assert date is not None
+    comparisons, figures = read_json(BOARD / COMPARISONS), read_figures(BOARD)
+    page = leaderboard(shown(), [*published(), *facts()], comparisons, date[1])
+    for name, kept, now in zip(
+        "md html".split(), told, contents(BOARD, page, images(BOARD, figures)), strict=True
+    ):
+        assert kept == now, f"leaderboard.{name} is stale; run: {COMMAND}"
+
+
+def test_plots_are_those_of_the_page() -> None:
+    linked = [one.file for figures in read_figures(BOARD).values() for one in figures]
+    assert sorted(linked) == sorted(path.name for path in (BOARD / PLOTS).iterdir())
+
+
+def test_the_command_is_documented() -> None:
+    assert COMMAND in (REPOSITORY / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 def test_bundled_weights_were_measured_as_they_are() -> None:
