@@ -43,7 +43,7 @@ def detected(
         DetectorError: The detector is the one for ready crops.
     """
     if detector.name == "none":
-        raise DetectorError("detector none finds no faces in whole images; choose yunet or haar")
+        raise DetectorError("detector none finds no faces in whole images; choose yunet, centerface or haar")
     table = index.table
     boxes, faces = list(table["box"]), table.to_dict("records")
     was_found = np.zeros(len(table), dtype=bool)

@@ -55,7 +55,7 @@ def add_benchmark(commands: Commands) -> None:
     bench.add_argument("--split", **SPLIT, help="a plain split, no protocol")
     bench.add_set()
     bench.add_detector(
-        ("given", "yunet", "haar"),
+        ("given", "yunet", "centerface", "haar"),
         "given: the data set's own boxes; else find faces, count those not found (default: given)",
     )
     bench.add_argument("--note", help="what readers should know of this copy, such as 'rendered faces'")

@@ -57,8 +57,9 @@ class Parser(argparse.ArgumentParser):
 
     def add_detector(self, choices: tuple[str, ...], told: str) -> None:
         """Add ``--detector``, by default the first, and its file."""
-        self.add_argument("--detector", choices=choices, default=choices[0], help=told)
-        self.add_argument("--detector-file", type=Path, metavar="ONNX", help="YuNet's file")
+        told = f"{', '.join(choices)}; {told}"
+        self.add_argument("--detector", choices=choices, default=choices[0], metavar="NAME", help=told)
+        self.add_argument("--detector-file", type=Path, metavar="ONNX", help="YuNet's or CenterFace's file")
 
     def add_search(self) -> None:
         """Add which faces a detector finds: ``--search-size`` and ``--min-score``."""
@@ -73,7 +74,7 @@ class Parser(argparse.ArgumentParser):
             "--min-score",
             type=float,
             metavar="S",
-            help="least score of a face: YuNet's are 0 to 1, Haar's have no upper end",
+            help="least score of a face: YuNet's and CenterFace's are 0 to 1, Haar's have no upper end",
         )
 
     def add_label_rules(self) -> None:

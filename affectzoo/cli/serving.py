@@ -20,7 +20,7 @@ extra: pip install "affectzoo[serve]".
 def add_serve(commands: Commands) -> None:
     """Add ``affectzoo serve``."""
     serve = commands.add_parser("serve", help="answer with predictions over HTTP", description=_SERVE)
-    _add_model(serve, "dlp_cnn_s.ferplus_distilled", ("auto", "yunet", "haar", "none"))
+    _add_model(serve, "dlp_cnn_s.ferplus_distilled", ("auto", "yunet", "centerface", "haar", "none"))
     serve.add_backend()
     serve.add_argument("--device", metavar="D", help="where the model runs, such as cuda (default: cpu)")
     serve.add_argument(
@@ -64,7 +64,7 @@ Needs the extra: pip install "affectzoo[app]".
 def add_app(commands: Commands) -> None:
     """Add ``affectzoo app``."""
     app = commands.add_parser("app", help="predict in the browser", description=_APP)
-    _add_model(app, "mobilenet_v1.multitask", ("auto", "yunet", "haar"))
+    _add_model(app, "mobilenet_v1.multitask", ("auto", "yunet", "centerface", "haar"))
     _add_place(app, 7860)
     app.add_argument("--open", action="store_true", help="open the browser")
     _add_limits(
@@ -83,7 +83,7 @@ def _add_model(parser: Parser, default: str, detectors: tuple[str, ...]) -> None
         default=default,
         help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder or a file (default: %(default)s)",
     )
-    told = "auto: yunet when its file is at hand, else haar"
+    told = "auto: yunet or centerface when its file is at hand, else haar"
     ready = "; none: each image is a ready crop" if "none" in detectors else ""
     parser.add_detector(detectors, told + ready)
     parser.add_search()

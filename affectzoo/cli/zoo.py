@@ -84,8 +84,8 @@ def add_predict(commands: Commands) -> None:
     predict.add_backend()
     predict.add_argument("--weights", help="tag, folder or file, when --model is an architecture")
     predict.add_detector(
-        ("auto", "yunet", "haar", "none"),
-        "auto: yunet when its file is at hand, else haar; none: each image is a ready crop",
+        ("auto", "yunet", "centerface", "haar", "none"),
+        "auto: yunet or centerface when its file is at hand, else haar; none: each image is a ready crop",
     )
     predict.add_search()
     predict.add_label_rules()

@@ -127,24 +127,19 @@ def _size(path: Path) -> tuple[int, bool]:
 
 def detector(part: Part) -> None:
     """Find the face of the bundled photograph with the detector that ``auto`` takes."""
-    from affectzoo.errors import DetectorError
-    from affectzoo.faces.detect import Detector, Haar, YuNet
+    from affectzoo.faces.detect import CenterFace, YuNet, at_hand
     from affectzoo.files.images import read_image
     from affectzoo.store import ASSETS
 
     kept = YuNet.kept()
-    finder: Detector
-    try:
-        there = os.path.lexists(kept)
-        finder = YuNet(None if kept.is_file() else kept) if there else Haar()
-    except (DetectorError, OSError) as error:
-        part.faults.append(f"{str(error).replace(str(kept), shown(kept))}; until then it is the Haar cascade")
-        finder = Haar()
+    finder, faults = at_hand()
+    for fault in faults:
+        part.faults.append(f"{fault.replace(str(kept), shown(kept))}; until then it is {finder.name}")
     part.facts["auto"] = finder.name
-    if not there:
+    if finder.name == "haar" and not faults:
         part.notes.append(
-            f"YuNet's file is not there: faces are found by the Haar cascade, frontal ones alone; affectzoo "
-            f"predict --detector yunet fetches it once, or put {kept.name} into {shown(kept.parent)}"
+            "faces are found by the Haar cascade, frontal ones alone; others: fetch YuNet's file (affectzoo "
+            f"predict --detector yunet), put {kept.name} into {shown(kept.parent)}, or {CenterFace.install}"
         )
     found = finder(read_image(ASSETS / "demo" / "astronaut.jpg"))
     if len(found) != 1:

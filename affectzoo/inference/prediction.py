@@ -95,13 +95,13 @@ class Predictor:
 
         Args:
             model: A loaded model, a name that ``affectzoo.load`` takes, or an exported ``.onnx`` file.
-            detector: ``auto``, ``yunet``, ``haar``, a detector of your own, or ``none`` when each image is a
-                ready crop.
+            detector: ``auto``, ``yunet``, ``centerface``, ``haar``, a detector of your own, or ``none`` when
+                each image is a ready crop.
             backend: ``torch`` or, without importing torch, ``onnx``, for which a model that is named is
                 exported once; by default as the model asks for.
             device: Where the model runs, such as ``cuda``; it is moved there.
             batch_size: Faces per forward pass, from 1.
-            min_score: The least detector score of a face: YuNet's is in 0..1, Haar's an open scale.
+            min_score: The least detector score of a face: Haar's is an open scale, the others' are in 0..1.
             every: Of videos, one in so many frames is taken.
             fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
             smooth: Whether to smooth the classes and values of each track of a video (one-euro filter).
@@ -393,8 +393,8 @@ def predict(
             binary files of images. One, or a list of these, mixed as you like.
         model: A loaded model, a name that ``affectzoo.load`` takes, or an exported ``.onnx`` file. It keeps
             its mode, and no tensor of it changes.
-        detector: ``auto``, ``yunet``, ``haar``, a detector of your own, or ``none`` when each image is a
-            ready crop: then there is one result per image, in order.
+        detector: ``auto``, ``yunet``, ``centerface``, ``haar``, a detector of your own, or ``none`` when
+            each image is a ready crop: then there is one result per image, in order.
         batch_size: Faces per forward pass.
         backend: ``torch`` or ``onnx``; see ``Predictor``.
         boxes: Faces that are known: for each image a box (x0, y0, x1, y1 in pixels), a list of boxes, or

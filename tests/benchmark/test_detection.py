@@ -138,7 +138,7 @@ def test_progress_is_over_pictures(tmp_path: Path) -> None:
 
 
 def test_the_detector_for_ready_crops_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DetectorError, match="choose yunet or haar"):
+    with pytest.raises(DetectorError, match="choose yunet, centerface or haar"):
         detected(index_of(tmp_path, [{"path": "a.png"}]), ReadyCrop())
 
 

@@ -26,7 +26,7 @@ import affectzoo
 from affectzoo.cli import main
 from affectzoo.errors import AffectZooError, DetectorError, OptionError, OutputError, WeightsError
 from affectzoo.evaluation.record import read_records
-from affectzoo.faces.detect import Detection, Haar, ReadyCrop, YuNet, make_detector
+from affectzoo.faces.detect import CenterFace, Detection, Haar, ReadyCrop, YuNet, make_detector
 from affectzoo.files.fetch import COMMIT, HubFile
 from affectzoo.files.images import read_image
 from affectzoo.inference.demo import PHOTOGRAPH, RENDERED
@@ -113,10 +113,11 @@ def test_auto_takes_haar_unless_yunets_file_is_at_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path))
+    monkeypatch.setattr(CenterFace, "installed", lambda: None)
     assert make_detector("auto").name == "haar"
     YuNet.kept().parent.mkdir(parents=True)
     YuNet.kept().write_bytes(b"no network")
-    with pytest.warns(UserWarning, match=r"2023mar.onnx: sha256 is .*Haar"):
+    with pytest.warns(UserWarning, match=r"2023mar.onnx: sha256 is .*haar"):
         assert make_detector("auto").name == "haar"
     with pytest.raises(DetectorError, match=r"2023mar.onnx: sha256 is"):
         make_detector("yunet")
