@@ -62,7 +62,7 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--detector-file", type=Path, metavar="ONNX", help="YuNet's or CenterFace's file")
 
     def add_search(self) -> None:
-        """Add which faces a detector finds: ``--search-size`` and ``--min-score``."""
+        """Add which faces a detector finds: ``--search-size``, ``--min-score``, ``--min-face``."""
         self.add_argument(
             "--search-size",
             **COUNT,
@@ -75,6 +75,9 @@ class Parser(argparse.ArgumentParser):
             type=float,
             metavar="S",
             help="least score of a face: YuNet's and CenterFace's are 0 to 1, Haar's have no upper end",
+        )
+        self.add_argument(
+            "--min-face", **POSITIVE, metavar="PIXELS", help="least longer edge of a face's box"
         )
 
     def add_label_rules(self) -> None:

@@ -142,10 +142,11 @@ def _predict(args: argparse.Namespace) -> None:
         args.wrong("--engine ray takes --device cpu or cuda: Ray says which GPU each worker has")
     if args.landmarks is not None and args.camera is not None:
         args.wrong("--landmarks are of images and videos, not of what a camera will see")
-    if args.detector == "none" and (args.min_score, args.search_size) != (None, None):
-        args.wrong("--min-score and --search-size are of detectors; --detector none runs none")
-    search = (args.detector_file, args.min_score, args.search_size)
-    of_detector = any(one is not None for one in search) or args.detector != "auto"
+    search = (args.min_score, args.min_face, args.search_size)
+    searched = any(one is not None for one in search)
+    if args.detector == "none" and searched:
+        args.wrong("--min-score, --min-face and --search-size are of detectors; --detector none runs none")
+    of_detector = searched or args.detector_file is not None or args.detector != "auto"
     if args.landmarks is not None and of_detector:
         args.wrong("--landmarks say where the faces are: no detector runs that other options could be for")
     lazily("affectzoo.inference.command")(args)

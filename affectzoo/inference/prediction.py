@@ -66,6 +66,7 @@ class Predictor:
         detector: What finds the faces.
         batch_size: Faces per forward pass.
         min_score: Faces that the detector is less sure of do not count.
+        min_face: Nor do those whose box has a shorter longer edge, pixels.
         sampling: Which frames of videos are taken.
         smooth: Whether classes and values of each track are smoothed over time; landmarks are not.
         balance: The share of the classes' frequencies, or of what is left of them, that is taken out of the
@@ -84,6 +85,7 @@ class Predictor:
         device: str | torch.device | None = None,
         batch_size: int = 64,
         min_score: float | None = None,
+        min_face: float | None = None,
         every: int = 1,
         fps: float | None = None,
         smooth: bool = False,
@@ -102,6 +104,7 @@ class Predictor:
             device: Where the model runs, such as ``cuda``; it is moved there.
             batch_size: Faces per forward pass, from 1.
             min_score: The least detector score of a face: Haar's is an open scale, the others' are in 0..1.
+            min_face: The least longer edge of a face's box, pixels of the image; smaller ones do not count.
             every: Of videos, one in so many frames is taken.
             fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
             smooth: Whether to smooth the classes and values of each track of a video (one-euro filter).
@@ -123,8 +126,14 @@ class Predictor:
         if min_score is not None:
             if not isinstance(min_score, Real) or not math.isfinite(min_score):
                 raise OptionError(f"min_score is {min_score!r}; expected a number")
-            if landmarks is not None or detector == "none" or isinstance(detector, ReadyCrop):
-                raise OptionError("min_score is of faces that a detector finds, and none runs here")
+        if min_face is not None and (
+            isinstance(min_face, bool) or not isinstance(min_face, Real) or not 0 < min_face < math.inf
+        ):
+            raise OptionError(f"min_face is {min_face!r}; expected pixels, above 0")
+        for name, given in (("min_score", min_score), ("min_face", min_face)):
+            searched = landmarks is None and detector != "none" and not isinstance(detector, ReadyCrop)
+            if given is not None and not searched:
+                raise OptionError(f"{name} is of faces that a detector finds, and none runs here")
         if backend not in (None, "torch", "onnx"):
             raise OptionError(f"backend is {backend!r}; expected torch or onnx")
         if backend is not None and not isinstance(model, str | Path):
@@ -134,7 +143,7 @@ class Predictor:
         self.backend = make_backend(self.model, device)
         self.detector = make_detector(detector)
         self.batch_size = batch_size
-        self.min_score = min_score
+        self.min_score, self.min_face = min_score, min_face
         self.smooth = smooth
         self.balance = check_share("balance", balance)
         self._taken = taken_out(self.model, self.balance)
@@ -282,6 +291,14 @@ class Predictor:
                 waiting, faces, held = [], 0, 0
         yield from self._classify(waiting, following)
 
+    def _counts(self, face: Detection) -> bool:
+        """Whether a detector was sure enough of a face, and it is large enough."""
+        sure = self.min_score is None or face.score is None or face.score >= self.min_score
+        if self.min_face is None or face.box is None:
+            return sure
+        x0, y0, x1, y1 = face.box
+        return sure and max(x1 - x0, y1 - y0) >= self.min_face
+
     def _entries(self, frame: Frame, given: list[Detection] | None, following: Following) -> list[Entry]:
         """Find a frame's faces, follow them, cut them out."""
         image = frame.image
@@ -293,8 +310,7 @@ class Predictor:
                 found = self.landmarks.faces(frame) if self.landmarks else found_by(self.detector, image)
             except cv2.error as error:
                 return [Entry(frame.result(error=f"{self.detector.name} failed: {error.err}"))]
-            least = -math.inf if self.min_score is None else self.min_score
-            faces = [f for f in found if visible_in(f, image) and (f.score is None or f.score >= least)]
+            faces = [face for face in found if visible_in(face, image) and self._counts(face)]
         if self.finder is not None:
             faces = self.finder(image, faces, keep_boxes=given is not None)
         tracks = following(frame, faces)
@@ -376,6 +392,7 @@ def predict(
     backend: BackendName | None = None,
     boxes: Sequence[Any] | None = None,
     min_score: float | None = None,
+    min_face: float | None = None,
     device: str | torch.device | None = None,
     every: int = 1,
     fps: float | None = None,
@@ -400,6 +417,7 @@ def predict(
         boxes: Faces that are known: for each image a box (x0, y0, x1, y1 in pixels), a list of boxes, or
             ``None`` for the detector. Such an image has one result per box, in order; in a video, each frame.
         min_score: The least detector score of a face; see ``Predictor``.
+        min_face: The least longer edge of a face's box, pixels.
         device: Where the model runs, such as ``cuda``; it is moved there.
         every: Of videos, one in so many frames is taken.
         fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.
@@ -426,6 +444,7 @@ def predict(
         device=device,
         batch_size=batch_size,
         min_score=min_score,
+        min_face=min_face,
         every=every,
         fps=fps,
         smooth=smooth,

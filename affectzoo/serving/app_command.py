@@ -36,7 +36,7 @@ def command(args: argparse.Namespace) -> None:
             port, where = opened.getsockname()[1], url(opened, args.host)
         limits = AppLimits(args.max_megabytes, args.max_megapixels, args.seconds, args.fps)
         detector = partial(make_detector, args.detector, args.detector_file, args.search_size)
-        rules = {"min_score": args.min_score, "balance": args.balance, "abstain": args.abstain}
+        rules = {name: getattr(args, name) for name in ("min_score", "min_face", "balance", "abstain")}
         analyst = Analyst(folder, limits, detector, **rules)
         check_fits(analyst.predictor(args.model), args.model)
         app = build_app(analyst, sorted({args.model, *choices()}), args.model)

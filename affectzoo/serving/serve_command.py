@@ -46,6 +46,7 @@ def command(args: argparse.Namespace) -> None:
                 make_detector(args.detector, args.detector_file, args.search_size),
                 device=args.device,
                 min_score=args.min_score,
+                min_face=args.min_face,
                 balance=args.balance,
                 abstain=args.abstain,
             )

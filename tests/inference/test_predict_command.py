@@ -418,6 +418,7 @@ def test_a_worker_with_other_weights_is_refused(folder: Path) -> None:
         "search_size",
         "device",
         "min_score",
+        "min_face",
         "fps",
         "landmarks",
     )

@@ -517,6 +517,9 @@ def test_damaged_bytes_have_a_row(model: AffectModel) -> None:
         *({"batch_size": 0}, {"batch_size": 2.5}, {"min_score": float("nan")}, {"min_score": "a"}),
         *(
             {"min_score": 0.5},
+            {"min_face": 20},
+            {"min_face": 0, "detector": "haar"},
+            {"min_face": float("nan"), "detector": "haar"},
             {"backend": "x"},
             {"backend": "onnx"},
             {"model": None},
@@ -526,7 +529,7 @@ def test_damaged_bytes_have_a_row(model: AffectModel) -> None:
     ],
 )
 def test_wrong_options_are_refused(model: AffectModel, options: dict[str, Any]) -> None:
-    (name,) = options
+    name = next(iter(options))
     with pytest.raises((OptionError, DetectorError), match=name):
         predict([ASTRONAUT], **{"model": model, "detector": "none", **options})
 
@@ -610,8 +613,10 @@ def test_given_boxes_have_one_result_each_in_order(model: AffectModel) -> None:
             predict([ASTRONAUT, ASTRONAUT], model, boxes=wrong)
 
 
-def test_faces_of_a_low_score_do_not_count(model: AffectModel) -> None:
+def test_small_faces_and_those_of_a_low_score_do_not_count(model: AffectModel) -> None:
     detector = Boxes((100, 80, 160, 200))
+    assert predict(ASTRONAUT, model, detector, min_face=120)[0].label is not None
+    assert predict(ASTRONAUT, model, detector, min_face=121)[0].error == NO_FACE
     assert predict(ASTRONAUT, model, detector, min_score=0.5)[0].label is not None
     assert predict(ASTRONAUT, model, detector, min_score=0.6)[0].error == NO_FACE
 
