@@ -59,6 +59,13 @@ class Group:
         return f"{self.name} ({note})" if note else self.name
 
     @property
+    def short(self) -> str:
+        """Its name where there is no room for the note; faces of one name are told apart by their hash."""
+        note = ["rendered"] if self.rendered else []
+        told = [*note, *([str(self.protocol["hash"])[:8]] if self.warning else [])]
+        return f"{self.name} ({', '.join(told)})" if told else self.name
+
+    @property
     def rendered(self) -> bool:
         """Whether its faces are computer graphics, as the note of their copy says."""
         return "rendered" in str(self.protocol.get("note") or "").lower()

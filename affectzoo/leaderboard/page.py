@@ -6,6 +6,7 @@ Figures can be compared only on the same faces, so every set of faces has tables
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup, escape
 
 from affectzoo.console import markdown_block, visible
 from affectzoo.errors import AffectZooError, UnknownNameError
@@ -91,7 +93,7 @@ def leaderboard(
         tuple(versions),
         tuple(board(group, published) for group in found),
         _cross(found) if len(found) > 1 else None,
-        _comparisons(comparisons),
+        _comparisons(found, comparisons),
         _hardware(records),
     )
 
@@ -100,8 +102,7 @@ def _cross(found: Sequence[Group]) -> Table | None:
     """As Table 4 of Ulloa Rodriguez, 2019: what a system was trained on by what it is tested on."""
     rows: dict[tuple[str, Cell], dict[Column, Cell]] = {}
     for group in found:
-        name = f"{group.heading}, {group.protocol['hash'][:8]}" if group.warning else group.heading
-        column = Column(f"{name}: {title(group.main)}")
+        column = Column(f"{group.short}: {title(group.main)}")
         for entry in entries(group):
             trained = common(trained_on(record) for record in entry.records)
             row = rows.setdefault((entry.label, trained), {SYSTEM: entry.label, TRAINED: trained})
@@ -109,16 +110,17 @@ def _cross(found: Sequence[Group]) -> Table | None:
     return make_table("cross", "Across data sets", list(rows.values()))
 
 
-def _comparisons(comparisons: Sequence[Mapping[str, Any]]) -> Table | None:
+def _comparisons(found: Sequence[Group], comparisons: Sequence[Mapping[str, Any]]) -> Table | None:
+    names = {group.id: group.short for group in found}
     rows: list[dict[Column, Cell]] = [
         {
             Column("first"): one["first"],
             Column("second"): one["second"],
-            Column("on"): one["group"],
-            Column("metric"): title(one["metric"]),
             Column("difference", "measured less claimed, or first less second"): figure(
                 [{"value": one["difference"], "low": one.get("low"), "high": one.get("high")}]
             ),
+            Column("on"): names.get(one["group"], one["group"]),
+            Column("metric"): title(one["metric"]),
             Column(
                 "p", "McNemar's exact test: chance of so unequal a result if both were equally good"
             ): one.get("p_exact"),
@@ -256,6 +258,11 @@ def markdown(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) 
     return "\n\n".join(line for line in lines if line) + "\n"
 
 
+def breakable(name: str) -> Markup:
+    """A name with places to break it, after points, underscores and plus signs."""
+    return Markup(re.sub(r"(?<=[._+])(?=\w)", "<wbr>", escape(visible(text(name)))))
+
+
 def html(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) -> str:
     """The leaderboard as a page that asks for nothing but the images beside it.
 
@@ -278,7 +285,7 @@ def html(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) -> s
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"text": text, "number": number}
+    environment.filters |= {"text": text, "number": number, "breakable": breakable}
     environment.tests["figure"] = lambda cell: isinstance(cell, Figure)
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     return template.render(page=page, reading=READING, plots=plots)

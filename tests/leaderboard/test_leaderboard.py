@@ -351,6 +351,19 @@ def test_cross_table() -> None:
     assert page(records[:1]).cross is None
 
 
+def test_columns_across_faces_have_short_names() -> None:
+    rendered = make_value_record("net", [0.5], key="drawn")
+    rendered["protocol"]["note"] = "rendered faces, no people, in a layout that takes many words"
+    other = make_record("net", 0.4, protocol={"hash": OTHER_HASH})
+    told = page([rendered, make_record("net", 0.86), other], (), [COMPARISON])
+    assert list(columns(told.cross))[2:] == [
+        f"ferplus_valid ({HASH[:8]}): accuracy",
+        f"ferplus_valid ({OTHER_HASH[:8]}): accuracy",
+        "afewva_5fold (rendered): CCC",
+    ]
+    assert columns(told.comparisons)["on"] == [f"ferplus_valid ({HASH[:8]})"]
+
+
 COMPARISON = {
     "group": f"ferplus_valid-{HASH[:8]}",
     "first": "a",
@@ -455,6 +468,11 @@ def test_rendered_faces_come_last_and_are_folded() -> None:
     assert "<details>\n<summary>1 set of rendered faces</summary>" in html(told, {})
     assert "<details open>\n<summary>1 set of rendered faces</summary>" in html(page([rendered]), {})
     assert "rendered faces</summary>" not in html(page([make_record()]), {})
+
+
+def test_names_break_between_their_parts() -> None:
+    content = html(page([make_record("mobilenet_v1.ferplus+svm")]), {})
+    assert '<th scope="row">mobilenet_<wbr>v1.<wbr>ferplus+<wbr>svm</th>' in content
 
 
 def test_long_texts_are_folded_in_their_cells() -> None:
