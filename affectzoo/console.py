@@ -86,6 +86,7 @@ def _fit(table: Table, width: int) -> None:
         left_out = ", ".join(str(column.header) for column in table.columns[len(shown) :])
         told = f"not shown: {left_out}; widen the terminal, or use --json"
         table.caption = f"{told}\n{table.caption}" if table.caption else told
+        table.caption_justify = "left"
         table.columns[:] = shown
 
 

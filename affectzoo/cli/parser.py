@@ -9,6 +9,7 @@ from affectzoo.cli import benchmark, data, doctor, recipes, serving, training, w
 from affectzoo.cli.options import Parser
 
 COMMANDS = (
+    zoo.add_demo,
     zoo.add_models,
     zoo.add_predict,
     serving.add_app,
@@ -20,7 +21,6 @@ COMMANDS = (
     benchmark.add_compare,
     benchmark.add_reproduce,
     benchmark.add_features,
-    zoo.add_demo,
     doctor.add_doctor,
     weights.add_convert,
     weights.add_import,

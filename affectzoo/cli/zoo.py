@@ -17,6 +17,10 @@ def add_models(commands: Commands) -> None:
         help="what is in the zoo",
         description="List architectures, or the trained weights that can be loaded; --data, --license and "
         "--prefetch are about weights and list these.",
+        epilog="examples:\n"
+        "  affectzoo models\n"
+        "  affectzoo models --pretrained --task va\n"
+        "  affectzoo models --pretrained --json",
     )
     models.add_argument("--task", help="only models of this task, such as expression")
     models.add_argument("--pretrained", action="store_true", help="list trained weights")
@@ -62,6 +66,13 @@ def add_predict(commands: Commands) -> None:
         "then the exit status is 1. In videos, faces are followed: the column track says who is who.\n"
         "With --out, rows are kept in FILE.part as they come, and FILE is written at once at the end: a run\n"
         "that was stopped goes on with --resume.",
+        epilog="examples:\n"
+        "  affectzoo predict photo.jpg --render out\n"
+        "  affectzoo predict photos/ --out faces.csv\n"
+        "  affectzoo predict crops/ --detector none --out faces.csv\n"
+        "  affectzoo predict photo.jpg --model runs/mine --abstain 0.8\n"
+        "  affectzoo predict film.mp4 --smooth --out film.csv --render out\n"
+        "  affectzoo predict --camera 0 --seconds 10 --out me.jsonl",
     )
     predict.add_argument(
         "inputs",
@@ -167,9 +178,16 @@ def add_demo(commands: Commands) -> None:
     demo = commands.add_parser(
         "demo",
         help="the main job on what is bundled, offline",
-        description="Predict on a bundled photograph; measure the bundled model on rendered faces.",
+        description="Predict on a bundled photograph and draw the result; measure the bundled model on\n"
+        "rendered faces. Needs no data set, no network and no GPU.",
     )
-    demo.add_argument("--out", type=Path, default=Path("affectzoo_demo"), help="(default: %(default)s)")
+    demo.add_argument(
+        "--out",
+        type=Path,
+        default=Path("affectzoo_demo"),
+        metavar="DIR",
+        help="gets images, tables and JSON (default: %(default)s)",
+    )
     demo.set_defaults(run=_demo)
 
 

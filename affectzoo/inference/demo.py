@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -43,7 +44,7 @@ def demo(folder: Path, console: Console) -> None:
     console.print(
         "1. A photograph (E. Collins, NASA, public domain), detector " + detector.name, style="bold"
     )
-    console.print(results_table(results))
+    console.print(results_table([replace(result, file=PHOTOGRAPH.name) for result in results]))
 
     index = read_folder(RENDERED)
     record, tables = measure(model, index, name=DEFAULT_MODEL)

@@ -81,7 +81,7 @@ _DETECTOR = Column(
 _PARAMETERS = Column("parameters", "of the model")
 _GFLOPS = Column("GFLOPs", "floating-point operations per face, in billions")
 _LATENCY = Column(
-    "latency, ms", "milliseconds for one face; of a model for clips, a frame's share of its window", 2
+    "latency (ms)", "milliseconds for one face; of a model for clips, a frame's share of its window", 2
 )
 _THROUGHPUT = Column("faces/s", "faces per second in large batches", 1)
 _TIMED = Column("timed on", "device of latency and faces per second")

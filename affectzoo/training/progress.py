@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
+import sys
 import time
 from datetime import timedelta
 from typing import Any
@@ -23,20 +24,42 @@ BAR = 12
 """Its columns."""
 
 
+LOGGED = 30.0
+"""Least seconds between two lines where standard error is no terminal, such as a cluster's log file."""
+
+
 class OneLineProgress(RichProgressBar):
-    """Epoch, steps, time left for the whole run, the monitored metric and the loss: as many as fit."""
+    """Epoch, steps, time left for the whole run, the monitored metric and the loss: as many as fit.
+
+    Where standard error is no terminal, the end of an epoch is told, every half minute at most.
+    """
 
     def __init__(self) -> None:
         super().__init__(console_kwargs={"stderr": True})
         self._figures: list[str] = []
         self._start = (0.0, 0)
         self._steps = 0.0
+        self._logged = 0.0
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Remember when and at which step the training began, or went on."""
         super().on_train_start(trainer, pl_module)
         self._start = (time.monotonic(), trainer.global_step)
+        self._logged = self._start[0]
         self._steps = float(trainer.estimated_stepping_batches)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Tell where a training is that nobody sees the bar of."""
+        super().on_train_epoch_end(trainer, pl_module)
+        now = time.monotonic()
+        if self.is_disabled or sys.stderr.isatty() or now - self._logged < LOGGED:
+            return
+        self._logged = now
+        self.get_metrics(trainer, pl_module)
+        of_all = "" if (trainer.max_epochs or -1) < 0 else f" of {trainer.max_epochs}"
+        left = self.left(trainer)
+        times = [] if left is None else [f"{timedelta(seconds=round(left))} left"]
+        print(f"epoch {trainer.current_epoch + 1}{of_all}", *times, *self._figures, sep="  ", file=sys.stderr)
 
     def on_validation_batch_start(self, trainer: pl.Trainer, *given: Any, **more: Any) -> None:
         """Draw a line for a validation of its own; one within a training has none."""
@@ -57,10 +80,8 @@ class OneLineProgress(RichProgressBar):
         """Return the bar, where there is room, and the line."""
         return [*([BarColumn(BAR)] if _width() >= WIDE else []), _Line(self, trainer)]
 
-    def left(self, trainer: pl.Trainer, task: Task) -> float | None:
-        """Estimate the seconds that are left: of a training, until its last epoch's end."""
-        if trainer.state.fn != "fit":
-            return task.time_remaining
+    def left(self, trainer: pl.Trainer) -> float | None:
+        """Estimate the seconds until a training's last epoch ends."""
         start, first = self._start
         done, all_of_it = trainer.global_step - first, self._steps - first
         known = done > 0 and math.isfinite(all_of_it)
@@ -80,7 +101,7 @@ class _Line(ProgressColumn):
         self._bar, self._trainer = bar, trainer
 
     def render(self, task: Task) -> Text:
-        left = self._bar.left(self._trainer, task)
+        left = self._bar.left(self._trainer) if self._trainer.state.fn == "fit" else task.time_remaining
         total = "--" if task.total is None or math.isinf(task.total) else f"{task.total:.0f}"
         line = f"{task.description.strip()}  {task.completed:.0f}/{total}"
         times = [] if left is None else [f"{timedelta(seconds=round(left))} left"]

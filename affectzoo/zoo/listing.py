@@ -17,6 +17,7 @@ from affectzoo import store
 from affectzoo.errors import UnknownNameError
 from affectzoo.files.fetch import cached
 from affectzoo.labels import TASKS
+from affectzoo.metrics.names import title
 from affectzoo.registry import ARCHITECTURES, DATASETS, Architecture
 
 if TYPE_CHECKING:
@@ -40,6 +41,9 @@ PERMISSIVE = {
 
 ON_HUB = "on the Hub"
 """What a row says of files that are not on this machine yet."""
+
+MEASURED_WIDTH = len("accuracy 0.8640 [3]")
+"""Columns of a terminal that a figure takes on a line of its own."""
 
 KINDS = ("permissive", "non-commercial", "unknown")
 
@@ -193,22 +197,22 @@ def architectures_table(rows: list[dict[str, Any]]) -> Table:
 def pretrained_table(rows: list[dict[str, Any]]) -> Table:
     """Rows of ``pretrained`` as a table for people; what is to be known of measured faces stands below it."""
     table = _table(
-        "pretrained weights", "name", "predicts", "measured", "input", "license", "parameters", "files"
+        "pretrained weights", "name", "measured", "predicts", "input", "license", "parameters", "files"
     )
     notes: dict[str, int] = {}
     for row in rows:
         measured = [
-            f"{measured_on(metric)}: {name} {metric[name]:.4f}" + _mark(metric.get("note"), notes)
+            f"{measured_on(metric)}: {title(name)} {metric[name]:.4f}" + _mark(metric.get("note"), notes)
             for metric in row["metrics"]
             for name in ("accuracy", "ccc", "nme")
             if name in metric
         ]
         terms = row["license_kind"]
         if terms == "unknown":
-            terms = f"{row['license'].get('weights', 'not said')}\ndata: its own"
+            terms = f"{row['license'].get('weights', 'not said')}\ndata: other terms"
         tasks, parameters = ", ".join(row["tasks"]), f"{row['parameters']:,}"
         lines = "\n".join(measured) or "-"
-        table.add_row(row["name"], tasks, lines, row["input"], terms, parameters, row["files"])
+        table.add_row(row["name"], lines, tasks, row["input"], terms, parameters, row["files"])
     told = [f"[{number}] {note}" for note, number in notes.items()]
     told += ["terms of data and starts, faces, classes: affectzoo models --pretrained --json, or the card"]
     table.caption, table.caption_justify = "\n".join(told), "left"
@@ -231,7 +235,10 @@ def _table(title: str, *columns: str) -> Table:
     table = Table(title=title, title_justify="left")
     for column in columns:
         justify: Literal["left", "right"] = "right" if column == "parameters" else "left"
-        table.add_column(column, justify=justify, no_wrap=column not in ("measured", "what it is"))
+        least = MEASURED_WIDTH if column == "measured" else None
+        table.add_column(
+            column, justify=justify, no_wrap=column not in ("measured", "what it is"), min_width=least
+        )
     return table
 
 

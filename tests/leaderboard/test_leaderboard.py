@@ -125,7 +125,7 @@ def test_seeds_are_joined_to_mean_and_deviation() -> None:
     joined = found["accuracy"][1]
     assert joined.value == pytest.approx(0.83)
     assert joined.spread == "± 0.0300 over 3 runs"
-    assert found["latency, ms"][1] == pytest.approx((1.9 + 2.5 + 1.9) / 3)
+    assert found["latency (ms)"][1] == pytest.approx((1.9 + 2.5 + 1.9) / 3)
     assert "notes" not in found
 
 
@@ -301,7 +301,7 @@ def test_systems_of_other_kinds() -> None:
     external = make_record("theirs", 0.1, kind="external", model=None, compute=None)
     found = measured(classical, features, external)
     assert found["trained on"] == ["ferplus", "ferplus; classifier: ferplus", None]
-    assert found["latency, ms"] == [1.9, 1.9, None]
+    assert found["latency (ms)"] == [1.9, 1.9, None]
 
 
 def test_tables_by_class_and_skew_normalised() -> None:

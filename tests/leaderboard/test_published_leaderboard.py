@@ -50,6 +50,25 @@ def test_quoted_figures_are_the_records(page: str) -> None:
         assert rows == lines(name, columns)
 
 
+def test_the_readme_has_the_figures_of_all_weights() -> None:
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    quoted = 0
+    for name in store.entries():
+        records = [read_record(path) for path in (CARDS / name).glob("*.json")]
+        parts = {record["protocol"]["name"]: record for record in records}
+        both = [parts[part] for part in ("ferplus", "ferplus_valid") if part in parts]
+        cells = [
+            f"{record['metrics'][metric]['value']:.4f}"
+            for record in both
+            for metric in ("accuracy", "mean_diagonal", "f1")
+        ]
+        row = f"| `{name}` | {' | '.join(cells)} |"
+        assert not both or row in readme, f"README.md lacks: {row}"
+        assert all(f"{record['faces']['predicted']:,}" in readme for record in both), name
+        quoted += bool(both)
+    assert quoted
+
+
 def test_readme_quotes_the_leaderboard() -> None:
     assert QUOTED.search((REPOSITORY / "docs" / "benchmark.md").read_text(encoding="utf-8"))
 

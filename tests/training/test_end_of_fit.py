@@ -102,9 +102,25 @@ def test_a_line_has_the_time_left_and_the_figures_that_fit(
     (task,) = progress.tasks
     assert str(line(task)) == shown and len(shown) <= columns
     trainer.global_step = 10
-    assert bar.left(trainer, task) is None  # nothing is known before the first step
+    assert bar.left(trainer) is None  # nothing is known before the first step
     trainer.global_step, bar._steps = 30, math.inf
-    assert bar.left(trainer, task) is None  # nor of a training without an end
+    assert bar.left(trainer) is None  # nor of a training without an end
+
+
+def test_a_log_file_has_a_line_every_half_minute(
+    trainer: Any, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bar = OneLineProgress()
+    bar._start, bar._steps, bar._logged = (100.0, 10), 60.0, 100.0
+    trainer.current_epoch, trainer.max_epochs = 2, 5
+    for now in (110.0, 140.0, 150.0):
+        monkeypatch.setattr(time, "monotonic", lambda now=now: now)
+        bar.on_train_epoch_end(trainer, trainer)
+    assert capsys.readouterr().err == "epoch 3 of 5  0:01:00 left  valid/accuracy 0.500  train/loss 2.000\n"
+    monkeypatch.setattr(time, "monotonic", lambda: 200.0)
+    bar.disable()
+    bar.on_train_epoch_end(trainer, trainer)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_validation_within_a_training_has_no_line(trainer: Any) -> None:
