@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from affectzoo import __version__
 from affectzoo.errors import WeightsError
-from affectzoo.weights.meta import WeightsMeta
+from affectzoo.weights.meta import WeightsMeta, sealed, unsealed
 from affectzoo.weights.untrusted import other_format, parse
 
 if TYPE_CHECKING:
@@ -49,17 +49,13 @@ class Export:
             inputs: The golden face as the file takes it, without the state.
             answers: What the file says of it.
         """
-        preprocess = self.meta.preprocess
         facts = {"format": FORMAT, "affectzoo": __version__, "precision": self.precision}
         test = {"pixels": _png(inputs["pixels"][0]), "answers": {n: v.tolist() for n, v in answers.items()}}
         if "landmarks" in inputs:
             test["landmarks"] = inputs["landmarks"].tolist()
         return {
-            "labels": json.dumps(list(self.meta.labels)),
-            "size": str(preprocess.face_size),
-            "color": preprocess.color,
-            "crop": _crop(preprocess),
-            META: json.dumps(self.meta.to_dict(), sort_keys=True),
+            **_plain_texts(self.meta),
+            META: json.dumps(sealed(self.meta), sort_keys=True),
             FACTS: json.dumps(facts | ({"calibration": self.calibration} if self.calibration else {})),
             TEST: json.dumps(test),
         }
@@ -86,7 +82,13 @@ def read_export(texts: Mapping[str, str], where: str) -> tuple[Export, Arrays, A
     facts = parse(texts[FACTS], f"{where}: the '{FACTS}' metadata")
     if (other := other_format(facts.get("format"), FORMAT)) is not None:
         raise WeightsError(f"{where}: {other}")
-    meta = WeightsMeta.from_dict(parse(texts[META], f"{where}: the '{META}' metadata"), where)
+    meta = unsealed(parse(texts[META], f"{where}: the '{META}' metadata"), where)
+    altered = [name for name, text in _plain_texts(meta).items() if texts.get(name, text) != text]
+    if altered:
+        raise WeightsError(
+            f"{where}: its metadata contradict each other: {altered[0]} is {texts[altered[0]][:200]}, "
+            f"'{META}' says {_plain_texts(meta)[altered[0]][:200]}: export it again"
+        )
     test = parse(texts[TEST], f"{where}: the '{TEST}' metadata")
     try:
         inputs: Arrays = {"pixels": _from_png(test["pixels"], meta.preprocess)[None]}
@@ -110,6 +112,16 @@ def pixels_of(face: Image) -> npt.NDArray[np.uint8]:
         Shape (channels, S, S).
     """
     return face[None] if face.ndim == 2 else np.ascontiguousarray(face.transpose(2, 0, 1))
+
+
+def _plain_texts(meta: WeightsMeta) -> dict[str, str]:
+    """What programs that do not read the whole description need of it."""
+    return {
+        "labels": json.dumps(list(meta.labels)),
+        "size": str(meta.preprocess.face_size),
+        "color": meta.preprocess.color,
+        "crop": _crop(meta.preprocess),
+    }
 
 
 def _crop(preprocess: Preprocess) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -19,6 +20,12 @@ FORMAT = 2
 
 SUBJECTS = ("weights", "code", "starting weights", "images", "labels")
 """What a license names terms for."""
+
+DIGEST = "digest"
+"""The key of a description's digest in files, see ``sealed``."""
+
+_FREE = ("training", "metrics", "license")
+"""Fields that say where weights come from, not what they predict."""
 
 _LARGEST = 65_536
 """Bound on whole numbers among an architecture's arguments, and on the length of lists its 4096th part."""
@@ -200,6 +207,33 @@ class WeightsMeta:
             raise WeightsError(f"{where}: the model's description is wrong: {error}") from None
 
 
+def sealed(meta: WeightsMeta) -> dict[str, Any]:
+    """The form of a description for files: JSON-ready, with a digest of all that predictions depend on."""
+    told = meta.to_dict()
+    return {**told, DIGEST: _digest(told)}
+
+
+def unsealed(values: Mapping[str, Any], where: str) -> WeightsMeta:
+    """Read what ``sealed`` wrote; a file of before has no digest.
+
+    Args:
+        values: Parsed JSON.
+        where: File, for errors.
+
+    Raises:
+        WeightsError: The digest is another one, or see ``WeightsMeta.from_dict``.
+    """
+    told = dict(values)
+    digest = told.pop(DIGEST, None)
+    if digest is not None and digest != _digest(told):
+        raise WeightsError(
+            f"{where}: the model's description was altered after it was written: its labels, preprocessing "
+            "or other fields do not have its digest, so classes could be named wrongly. Take the file as it "
+            "was made; a changed model is written by affectzoo itself (model.save_pretrained)"
+        )
+    return WeightsMeta.from_dict(told, where)
+
+
 def license_terms(given: Mapping[str, str]) -> dict[str, str]:
     """Check terms by subject; ``pictures``, an older name of images, is taken, too.
 
@@ -269,6 +303,12 @@ def _current(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 # Checks
+
+
+def _digest(told: Mapping[str, Any]) -> str:
+    """The sha256 of a description, whatever the order of its fields, without ``_FREE``."""
+    fields = {name: value for name, value in told.items() if name not in _FREE}
+    return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 
 def _hints(cls: type) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from affectzoo.errors import WeightsError
-from affectzoo.weights.meta import WeightsMeta
+from affectzoo.weights.meta import DIGEST, WeightsMeta, sealed, unsealed
 from affectzoo.weights.untrusted import LIMIT, parse
 
 if TYPE_CHECKING:
@@ -30,15 +30,28 @@ def read_meta(path: Path) -> WeightsMeta:
     """What a weights file says of itself.
 
     Raises:
+        WeightsError: The file is damaged, was not written by affectzoo, or was altered since.
+    """
+    return unsealed(_description(path), str(path))
+
+
+def has_digest(path: Path) -> bool:
+    """Whether a weights file would notice another description; files of before do not.
+
+    Raises:
         WeightsError: The file is damaged, or was not written by affectzoo.
     """
+    return DIGEST in _description(path)
+
+
+def _description(path: Path) -> dict[str, Any]:
     text = _read_metadata(path).get(_KEY)
     if not isinstance(text, str):
         raise WeightsError(
             f"{path}: the file does not say which model it is (no '{_KEY}' metadata); "
             "it was not written by affectzoo"
         )
-    return WeightsMeta.from_dict(parse(text, f"{path}: the '{_KEY}' metadata"), str(path))
+    return parse(text, f"{path}: the '{_KEY}' metadata")
 
 
 def _read_metadata(path: Path) -> dict[str, str]:
@@ -139,7 +152,7 @@ def _checked(where: Path, tensors: Mapping[str, torch.Tensor], *, half: bool) ->
 
 def _text(where: Path, meta: WeightsMeta) -> str:
     try:
-        text = json.dumps(meta.to_dict(), sort_keys=True, allow_nan=False)
+        text = json.dumps(sealed(meta), sort_keys=True, allow_nan=False)
     except ValueError as error:
         raise WeightsError(f"{where}: not written: the model's description is no JSON ({error})") from None
     if len(text) > LIMIT:

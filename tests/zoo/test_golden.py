@@ -44,12 +44,14 @@ def written(
     return path
 
 
-def redescribed(path: Path, change: Callable[[dict[str, Any]], None]) -> Path:
-    """The same tensors under another description."""
+def redescribed(path: Path, change: Callable[[dict[str, Any]], None], *, keep_digest: bool = False) -> Path:
+    """The same tensors under another description, without its digest as in older files unless it is kept."""
     data = path.read_bytes()
     (length,) = struct.unpack("<Q", data[:8])
     header = json.loads(data[8 : 8 + length])
     meta = json.loads(header["__metadata__"]["affectzoo"])
+    if not keep_digest:
+        meta.pop("digest", None)
     change(meta)
     header["__metadata__"]["affectzoo"] = json.dumps(meta)
     text = json.dumps(header).encode()
@@ -95,6 +97,41 @@ def test_another_preprocessing_is_noticed(tmp_path: Path, change: dict[str, Any]
     with pytest.raises(
         WeightsError, match=r"x\.safetensors: the self-test failed.* off\. .*AFFECTZOO_SELF_TEST=0"
     ):
+        affectzoo.load(path)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"labels": ["b", "a"]},
+        {"labels": ["a", "c"]},
+        {"threshold": 0.9},
+        {"preprocess": {"size": 48, "color": "gray", "mean": [0.5], "std": [0.25], "margin": 0.001}},
+    ],
+    ids=lambda change: "-".join(change),
+)
+def test_an_altered_description_is_noticed(tmp_path: Path, change: dict[str, Any]) -> None:
+    path = written(tmp_path / "x.safetensors", labels=["a", "b"])
+    redescribed(path, lambda meta: meta.update(change), keep_digest=True)
+    with pytest.raises(WeightsError, match=r"x\.safetensors: .*altered"):
+        affectzoo.load(path)
+
+
+def test_what_predictions_do_not_depend_on_may_be_added(tmp_path: Path) -> None:
+    path = written(tmp_path / "x.safetensors", labels=["a", "b"])
+    redescribed(path, lambda meta: meta.update(license={"weights": "MIT"}), keep_digest=True)
+    model = affectzoo.load(path)
+    assert model.meta is not None
+    assert model.meta.license == {"weights": "MIT"}
+
+
+@pytest.mark.parametrize("name", ["dlp_cnn_s.ferplus", "mobilenet_v1.multitask"])
+def test_classes_of_a_bundled_files_copy_keep_their_order(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x.safetensors"
+    path.write_bytes(store.entries()[name].path.read_bytes())
+    assert affectzoo.load(path).labels == affectzoo.load(name).labels
+    redescribed(path, lambda meta: meta["labels"].reverse(), keep_digest=True)
+    with pytest.raises(WeightsError, match=rf"copy of {name}.*labels"):
         affectzoo.load(path)
 
 
