@@ -8,6 +8,8 @@ import lightning.pytorch as pl
 from lightning.pytorch.callbacks import Callback
 from torch.nn import functional as F
 
+from affectzoo.errors import OptionError
+
 
 class ProgressiveResizing(Callback):
     """Shrinks the faces of training batches while a training is young; evaluation keeps the model's size.
@@ -21,7 +23,12 @@ class ProgressiveResizing(Callback):
         Args:
             sizes: Height and width, pixels, by the epoch (from 0) that first has them; before the first of
                 them, and where a size is not below the model's, faces stay as they are.
+
+        Raises:
+            OptionError: An epoch is below 0, or a size below 1.
         """
+        if not sizes or min(sizes) < 0 or min(sizes.values()) < 1:
+            raise OptionError(f"sizes is {sizes}, expected sizes of 1 or more by epochs from 0")
         self.sizes = {int(epoch): int(size) for epoch, size in sizes.items()}
 
     def size(self, epoch: int, full: int) -> int:

@@ -13,7 +13,7 @@ from torch import nn
 
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
-from affectzoo.models.layers import fully_connected, init_msra, init_small
+from affectzoo.models.layers import dropout_layer, fully_connected, init_msra, init_small
 
 SMALL = (
     (3, 48, 5, 2, 1, True),
@@ -58,8 +58,8 @@ class AlexNetTrunk(nn.Module):
             nn.MaxPool2d(3, 2),
         )
         self.fc = nn.Sequential(
-            *(nn.Linear(256 * 6 * 6, 4096), nn.ReLU(inplace=True), nn.Dropout(dropout)),
-            *(nn.Linear(4096, 4096), nn.ReLU(inplace=True), nn.Dropout(dropout)),
+            *(nn.Linear(256 * 6 * 6, 4096), nn.ReLU(inplace=True), dropout_layer(dropout)),
+            *(nn.Linear(4096, 4096), nn.ReLU(inplace=True), dropout_layer(dropout)),
         )
         init_msra(self.conv)
         init_small(self.fc, bias=0.1)

@@ -19,6 +19,7 @@ from affectzoo.faces.landmarks import IBUG
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.imagenet import IMAGENET_MEAN, IMAGENET_STD, TAG, BackboneWeights, starts_from_imagenet
+from affectzoo.models.layers import dropout_layer
 from affectzoo.models.mobilenet_v1 import MobileNetV1Trunk
 from affectzoo.models.timm_model import TimmTrunk
 from affectzoo.models.vgg import LAYOUT_16, VGGTrunk
@@ -100,8 +101,9 @@ class RecurrentTrunk(nn.Module):
                 trunk's own dropout covers.
 
         Raises:
-            OptionError: The number of layers is out of range.
+            OptionError: The number of layers, or the dropout, is out of range.
         """
+        dropout_layer(dropout)  # checks it, also of one layer
         if not 1 <= layers <= MOST_LAYERS:
             raise OptionError(f"{layers} recurrent layers: expected 1 to {MOST_LAYERS}")
         super().__init__()

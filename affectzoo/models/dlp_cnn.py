@@ -15,7 +15,7 @@ from torch import nn
 
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
-from affectzoo.models.layers import init_msra
+from affectzoo.models.layers import dropout_layer, init_msra
 
 CHANNELS = (64, 96, 128, 128, 256, 256)
 POOLED = (0, 1, 3)
@@ -68,7 +68,7 @@ class DLPCNNSmallTrunk(nn.Module):
         super().__init__()
         self.conv = conv_trunk(batch_norm=True)
         self.fc = nn.Linear(CHANNELS[-1], self.feature_dim)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout_layer(dropout)
         init_msra(self)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
-from affectzoo.models.layers import init_msra
+from affectzoo.models.layers import dropout_layer, init_msra
 
 STEM = 32
 """Output channels of the 7 x 7 convolution before the blocks, stride 2, which a 3 x 3 max pooling follows."""
@@ -74,7 +74,7 @@ class FaceResNetTrunk(nn.Module):
             for place in range(count):
                 self.blocks.append(Block(inputs, outputs, halves and place == 0))
                 inputs = outputs
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout_layer(dropout)
         init_msra(self)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:

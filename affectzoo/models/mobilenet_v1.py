@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from affectzoo.faces.preprocess import Preprocess
 from affectzoo.models.base import AffectModel
 from affectzoo.models.fusion import join_landmarks
-from affectzoo.models.layers import init_msra
+from affectzoo.models.layers import dropout_layer, init_msra
 from affectzoo.weights import Start
 
 BLOCKS = ((64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), *[(512, 1)] * 5, (1024, 2), (1024, 1))
@@ -76,7 +76,7 @@ class MobileNetV1Trunk(nn.Module):
                 nn.Sequential(unit(depthwise), unit(nn.Conv2d(inputs, outputs, 1, bias=False)))
             )
             inputs = outputs
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = dropout_layer(dropout)
         init_msra(self)
 
     def forward(self, image: torch.Tensor, landmarks: torch.Tensor | None = None) -> torch.Tensor:

@@ -23,7 +23,7 @@ from affectzoo.models.imagenet import (
     timm_network,
     timm_start,
 )
-from affectzoo.models.layers import fully_connected, init_msra, init_small
+from affectzoo.models.layers import dropout_layer, fully_connected, init_msra, init_small
 from affectzoo.weights import Start
 
 Blocks = tuple[tuple[int, ...], ...]
@@ -162,7 +162,7 @@ class VGGSmallTrunk(nn.Module):
         eps, momentum = 1e-3, 0.01  # Keras's defaults, in torch's terms
 
         def block(inputs: int, outputs: int, dropout: float = 0.0) -> list[nn.Module]:
-            drop = [nn.Dropout(dropout)] if dropout else []
+            drop = [dropout_layer(dropout)] if dropout else []
             norm = nn.BatchNorm2d(outputs, eps, momentum)
             return [nn.Conv2d(inputs, outputs, 3), *drop, nn.ReLU(inplace=True), norm, nn.MaxPool2d(2)]
 
@@ -171,7 +171,7 @@ class VGGSmallTrunk(nn.Module):
         )
         self.fc = nn.Sequential(
             *(nn.Linear(256 * 14 * 14, 128), nn.ReLU(inplace=True), nn.BatchNorm1d(128, eps, momentum)),
-            nn.Dropout(dropout),
+            dropout_layer(dropout),
             *(nn.Linear(128, 64), nn.ReLU(inplace=True), nn.BatchNorm1d(64, eps, momentum)),
         )
         init_msra(self)

@@ -6,6 +6,7 @@ is written twice.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -67,13 +68,19 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
             frozen: What is not trained: none, trunk, or all of the trunk but this share of its last layers.
             loss: How class scores are judged.
             va_loss: How valence and arousal are judged.
-            va_weight: Factor of the valence/arousal loss beside the expression's.
+            va_weight: Factor of the valence/arousal loss beside the expression's, 0 or more.
             landmark_loss: How landmarks are judged, where they are predicted.
             feature_loss: A loss on the features; by default as the architecture's paper does.
             optimizer: Optimizer and rates.
             schedule: How the learning rate moves.
             **network: Of the network, see its class in ``affectzoo.models``.
+
+        Raises:
+            LabelError: A loss on features needs classes, and there are none.
+            OptionError: A number is out of range.
         """
+        if not 0 <= va_weight < math.inf:
+            raise OptionError(f"va_weight is {va_weight}, expected 0 or more")
         super().__init__(**network)  # the architecture's network, which comes next in every subclass
         if feature_loss is None:
             feature_loss = FeatureLoss() if self.labels is None else FeatureLoss(**self.default_feature_loss)

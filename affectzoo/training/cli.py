@@ -114,7 +114,7 @@ class ZooCLI(LightningCLI):
         for name in ("max_epochs", "max_steps", "limit_train_batches"):
             if self.config.subcommand == "fit" and config.trainer.get(name) == 0:
                 raise OptionError(f"trainer.{name} is 0: nothing would be trained")
-        for name in ("accumulate_grad_batches", "gradient_clip_val"):
+        for name in ("accumulate_grad_batches", "gradient_clip_val", "check_val_every_n_epoch"):
             given = config.trainer.get(name)
             if given is not None and not given > 0:
                 raise OptionError(f"trainer.{name} is {given}, expected a number above 0")

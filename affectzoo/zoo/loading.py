@@ -64,7 +64,8 @@ def create_model(
 
     Raises:
         UnknownNameError: No such architecture or task.
-        AffectZooError: Neither or both of ``labels`` and ``num_classes``, or an unknown argument.
+        AffectZooError: Neither or both of ``labels`` and ``num_classes``, or an argument that is unknown or
+            out of range.
     """
     if not isinstance(name, str):
         raise UnknownNameError("architecture", name, ARCHITECTURES)
@@ -87,8 +88,10 @@ def create_model(
     names: Any = None if labels is None else list(label_space(labels).names)
     try:
         return entry.load_class()(task=cast("TaskName", task), labels=names, **arguments)
-    except TypeError as error:
-        raise AffectZooError(f"{name}: {error}") from None
+    except AffectZooError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:  # such as torch's, of a negative number of units
+        raise OptionError(f"{name}: {error}") from None
 
 
 def load(

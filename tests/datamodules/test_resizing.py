@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from affectzoo.datamodules.resizing import ProgressiveResizing
+from affectzoo.errors import OptionError
 
 
 def resized(batch: dict[str, Any], epoch: int) -> dict[str, Any]:
@@ -24,6 +25,12 @@ def test_sizes_by_epoch(epoch: int, size: int, leading: tuple[int, ...]) -> None
     batch = resized({"image": image, "label": torch.zeros(2)}, epoch)
     assert batch["image"].shape == (*leading, 3, size, size)
     torch.testing.assert_close(batch["image"].mean(), image.mean(), rtol=0.05, atol=0)
+
+
+@pytest.mark.parametrize("sizes", [{}, {-1: 32}, {0: 0}, {0: 32, 3: -4}])
+def test_sizes_are_sizes(sizes: dict[int, int]) -> None:
+    with pytest.raises(OptionError, match="sizes is"):
+        ProgressiveResizing(sizes)
 
 
 def test_landmarks_move_along() -> None:

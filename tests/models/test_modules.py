@@ -17,11 +17,36 @@ from affectzoo.errors import AffectZooError, OptionError, WeightsError
 from affectzoo.faces.preprocess import Preprocess, PreprocessChange
 from affectzoo.losses.features import FeatureLoss
 from affectzoo.metrics.predictions import Predicted
+from affectzoo.models.skeleton import skeleton
 from affectzoo.modules import AffectModule, lightning_module, module_class
 from affectzoo.modules.optim import OptimizerSettings, Schedule
 from affectzoo.registry import ARCHITECTURES
 from affectzoo.sample import GroundTruth
 from affectzoo.tasks.va import VALoss, VALossName
+
+DROPPING = sorted(n for n in ARCHITECTURES if "dropout" in ARCHITECTURES[n].load_class().own_arguments())
+
+
+@pytest.mark.parametrize("name", DROPPING)
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), -0.1, 1.0, 1.5, "0.5", True])
+def test_dropout_is_a_share(name: str, share: Any) -> None:
+    with skeleton(), pytest.raises(OptionError, match=r"dropout is "):
+        affectzoo.create_model(name, labels=["a", "b"], dropout=share)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [("cnn_gru", {"units": -1}), ("cnn_m", {"units": -1}), ("resnet18", {"head_units": (-1,)})],
+)
+def test_a_size_that_torch_refuses_is_an_error_of_ours(name: str, arguments: dict[str, Any]) -> None:
+    with skeleton(), pytest.raises(OptionError, match=name):
+        affectzoo.create_model(name, labels=["a", "b"], **arguments)
+
+
+@pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])
+def test_the_factor_of_valence_and_arousal_is_none_below_0(weight: float) -> None:
+    with pytest.raises(OptionError, match="va_weight"):
+        modules.DLPCNNSmall(labels="rafdb7", va_weight=weight)
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)

@@ -401,6 +401,7 @@ def test_rare_classes_are_favored_once(weights: str, imbalance: str, tmp_path: P
         (["--trainer.max_epochs", "0"], 1, "affectzoo: trainer.max_epochs is 0"),
         (["--trainer.max_epochs=-2", "--trainer.fast_dev_run=1"], 1, "affectzoo: trainer: "),
         (["--trainer.accumulate_grad_batches", "0"], 1, "affectzoo: trainer.accumulate_grad_batches is 0"),
+        (["--trainer.check_val_every_n_epoch", "0"], 1, "affectzoo: trainer.check_val_every_n_epoch is 0"),
         (["--trainer.gradient_clip_val=-1"], 1, "affectzoo: trainer.gradient_clip_val is -1"),
         (["--model.preprocess.size", "1"], 1, "affectzoo: preprocess: dlp_cnn_s does not take faces of 1 x"),
         (["--optimizer", "SGD"], 2, "affectzoo fit: "),
