@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 CUT_SECONDS, CUT_SHARE = 0.5, 0.01
 """A video that ends earlier than it declares, by more than both, is cut off: seconds, share of its length."""
 
+SHOWN = 0.5
+"""A video that shows less than this share of the frames that its index lists is damaged; edits hide some."""
+
 RATE = 25.0
 """Frames per second where neither frames nor file say any."""
 
@@ -202,6 +205,8 @@ class VideoFrames:
             declared = max(declared, self._stream.frames / self.rate)
         if declared - end > max(CUT_SECONDS, CUT_SHARE * declared):
             parts.append(f"it ends after {end:.1f} s of {declared:.1f} s")
+        if frames < SHOWN * self._stream.frames:  # its table of times is wrong, and hides them
+            parts.append(f"its index lists {counted(self._stream.frames, 'frame')}")
         if self._damaged:
             parts.append(counted(self._damaged, "damaged place"))
         if not parts:

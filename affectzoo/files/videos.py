@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from affectzoo.console import counted
 from affectzoo.errors import UnreadableImageError
 from affectzoo.files.images import read_image
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from affectzoo.faces.preprocess import Image
 
 SUFFIXES = frozenset(
@@ -21,6 +27,12 @@ SUFFIXES = frozenset(
     )
 )
 """File name endings taken for videos, lower case."""
+
+NEAR = 32
+"""Frames ahead that are decoded on to, which is faster than to seek."""
+
+LOST = -NEAR
+"""The next frame of a video that stands nobody knows where."""
 
 
 class Video:
@@ -35,8 +47,6 @@ class Video:
         Raises:
             UnreadableImageError: It is missing or no video.
         """
-        import cv2
-
         self.path = path
         if not path.is_file():
             raise UnreadableImageError(f"{path}: no such file")
@@ -46,7 +56,7 @@ class Video:
             raise UnreadableImageError(
                 f"{path}: OpenCV opens no video whose path is not UTF-8: rename it"
             ) from None
-        self._capture: Any = cv2.VideoCapture(str(path.absolute()))  # a:b is no protocol
+        self._capture = _captured(path)
         self._next = 0
         if not self._capture.isOpened():
             raise UnreadableImageError(f"{path}: no video, or one that OpenCV cannot decode")
@@ -79,20 +89,74 @@ class Video:
         """
         import cv2
 
-        if not self._next <= number < self._next + 32:  # near ahead, decoding on is exact and faster
-            self._capture.set(cv2.CAP_PROP_POS_FRAMES, number)
-            self._next = number
-        while self._next < number and self._capture.grab():
+        if not self._next <= number < self._next + NEAR:
+            self._go_to(number)
+        while self._next <= number and self._capture.grab():
             self._next += 1
-        read, frame = self._capture.read()
-        if not read or self._next != number:
-            self._next = -1000  # wherever it stands now: seek next time
+        read, frame = self._capture.retrieve() if self._next == number + 1 else (False, None)
+        if not read:
+            self._next = LOST
             raise UnreadableImageError(
                 f"{self.path}, frame {number}: cannot be read ({counted(self.frames, 'frame')})"
             )
-        self._next = number + 1
         image: Image = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
         return image
+
+    def _go_to(self, number: int) -> None:
+        """Grab a frame, or one before it from which decoding on leads there.
+
+        OpenCV's own seeking errs where rates vary, and in files without an index, such as MPEG streams: it is
+        taken at its word only where the time of the frame that it found tells which one that is.
+        """
+        import cv2
+
+        if number >= NEAR and self._capture.set(cv2.CAP_PROP_POS_FRAMES, number) and self._capture.grab():
+            place = _place(self._capture.get(cv2.CAP_PROP_POS_MSEC), _times(self.path))
+            if place is not None and place <= number:
+                self._next = place + 1
+                return
+        self._capture = _captured(self.path)
+        self._next = 0
+
+
+def _captured(path: Path) -> Any:
+    import cv2
+
+    return cv2.VideoCapture(str(path.absolute()))  # a:b is no protocol
+
+
+@lru_cache(maxsize=512)
+def _times(path: Path) -> npt.NDArray[np.float64]:
+    """Milliseconds at which a video shows its frames, from its packets, which are not decoded.
+
+    None where these do not say, or the first frames have other times than their packets, as in AVI files
+    whose frames are not in the order of their packets.
+    """
+    import cv2
+
+    packets, frames = _captured(path), _captured(path)
+    if not packets.set(cv2.CAP_PROP_FORMAT, -1):
+        return np.empty(0)
+    times = np.sort(list(_grabbed(packets)))
+    first = np.array(list(islice(_grabbed(frames), NEAR)))
+    told = (np.diff(times) > 0).all() and np.array_equal(first, times[: len(first)])
+    return times if told else np.empty(0)
+
+
+def _grabbed(capture: Any) -> Iterator[float]:
+    import cv2
+
+    while capture.grab():
+        yield capture.get(cv2.CAP_PROP_POS_MSEC)
+
+
+def _place(time: float, times: npt.NDArray[np.float64]) -> int | None:
+    """The number of the frame that is shown at a time; ``None`` where none is."""
+    if len(times) == 0:
+        return None
+    place = int(np.abs(times - time).argmin())
+    gap = np.diff(times[max(0, place - 1) : place + 2]).min(initial=np.inf)
+    return place if abs(times[place] - time) < gap / 4 else None
 
 
 @lru_cache(maxsize=4)

@@ -38,6 +38,51 @@ def test_every_frame_comes_in_order(ending: str, codec: str, tmp_path: Path) -> 
     assert video.damage is None
 
 
+def numbered(count: int) -> list[np.ndarray]:
+    """Images that show their number, as seven bars of bits."""
+    bits = np.arange(count)[:, None] >> np.arange(7) & 1
+    bars = np.kron(bits[:, None], np.ones((48, 16), np.uint8)).astype(np.uint8)
+    return [np.stack([200 * bar + 20] * 3, axis=2) for bar in bars]
+
+
+def number_of(image: np.ndarray) -> int:
+    bars = image[16:32].mean(axis=(0, 2)).reshape(7, 16)[:, 4:12].mean(axis=1)
+    return int((bars > 120) @ (1 << np.arange(7)))
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec", "pause"),
+    [
+        ("mp4", "libx264", 0),
+        ("mp4", "libx264", 0.3),
+        ("mkv", "libx264", 0.3),
+        ("avi", "mpeg4", 0),
+        ("avi", "libx264", 0),
+        ("ts", "libx264", 0),
+        ("mpg", "mpeg2video", 0),
+    ],
+)
+def test_single_frames_are_the_right_ones_in_any_order(
+    ending: str, codec: str, pause: float, tmp_path: Path
+) -> None:
+    times = [n / 25 + n // 10 * pause for n in range(120)] if pause else None
+    path = write_film(tmp_path / f"a.{ending}", numbered(120), times, codec=codec)
+    video = Video(path)
+    order = [int(n) for n in np.random.default_rng(0).permutation(120)[:40]]
+    assert [number_of(video.read(number)) for number in order] == order
+
+
+def test_a_video_whose_table_of_times_hides_frames_is_damaged(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mp4", shades(30))
+    data = bytearray(path.read_bytes())
+    place = data.find(b"mdhd") + 16
+    data[place : place + 4] = bytes(4)  # ticks per second
+    path.write_bytes(data)
+    video = VideoFrames(path)
+    assert len(list(video)) < 15
+    assert video.damage is not None and "its index lists 30 frames" in video.damage
+
+
 def test_times_are_the_frames_own(tmp_path: Path) -> None:
     times = list(np.cumsum([0.04, 0.5, 0.02, 0.3, 0.11] * 6))
     path = write_film(tmp_path / "a.mp4", shades(30), times)
