@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from affectzoo.datasets.ids import split_hash
+from affectzoo.errors import DataError
 from affectzoo.evaluation.machine import hardware, versions
 from affectzoo.evaluation.measurement import Tables, face_facts
 from affectzoo.evaluation.record import record_key
@@ -34,7 +35,11 @@ def join_folds(
 
     Returns:
         The record, whose figures are means over folds with their standard deviation, and its tables.
+
+    Raises:
+        DataError: A face was tested in two folds: they are not of the same data.
     """
+    _check_apart(tables)
     first = records[0]
     parts = [
         _counted(table.assign(fold=fold), record)
@@ -79,6 +84,17 @@ def join_folds(
     }
     whole = [table.assign(fold=fold) for fold, table in enumerate(tables)]
     return record, {".csv": pd.concat(whole, ignore_index=True)}
+
+
+def _check_apart(tables: Sequence[pd.DataFrame]) -> None:
+    every = pd.concat(tables, keys=range(len(tables)), names=["fold", None])["id"]
+    twice = every[every.duplicated(keep=False)]
+    if len(twice):
+        folds = sorted(set(twice[twice == twice.iloc[0]].index.get_level_values("fold")))
+        raise DataError(
+            f"face {twice.iloc[0]} was tested in folds {' and '.join(map(str, folds))}: the data changed "
+            "between them, and a person may be in training and test: cross-validate anew in another --run_dir"
+        )
 
 
 def _counted(table: pd.DataFrame, record: Mapping[str, Any]) -> Part:

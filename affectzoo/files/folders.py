@@ -7,6 +7,7 @@ UTF-8 are kept as Python has them (``os.fsdecode``), so that their files can be 
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections import Counter
@@ -205,11 +206,17 @@ def user_path(given: str | os.PathLike[str]) -> Path:
     """Make a path of what a user typed: ``~`` is the home folder, unless a file's name begins so.
 
     Raises:
-        OptionError: It is no text, and no path either.
+        OptionError: It is no text and no path either, or none that this system can name.
     """
     if not isinstance(given, str | os.PathLike):
         raise OptionError(f"a path is of the type {type(given).__name__}; expected text or a Path")
     path = Path(given)
+    try:
+        os.lstat(path)
+    except (OSError, ValueError) as error:  # ValueError: a NUL byte, or half a character
+        if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
+            told = getattr(error, "strerror", None) or str(error)
+            raise OptionError(f"{str(given)[:80]!r} is no possible path: {told}") from None
     if path.parts[:1] and path.parts[0].startswith("~") and not os.path.lexists(path):
         path = Path(os.path.expanduser(path))  # noqa: PTH111  # leaves names of no user as they are
     return path

@@ -93,7 +93,10 @@ class Video:
             self._go_to(number)
         while self._next <= number and self._capture.grab():
             self._next += 1
-        read, frame = self._capture.retrieve() if self._next == number + 1 else (False, None)
+        frame: Any = None
+        read = False
+        if self._next == number + 1:
+            read, frame = self._capture.retrieve()
         if not read:
             self._next = LOST
             raise UnreadableImageError(

@@ -144,7 +144,11 @@ def _named(given: str | bytes, place: int, unused: Counter[str]) -> Iterator[Sou
     if is_address(text):
         yield from _behind(text.rstrip("/"), unused)
         return
-    path = user_path(text)
+    try:
+        path = user_path(text)
+    except OptionError as error:
+        yield Source(text, Path(text), str(error))
+        return
     problem = obstacle(path)
     if problem is None:
         yield from _inside(path, unused) if path.is_dir() else [_file(path, named=True)]

@@ -18,7 +18,7 @@ from affectzoo import store
 from affectzoo import weights as weights_files
 from affectzoo.errors import LabelError, OptionError, WeightsError
 from affectzoo.faces.preprocess import Preprocess, PreprocessChange
-from affectzoo.labels import label_space
+from affectzoo.labels import LabelSpace, label_space
 from affectzoo.models.layers import init_msra
 from affectzoo.sample import AffectOutput, Batch, ClipRule, annotated_points, from_edge_to_edge
 from affectzoo.tasks.heads import TaskName, check_task, dimensions, outputs
@@ -58,7 +58,6 @@ class AffectModel(nn.Module):
         arguments: The architecture's own arguments, with which it was built.
         task_name: What it predicts.
         preprocess: How its faces are prepared.
-        labels: Its classes; ``None`` when it predicts no expression.
         landmarks: How many landmarks it takes with each face, 0 or 68.
         data_landmarks: How many landmarks its data have with each face: those that it takes, or learns.
         clip_rule: How frames' class scores become their clip's.
@@ -111,7 +110,7 @@ class AffectModel(nn.Module):
             WeightsError: The weights are missing, damaged, or of something else.
         """
         super().__init__()
-        self.labels = None if labels is None else label_space(labels)
+        self._labels = None if labels is None else label_space(labels)
         check_task(task, self.labels)
         self.task_name: TaskName = task
         self.arguments = arguments
@@ -155,6 +154,25 @@ class AffectModel(nn.Module):
         classes = cls.__mro__[: cls.__mro__.index(AffectModel)]
         every = {name for c in classes for name in inspect.signature(c).parameters}
         return every - set(common) - {"common", "backbone_weights"}
+
+    @property
+    def labels(self) -> LabelSpace | None:
+        """Its classes, in the order of the scores; ``None`` when it predicts no expression.
+
+        They may be renamed, in one language or another: predictions and saved weights have the new names.
+        """
+        return self._labels
+
+    @labels.setter
+    def labels(self, given: LabelSpace | None) -> None:
+        named = None if given is None else label_space(given)
+        scored = outputs(self.task_name, self._labels).get("expression", 0)
+        if len(named or ()) != scored:
+            raise LabelError(
+                f"{self.arch} scores {scored} classes, {len(named or ())} names are given: for other classes "
+                "it needs a new head, affectzoo.load(..., labels=[...])"
+            )
+        self._labels = named
 
     @property
     def device(self) -> torch.device:
@@ -323,9 +341,9 @@ class AffectModel(nn.Module):
 
     def describe(self) -> WeightsMeta:
         """This model's metadata for a weights file, without training details."""
-        if self.meta is not None:
-            return replace(self.meta, preprocess=self.preprocess, arguments=self.arguments)
         names = () if self.labels is None else self.labels.names
+        if self.meta is not None:
+            return replace(self.meta, labels=names, preprocess=self.preprocess, arguments=self.arguments)
         return WeightsMeta(
             self.arch,
             names,

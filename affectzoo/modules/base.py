@@ -134,7 +134,7 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         checkpoint["affectzoo"] = known.to_dict()
         if self._trainer is not None and self.trainer.state.fn == "fit":
             total = self.trainer.estimated_stepping_batches
-            checkpoint[resuming.KEY] = resuming.noted(self.schedule, total)
+            checkpoint[resuming.KEY] = resuming.noted(self.optimizer, self.schedule, total)
         if isinstance(self.feature_term, LocalityPreservingLoss):
             checkpoint[MEMORY] = self.feature_term.memory
 
@@ -142,22 +142,30 @@ class AffectModule(AffectModel, pl.LightningModule):  # type: ignore[misc]  # on
         """Refuse a checkpoint of another architecture or label space.
 
         Raises:
-            WeightsError: Of another architecture, or not of affectzoo.
+            WeightsError: Of another architecture, not of affectzoo, or to be measured with faces that are
+                prepared otherwise than in its training.
             LabelError: For other classes.
-            OptionError: Of a training of another length, whose schedule ends where it ended.
+            OptionError: See ``resuming.go_on``.
         """
         if "affectzoo" not in checkpoint:
             raise WeightsError("the checkpoint was not written by affectzoo")
         meta = WeightsMeta.from_dict(checkpoint["affectzoo"], "the checkpoint")
         self.check_meta(meta, "the checkpoint")
         self.drawn_head, self.starts_trained = False, True
-        if self._trainer is not None and self.trainer.state.fn == "fit":
+        fits = self._trainer is not None and self.trainer.state.fn == "fit"
+        if meta.preprocess != self.preprocess and not fits:
+            raise WeightsError(
+                f"the checkpoint's faces are prepared by {meta.preprocess}, this recipe's by "
+                f"{self.preprocess}: take the run's own recipe (--config RUN/config.yaml)"
+            )
+        if fits:
             data: Any = getattr(self.trainer, "datamodule", None)
             place = checkpoint.get(type(data).__qualname__)
             if place:  # Lightning tells it later, but counting steps makes loading processes begin to read
                 data.load_state_dict(place)
             total = self.trainer.estimated_stepping_batches
-            resuming.go_on(checkpoint, self.schedule, self.optimizer.build(self.trunk, self.heads), total)
+            built = self.optimizer.build(self.trunk, self.heads)
+            resuming.go_on(checkpoint, self.optimizer, self.schedule, built, total)
             if isinstance(self.feature_term, LocalityPreservingLoss) and MEMORY in checkpoint:
                 self.feature_term.recall(checkpoint[MEMORY])
 

@@ -16,6 +16,7 @@ from lightning.pytorch.utilities import rank_zero_info, rank_zero_only
 from affectzoo import weights
 from affectzoo.console import counted, stdout
 from affectzoo.datamodules.base import FaceDataModule
+from affectzoo.errors import DataError
 from affectzoo.evaluation.evaluate import evaluation_table, write_evaluation
 from affectzoo.evaluation.machine import SLOW_BF16, has_bf16
 from affectzoo.evaluation.measurement import labeled, measurement
@@ -134,6 +135,29 @@ class RunReport(Callback):
             self._known = trained_meta(trainer, pl_module)
         training = replace(self._known.training, notes=notes_of(trainer))
         checkpoint[TRAINING] = replace(self._known, training=training).to_dict()
+
+    def on_load_checkpoint(
+        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Refuse to go on with other faces: the weights would not say which ones they were trained on.
+
+        Raises:
+            DataError: The checkpoint's training had other training or validation faces.
+        """
+        if self._known is None or TRAINING not in checkpoint:
+            return
+        before = WeightsMeta.from_dict(checkpoint[TRAINING], "the checkpoint")
+        for split in ("train", "valid"):
+            old, new = (getattr(meta.training, f"{split}_hash") for meta in (before, self._known))
+            if None not in (old, new) and old != new:
+                raise DataError(
+                    f"the checkpoint's training had other {split} faces: go on with the same data, fold, "
+                    "seed and options of data, or train anew with --model.weights"
+                )
+        if before.preprocess != self._known.preprocess:
+            rank_zero_info(
+                f"resumed with other faces: {self._known.preprocess} instead of {before.preprocess}"
+            )
 
     @rank_zero_only
     def on_validation_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from affectzoo.errors import DataError
-from affectzoo.files.folders import filenames, look, obstacle, subfolders, unused, walk
+import affectzoo
+from affectzoo.errors import DataError, OptionError
+from affectzoo.files.folders import filenames, look, obstacle, subfolders, unused, user_path, walk
 
 LITTER = (".DS_Store", "._1.jpg", "Thumbs.db", "desktop.ini", "Desktop.INI")
 
@@ -82,3 +83,13 @@ def test_what_is_no_folder(tmp_path: Path) -> None:
     assert obstacle(tmp_path) is obstacle(tmp_path / "file") is None
     assert obstacle(tmp_path / "nowhere") == "no such file"
     assert obstacle(tmp_path / "x\0y")
+
+
+@pytest.mark.parametrize("name", ["a\0b", "x" * 300, "a/" * 3000, "half \ud800 character"])
+def test_what_this_system_cannot_name_is_no_path(name: str) -> None:
+    with pytest.raises(OptionError, match="is no possible path"):
+        user_path(name)
+    with pytest.raises(OptionError, match="is no possible path"):
+        affectzoo.load(name)
+    with pytest.raises(OptionError, match="is no possible path"):
+        affectzoo.create_model("dlp_cnn_s", labels=["a", "b"]).save_pretrained(name)

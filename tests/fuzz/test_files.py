@@ -160,8 +160,9 @@ def use_table(root: Path, path: Path) -> None:
     record = make_record(
         model=model, options={"clip_rule": "vote", "scale": 1.0}, protocol={"truth": "0" * 64}
     )
+    other = table.assign(id="other " + table["id"].astype(str))
     joined, _ = join_folds(
-        [record, record], [read_table(root / "sound.csv"), table], name="n", spec="s", command=""
+        [record, record], [read_table(root / "sound.csv"), other], name="n", spec="s", command=""
     )
     for figure in joined["metrics"].values():
         assert not math.isinf(figure["value"] or 0)

@@ -19,6 +19,7 @@ import yaml
 from fakes.described import described
 from fakes.hub import FakeHub, User
 from fakes.records import make_record
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 import affectzoo
@@ -404,10 +405,11 @@ def test_the_cards_metadata(
 def altered(run: Path, change: Callable[[dict[str, torch.Tensor]], object]) -> Path:
     """The run with other tensors under the same description."""
     path = run / weights.FILE_NAME
-    meta = json.dumps(weights.read_meta(path).to_dict())
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
     tensors = load_file(path)
     change(tensors)
-    save_file(tensors, path, metadata={"affectzoo": meta})
+    save_file(tensors, path, metadata=metadata)
     return run
 
 

@@ -6,6 +6,7 @@ import pickle
 from pathlib import Path
 from typing import Any, get_args
 
+import numpy as np
 import pytest
 import torch
 from lightning.pytorch import LightningModule, Trainer
@@ -13,8 +14,9 @@ from torch import nn
 
 import affectzoo
 from affectzoo import models, modules, weights
-from affectzoo.errors import AffectZooError, OptionError, WeightsError
+from affectzoo.errors import AffectZooError, LabelError, OptionError, WeightsError
 from affectzoo.faces.preprocess import Preprocess, PreprocessChange
+from affectzoo.labels import label_space
 from affectzoo.losses.features import FeatureLoss
 from affectzoo.metrics.predictions import Predicted
 from affectzoo.models.skeleton import skeleton
@@ -41,6 +43,21 @@ def test_dropout_is_a_share(name: str, share: Any) -> None:
 def test_a_size_that_torch_refuses_is_an_error_of_ours(name: str, arguments: dict[str, Any]) -> None:
     with skeleton(), pytest.raises(OptionError, match=name):
         affectzoo.create_model(name, labels=["a", "b"], **arguments)
+
+
+def test_renamed_classes_are_predicted_and_saved(tmp_path: Path) -> None:
+    model = affectzoo.load("dlp_cnn_s.ferplus")
+    names = [f"class {number}" for number in range(8)]
+    model.labels = label_space(names)
+    face = np.zeros((48, 48, 3), np.uint8)
+    (found,) = affectzoo.predict([face], model=model, detector="none")
+    again = affectzoo.load(model.save_pretrained(tmp_path / "renamed"))
+    assert list(found.probabilities) == names
+    assert again.labels is not None and list(again.labels.names) == names
+    with pytest.raises(LabelError, match="scores 8 classes, 2 names"):
+        model.labels = label_space(["a", "b"])
+    with pytest.raises(LabelError, match="scores 8 classes, 0 names"):
+        model.labels = None
 
 
 @pytest.mark.parametrize("weight", [-1.0, float("nan"), float("inf")])

@@ -20,7 +20,8 @@ import affectzoo
 from affectzoo import weights
 from affectzoo.cli import main
 from affectzoo.datasets.afewva import afewva_folds
-from affectzoo.errors import AffectZooError
+from affectzoo.errors import AffectZooError, DataError
+from affectzoo.evaluation.crossvalidation import join_folds
 from affectzoo.evaluation.predictions import read_table
 from affectzoo.evaluation.record import Identity, predictions, read_records, records_of, write_record
 from affectzoo.training import crossvalidation
@@ -41,6 +42,12 @@ def test_mean_and_spread_by_hand() -> None:
     assert table.loc["ccc", "mean"] == pytest.approx(0.3)
     assert table.loc["ccc", "sd"] == pytest.approx(0.0700**0.5)  # sample variance (0.04 + 0.01 + 0.09) / 2
     assert table.loc["clip_ccc", "mean"] == pytest.approx(0.15)
+
+
+def test_folds_of_data_that_changed_are_not_joined() -> None:
+    tables = [pd.DataFrame({"id": ids}) for ids in (["a", "b"], ["c"], ["d", "b"])]
+    with pytest.raises(DataError, match="face b was tested in folds 0 and 2"):
+        join_folds([], tables, name="n", spec="s", command="")
 
 
 @pytest.fixture
