@@ -134,13 +134,16 @@ def read_predictions(
 
     Raises:
         DataError: The file cannot be read, holds none of the faces, the same face twice, no predictions,
-            or numbers out of range; file and line are named.
+            numbers out of range, or a label that is not the class of the highest score; file and line are
+            named.
         LabelError: Its classes are not the ones to report on.
     """
     file = _read(Path(path))
     file.check_lengths()
     rows, others = _rows(file, index)
     found, kind = (None, None) if labels is None else _scores(file, labels)
+    if labels is not None and found is not None and kind != "labels":
+        _check_labels(file, found, labels, rows, index)
     scores, va = (_aligned(table, rows) for table in (found, _values(file) if values else None))
     if scores is None and va is None:
         raise DataError(
@@ -267,6 +270,32 @@ def _one_hot(file: _File, column: str, labels: Sequence[str]) -> Floats:
         else:
             raise LabelError(f"{file.where(row)}: {column} is '{name}', expected one of {', '.join(labels)}")
     return scores
+
+
+def _check_labels(
+    file: _File, scores: Floats, labels: Sequence[str], rows: npt.NDArray[np.int64], index: FaceIndex
+) -> None:
+    """Refuse scores that name other classes than the file's labels: their columns may be mixed up.
+
+    A column that holds the ground truth throughout says nothing of the scores.
+    """
+    name = f"{_prefix(file)}label"
+    column, places = file.column(name), {canonical(label): i for i, label in enumerate(labels)}
+    truth, wrong = True, None
+    for row, true in zip(rows.tolist(), index.table["label"], strict=True):
+        if row < 0 or column[row] is None or np.isnan(scores[row]).any():
+            continue
+        said = canonical(str(column[row]))
+        truth &= true == said
+        place = places.get(said)
+        if wrong is None and (place is None or scores[row, place] < scores[row].max() - TOLERANCE):
+            wrong = row
+    if wrong is not None and not truth:
+        highest = labels[int(scores[wrong].argmax())]
+        raise DataError(
+            f"{file.where(wrong)}: {name} is '{column[wrong]}', but the highest score is that of {highest}: "
+            f"are the columns of the classes mixed up? If {name} is the ground truth, call it true_label"
+        )
 
 
 def _values(file: _File) -> Floats:

@@ -41,6 +41,7 @@ from affectzoo.faces.preprocess import Preprocess
 from affectzoo.files import images, videos
 from affectzoo.files.remote import RECORD
 from affectzoo.files.text import read_json
+from affectzoo.files.writing import alone_in
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -102,7 +103,8 @@ def prepare(
         What ``prepared.json`` says.
 
     Raises:
-        AffectZooError: ``out`` holds something else, the disk is full, or the data set cannot be read.
+        AffectZooError: ``out`` holds something else, or another command is writing there; the disk is full,
+            or the data set cannot be read.
         DataError: No face could be prepared.
     """
     from affectzoo.datasets.prepared import FORMAT, INDEX, write_index
@@ -118,40 +120,41 @@ def prepare(
     asked = {"format": FORMAT, "name": name, "options": module.reader_options()}
     asked |= {"crop": asdict(rule), "form": form, "chunk": chunk}
     _claim(root, out, asked | {"faces": _fingerprint(index)})
-    steps = _steps(index, out, rule, form, chunk)
-    records = _work(steps, workers, engine, len(index), progress)
-    crops = {record["row"]: record for record in records if record["failed"] is None}
-    if not crops:
-        first = records[0]["message"] if records else "the data set has none"
-        raise DataError(f"{name}: not one face could be prepared; the first: {first}")
-    failed = sorted((record for record in records if record["failed"]), key=lambda r: int(r["row"]))
-    kept = []
-    for row, values in enumerate(index.table.to_dict("records")):
-        if row in crops:
-            face: dict[str, Any] = {str(column): value for column, value in values.items()}
-            parts = None if splits is None else [fold[row] for fold in splits]
-            kept.append({**face, "original": _original(face), "splits": parts, **crops[row]})
-    with _replacing(out / INDEX, out) as path:
-        digest = write_index(path, kept)
-    left_out = Counter(index.left_out) + Counter(record["failed"] for record in failed)
-    result = asked | {
-        "dataset": index.dataset,
-        "module": type(module).__name__,
-        "affectzoo": __version__,
-        "labels": index.labels and {"name": index.labels.name, "names": list(index.labels.names)},
-        "folds": splits and len(splits),
-        "scale": index.scale,
-        "faces": len(kept),
-        "splits": dict(Counter(face["split"] for face in kept)),
-        "bytes": sum(record["bytes"] for record in crops.values()),
-        "left_out": dict(left_out),
-        "failed": [{key: record[key] for key in ("row", "failed", "message")} for record in failed],
-        "index_sha256": digest,
-    }
-    with _replacing(out / RECORD, out) as path:
-        path.write_text(json_text(result, ascii_only=True) + "\n", encoding="utf-8")
-    shutil.rmtree(out / TEMPORARY, ignore_errors=True)
-    return result
+    with alone_in(out):
+        steps = _steps(index, out, rule, form, chunk)
+        records = _work(steps, workers, engine, len(index), progress)
+        crops = {record["row"]: record for record in records if record["failed"] is None}
+        if not crops:
+            first = records[0]["message"] if records else "the data set has none"
+            raise DataError(f"{name}: not one face could be prepared; the first: {first}")
+        failed = sorted((record for record in records if record["failed"]), key=lambda r: int(r["row"]))
+        kept = []
+        for row, values in enumerate(index.table.to_dict("records")):
+            if row in crops:
+                face: dict[str, Any] = {str(column): value for column, value in values.items()}
+                parts = None if splits is None else [fold[row] for fold in splits]
+                kept.append({**face, "original": _original(face), "splits": parts, **crops[row]})
+        with _replacing(out / INDEX, out) as path:
+            digest = write_index(path, kept)
+        left_out = Counter(index.left_out) + Counter(record["failed"] for record in failed)
+        result = asked | {
+            "dataset": index.dataset,
+            "module": type(module).__name__,
+            "affectzoo": __version__,
+            "labels": index.labels and {"name": index.labels.name, "names": list(index.labels.names)},
+            "folds": splits and len(splits),
+            "scale": index.scale,
+            "faces": len(kept),
+            "splits": dict(Counter(face["split"] for face in kept)),
+            "bytes": sum(record["bytes"] for record in crops.values()),
+            "left_out": dict(left_out),
+            "failed": [{key: record[key] for key in ("row", "failed", "message")} for record in failed],
+            "index_sha256": digest,
+        }
+        with _replacing(out / RECORD, out) as path:
+            path.write_text(json_text(result, ascii_only=True) + "\n", encoding="utf-8")
+        shutil.rmtree(out / TEMPORARY, ignore_errors=True)
+        return result
 
 
 def _module(name: str, root: Path, options: Mapping[str, Any]) -> FaceDataModule:

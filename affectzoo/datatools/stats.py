@@ -16,7 +16,7 @@ from affectzoo.console import print_json, stdout
 from affectzoo.datasets.index import SPLITS
 from affectzoo.errors import UnreadableImageError
 from affectzoo.files.videos import read_picture
-from affectzoo.files.writing import try_writing, write_json
+from affectzoo.files.writing import alone_in, try_writing, write_json
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -245,8 +245,9 @@ def command(args: argparse.Namespace) -> None:
     found = statistics(index)
     written: list[Path] = []
     if args.out is not None:
-        written = [args.out / "stats.json", *figures(index, found, args.out)]
-        write_json(written[0], found)
+        with alone_in(args.out):
+            written = [args.out / "stats.json", *figures(index, found, args.out)]
+            write_json(written[0], found)
     if args.json:
         print_json(found)
         return

@@ -12,7 +12,7 @@ import hashlib
 import json
 import math
 import shlex
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -47,11 +47,13 @@ class Identity:
         tensors: That of the tensors, see ``weights.fingerprint``, which a checkpoint and other files of the
             same weights share; ``None`` where it is not known.
         preprocess: How the weights say that faces are prepared.
+        labels: Their classes, in the order of the scores; ``None`` where that is not known.
     """
 
     file: str
     tensors: str | None = None
     preprocess: Mapping[str, Any] | None = None
+    labels: Sequence[str] | None = None
 
     @classmethod
     def read(cls, path: Path) -> Identity:
@@ -61,7 +63,8 @@ class Identity:
             WeightsError: The file is damaged.
         """
         tensors = weights.fingerprint(weights.read_tensors(path))
-        return cls(sha256(path), tensors, weights.read_meta(path).preprocess.to_dict())
+        meta = weights.read_meta(path)
+        return cls(sha256(path), tensors, meta.preprocess.to_dict(), meta.labels)
 
 
 def write_record(out: Path, record: Mapping[str, Any], tables: Mapping[str, pd.DataFrame]) -> Path:
@@ -326,6 +329,9 @@ def misfit(record: Mapping[str, Any], identity: Identity) -> str | None:
     if prepared is not None and expected is not None and prepared != expected:
         other = sorted(k for k in {*prepared, *expected} if prepared.get(k) != expected.get(k))
         return f"{name} was measured with faces prepared in another way ({', '.join(other)})"
+    named = model.get("labels")
+    if named is not None and identity.labels is not None and list(named) != list(identity.labels):
+        return f"{name} was measured with other names of the classes, or in another order: {', '.join(named)}"
     return None
 
 

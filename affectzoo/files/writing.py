@@ -8,10 +8,13 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from affectzoo.console import json_text
 from affectzoo.errors import OutputError
+
+if TYPE_CHECKING:
+    from _typeshed import FileDescriptorLike
 
 _DISK = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS}
 """What a full or failing disk says, without a file's name."""
@@ -63,6 +66,53 @@ def try_writing(target: Path) -> None:
 
 class _Tried(Exception):
     """Ends a writing that was only tried."""
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Keep other commands from writing their files among this one's, where the system can.
+
+    Args:
+        folder: Made where it is not there. The files that belong together are written in it.
+
+    Raises:
+        OutputError: Another command is at work there.
+    """
+    with _named(folder, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    if os.name == "nt":  # which opens no folders
+        yield
+        return
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            lock(opened)
+        except BlockingIOError:
+            raise OutputError(
+                f"{folder}: another affectzoo command is writing there, and their files would be mixed: wait "
+                "for it, or name another folder"
+            ) from None
+        yield
+    finally:
+        os.close(opened)
+
+
+def lock(file: FileDescriptorLike) -> None:
+    """Keep other processes from an open file or folder until it is closed, where the system can.
+
+    Raises:
+        BlockingIOError: One has it.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError:  # a file system without locks
+        return
 
 
 def write_bytes(target: Path, data: bytes) -> None:

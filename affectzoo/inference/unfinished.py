@@ -13,6 +13,7 @@ from typing import Any
 
 from affectzoo.console import counted, json_text
 from affectzoo.errors import OptionError, OutputError
+from affectzoo.files.writing import lock
 from affectzoo.inference.results import Row, write_rows
 
 _START = b'{"sum": '
@@ -58,7 +59,7 @@ class UnfinishedRun:
         self._complete = False
         try:
             self._file = self.path.open("a+b")
-            _lock(self._file)
+            lock(self._file)
             self._go_on(dict(facts), resume, within_videos)
         except OptionError:
             self._file.close()
@@ -227,16 +228,3 @@ def _checked(line: bytes, number: int) -> Any:
 
 def _sum(content: str, number: int) -> str:
     return hashlib.blake2b(f"{number} {content}".encode(), digest_size=8).hexdigest()
-
-
-def _lock(file: Any) -> None:
-    """Keep other runs from writing it, where the system can.
-
-    Raises:
-        BlockingIOError: One does.
-    """
-    try:
-        import fcntl
-    except ImportError:  # Windows
-        return
-    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

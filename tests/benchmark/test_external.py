@@ -82,6 +82,30 @@ def test_plain_names_are_the_truth_beside_predicted_ones(tmp_path: Path) -> None
     assert read_predictions(path, STILLS, LABELS).va is None
 
 
+LABELED = index_of(*({"path": f"Test/{name}.png", "label": "anger"} for name in ("a", "b", "c")))
+SWAPPED = (
+    "id,{0},p_happiness,p_anger,p_neutral\nsome/Test/a.png,anger,0.9,0.1,0\nsome/Test/b.png,happiness,0,1,0\n"
+)
+
+
+def test_scores_under_other_classes_names_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(
+        DataError, match=r"line 2: label is 'anger', but the highest score is that of happiness"
+    ):
+        read_predictions(csv(tmp_path, SWAPPED.format("label")), LABELED, LABELS)
+    read_predictions(csv(tmp_path, SWAPPED.format("true_label")), LABELED, LABELS)
+    rounded = (
+        "id,label,s_anger,s_happiness,s_neutral\nsome/Test/a.png,happy,0.5,0.4999,0\nsome/Test/b.png,,9,1,1\n"
+    )
+    read_predictions(csv(tmp_path, rounded), LABELED, LABELS)
+
+
+def test_labels_that_are_the_truth_say_nothing_of_the_scores(tmp_path: Path) -> None:
+    path = csv(tmp_path, SWAPPED.format("label").replace("b.png,happiness", "b.png,anger"))
+    found = read_predictions(path, LABELED, LABELS)
+    np.testing.assert_array_equal(found.scores, [[0.1, 0.9, 0], [1, 0, 0], [NAN] * 3])  # type: ignore[arg-type]
+
+
 def test_values(tmp_path: Path) -> None:
     path = csv(
         tmp_path,

@@ -11,8 +11,10 @@ from fakes.affwild import write_affwild
 
 from affectzoo import plots
 from affectzoo.cli import main
+from affectzoo.datasets.prepared import PLAN
 from affectzoo.datatools.stats import figures, quadrants, statistics, statistics_table
 from affectzoo.evaluation.source import read
+from affectzoo.files.writing import alone_in
 
 HEADER = "path,label,valence,arousal,split,x0,y0,x1,y1,landmarks,subject,clip,frame"
 FIVE = "1;1;2;2;3;3;4;4;5;5"
@@ -158,3 +160,22 @@ def test_cells_of_the_circumplex_hold_every_face(tmp_path: Path, figures_drawn: 
     one = (np.abs(cv2.imread(str(path)).astype(int) - 255).max(axis=2) > 60).mean()
     every = (np.abs(picture.astype(int) - 255).max(axis=2) > 60).mean()
     assert every > one + 0.3  # one face of each level in both directions: every cell is filled
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("data", "stats", "table", "--root"),
+        ("data", "prepare", "table", "--workers", "1", "--root"),
+        ("features", "lbp", "--split", "train", "--data"),
+    ],
+    ids=lambda command: " ".join(command[:2]),
+)
+def test_commands_that_write_several_files_do_not_mix_them(
+    command: tuple[str, ...], root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = f"table={root}" if command[-1] == "--data" else str(root)
+    with alone_in(tmp_path / "out"):
+        assert main([*command, data, "--out", str(tmp_path / "out")]) == 1
+    assert f"{tmp_path / 'out'}: another affectzoo command" in capsys.readouterr().err
+    assert {path.name for path in (tmp_path / "out").iterdir()} <= {PLAN}

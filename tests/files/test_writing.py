@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from affectzoo.errors import AffectZooError, OutputError
-from affectzoo.files.writing import try_writing, write_bytes, write_json, write_text, writing
+from affectzoo.files.writing import alone_in, try_writing, write_bytes, write_json, write_text, writing
 
 pytest.importorskip("resource")
 
@@ -105,6 +105,16 @@ def test_errors_about_other_files_pass(target: Path) -> None:
 def test_devices_are_written_directly() -> None:
     write_text(Path(os.devnull), "x" * 100)
     assert not Path(os.devnull).is_file()
+
+
+def test_one_command_at_a_time_writes_its_files_into_a_folder(tmp_path: Path) -> None:
+    with alone_in(tmp_path / "out"), pytest.raises(OutputError, match="another affectzoo command"):
+        with alone_in(tmp_path / "out"):
+            pass
+    with alone_in(tmp_path / "out"):
+        pass
+    with pytest.raises(OutputError, match="cannot be written"), alone_in(Path("/dev/null/out")):
+        pass
 
 
 def test_text_that_no_encoding_holds_is_written(tmp_path: Path) -> None:

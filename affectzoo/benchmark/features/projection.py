@@ -24,7 +24,7 @@ from affectzoo.datasets.ids import ids
 from affectzoo.datatools.stats import QUADRANTS
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation.source import options, read, roots
-from affectzoo.files.writing import try_writing, writing
+from affectzoo.files.writing import alone_in, try_writing, writing
 from affectzoo.labels import CODES
 from affectzoo.plots import features_figure
 from affectzoo.zoo.loading import load
@@ -159,14 +159,15 @@ def command(args: argparse.Namespace) -> None:
     index = read(name, folder, **given).part(args.split)
     index = index.rows(index.drawn(args.limit)).with_landmarks(extractor.landmarks)
     written = [args.out / "features.parquet", args.out / "features.png"]
-    for path in written:
-        try_writing(path)
-    features, known = _watched(extractor, index, args.model)
-    unreadable = {"unreadable": int((~known).sum())} if not known.all() else {}
-    index = replace(index.rows(known), left_out={**index.left_out, **unreadable})
-    write_features(index, features, written[0])
-    what = f"{args.model}{f', layer {args.layer}' if args.layer else ''}: {index.dataset}, {args.split}"
-    _draw(index, features, written[1], what)
+    with alone_in(args.out):
+        for path in written:
+            try_writing(path)
+        features, known = _watched(extractor, index, args.model)
+        unreadable = {"unreadable": int((~known).sum())} if not known.all() else {}
+        index = replace(index.rows(known), left_out={**index.left_out, **unreadable})
+        write_features(index, features, written[0])
+        what = f"{args.model}{f', layer {args.layer}' if args.layer else ''}: {index.dataset}, {args.split}"
+        _draw(index, features, written[1], what)
     report = {
         "model": args.model,
         "layer": args.layer,

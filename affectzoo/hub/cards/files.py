@@ -74,7 +74,7 @@ def _own(record: dict[str, Any], entry: store.WeightsEntry, path: Path) -> dict[
     Raises:
         WeightsError: It is of others, or not of them alone.
     """
-    reason = misfit(record, Identity(entry.sha256, preprocess=entry.meta.preprocess.to_dict()))
+    reason = misfit(record, Identity(entry.sha256, None, entry.meta.preprocess.to_dict(), entry.meta.labels))
     if reason is not None:
         again = portable_command(record["command"], entry.name)
         raise WeightsError(f"{path}: no record of {entry.name}: {reason}; measure it: {again}")
