@@ -30,6 +30,10 @@ SEARCH_SIZE, LEAST_SIZE = 1280, 64
 """Larger images are searched at this longer edge, if no other is asked for, and at least at that; boxes come
 back in the image's own pixels."""
 
+ENLARGED = 320
+"""Smaller images are searched at this longer edge, or at the one that is asked for if that is less: detectors
+miss small faces (``benchmarks/detectors.py``)."""
+
 LEAST_SCORE, OVERLAP, FOREHEAD = 0.5, 0.3, 0.1
 """Of CenterFace: the least score of a face, the most that two may overlap (its authors' values), and the
 share of a box's height is added above.
@@ -103,8 +107,8 @@ class Haar:
 
     def __call__(self, image: Image) -> list[Detection]:
         """Every frontal face of an RGB image, the largest first."""
-        small, scale = _reduced(image, self._search_size)
-        grey = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
+        searched, scale = _resized(image, self._search_size)
+        grey = cv2.cvtColor(searched, cv2.COLOR_RGB2GRAY)
         least = max(24, round(0.04 * min(grey.shape)))
         boxes, _, scores = self._cascade.detectMultiScale3(
             grey, scaleFactor=1.1, minNeighbors=6, minSize=(least, least), outputRejectLevels=True
@@ -170,9 +174,9 @@ class YuNet:
 
     def __call__(self, image: Image) -> list[Detection]:
         """Every face of an RGB image, the largest first."""
-        small, scale = _reduced(image, self._search_size)
-        self._net.setInputSize((small.shape[1], small.shape[0]))
-        _, found = self._net.detect(cv2.cvtColor(small, cv2.COLOR_RGB2BGR))
+        searched, scale = _resized(image, self._search_size)
+        self._net.setInputSize((searched.shape[1], searched.shape[0]))
+        _, found = self._net.detect(cv2.cvtColor(searched, cv2.COLOR_RGB2BGR))
         faces = [] if found is None else found.tolist()
         return _largest_first(
             Detection(
@@ -234,9 +238,9 @@ class CenterFace:
 
     def __call__(self, image: Image) -> list[Detection]:
         """Every face of an RGB image, the largest first."""
-        small, scale = _reduced(image, self._search_size)
-        below, beside = (-edge % 32 for edge in small.shape[:2])  # the network takes multiples of 32
-        padded = cv2.copyMakeBorder(small, 0, below, 0, beside, cv2.BORDER_CONSTANT)
+        searched, scale = _resized(image, self._search_size)
+        below, beside = (-edge % 32 for edge in searched.shape[:2])  # the network takes multiples of 32
+        padded = cv2.copyMakeBorder(searched, 0, below, 0, beside, cv2.BORDER_CONSTANT)
         self._net.setInput(cv2.dnn.blobFromImage(padded))
         heat, edges, offsets, points = (one[0] for one in self._net.forward(self._MAPS))
         rows, columns = np.nonzero(heat[0] > LEAST_SCORE)
@@ -246,7 +250,7 @@ class CenterFace:
         scores = heat[0, rows, columns]
         kept = cv2.dnn.NMSBoxes(np.hstack([corners, sizes]).tolist(), scores.tolist(), LEAST_SCORE, OVERLAP)
         marks = points[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1] * sizes[:, None] + corners[:, None]
-        inside = (corners + sizes / 2 < np.multiply(small.shape[1::-1], scale)).all(axis=1)
+        inside = (corners + sizes / 2 < np.multiply(searched.shape[1::-1], scale)).all(axis=1)
         corners[:, 1] -= FOREHEAD * sizes[:, 1]
         sizes[:, 1] *= 1 + FOREHEAD
         boxes = np.hstack([corners, corners + sizes]).tolist()
@@ -339,14 +343,16 @@ def _check_size(search_size: int) -> int:
     return search_size
 
 
-def _reduced(image: Image, search_size: int) -> tuple[Image, float]:
+def _resized(image: Image, search_size: int) -> tuple[Image, float]:
     """The image at searching size, and the factor back to its own pixels."""
     height, width = image.shape[:2]
-    scale = max(height, width) / search_size
-    if scale <= 1:
+    longer = max(height, width)
+    scale = longer / min(max(longer, ENLARGED), search_size)
+    if scale == 1:
         return image, 1.0
     size = (max(1, round(width / scale)), max(1, round(height / scale)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA), scale  # type: ignore[return-value]
+    way = cv2.INTER_AREA if scale > 1 else cv2.INTER_LINEAR
+    return cv2.resize(image, size, interpolation=way), scale  # type: ignore[return-value]
 
 
 def _scaled(box: tuple[float, float, float, float], scale: float) -> Box:

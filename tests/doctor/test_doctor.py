@@ -185,7 +185,7 @@ def test_sizes_are_of_files_and_take_no_longer_than_they_may(
 def test_a_damaged_detector_file_is_wrong_a_missing_one_is_not(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CenterFace, "installed", lambda: None)
+    monkeypatch.setattr(CenterFace, "installed", staticmethod(lambda: None))
     found = examine("detector", checks.detector)
     assert found.faults == [] and found.facts["auto"] == "haar" and "YuNet" in found.notes[0]
     YuNet.kept().parent.mkdir(parents=True)

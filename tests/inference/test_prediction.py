@@ -101,6 +101,8 @@ def test_haar_orders_by_size_and_finds_nothing_in_nothing() -> None:
     assert near.box is not None and far.box is not None and near.box != far.box
     np.testing.assert_allclose(near.box, far.box, atol=16)
     assert Haar(search_size=64)(ASTRONAUT) == []  # its face has less than 24 pixels then
+    (small,) = Haar()(cv2.resize(ASTRONAUT, (102, 102), interpolation=cv2.INTER_AREA))  # here, too: enlarged
+    np.testing.assert_allclose(np.multiply(small.box, 512 / 102), far.box, atol=20)  # type: ignore[arg-type]
     for size in (63, 0, -1, 640.0, True):
         with pytest.raises(DetectorError, match="search_size"):
             make_detector("haar", None, size)  # type: ignore[arg-type]
@@ -113,7 +115,7 @@ def test_auto_takes_haar_unless_yunets_file_is_at_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AFFECTZOO_HOME", str(tmp_path))
-    monkeypatch.setattr(CenterFace, "installed", lambda: None)
+    monkeypatch.setattr(CenterFace, "installed", staticmethod(lambda: None))
     assert make_detector("auto").name == "haar"
     YuNet.kept().parent.mkdir(parents=True)
     YuNet.kept().write_bytes(b"no network")
