@@ -35,7 +35,7 @@ def ground_truth(index: FaceIndex) -> GroundTruth:
     clips = pd.factorize(table["clip"], sort=True)[0]  # -1 for faces of no clip
     return GroundTruth(
         torch.tensor([number[name] for name in table["label"]], dtype=torch.int64, device="cpu"),
-        torch.from_numpy(np.stack(targets).astype(np.float32)),
+        torch.from_numpy(np.concatenate(targets).astype(np.float32).reshape(len(targets), len(names))),
         torch.from_numpy(table[["valence", "arousal"]].to_numpy(np.float32, na_value=np.nan)),
         torch.from_numpy(clips.astype(np.int64)),
     )

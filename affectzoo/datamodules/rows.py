@@ -54,7 +54,7 @@ class FaceRows:
         Args:
             table: Of a ``FaceIndex``.
         """
-        self._columns = {name: pack(table[name].tolist()) for name, (pack, _) in _PACKED.items()}
+        self._columns = {name: pack(table[name]) for name, (pack, _) in _PACKED.items()}
         pixels = table["pixels"].to_numpy()
         self._pixels = None if all(value is None for value in pixels) else pixels
         self._count = len(table)

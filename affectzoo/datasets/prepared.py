@@ -21,6 +21,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from struct import iter_unpack
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -52,6 +53,8 @@ FIELDS: Mapping[str, Any] = {
     "folds": int | None,
 }
 """What ``prepared.json`` must say, with the kind of each."""
+OF_ONE_FACE = ("path", "digest", "original", "source")
+"""Texts of which each face has its own: they stay in Arrow's memory, which is smaller than Python's."""
 PLAN = "prepared.plan.json"
 INDEX = "index.parquet"
 
@@ -122,11 +125,13 @@ def read_prepared(
     table = _table(root, record, [*read, "splits"] if foreseen else read)
     splits = [parts[fold] for parts in table["splits"].to_pylist()] if foreseen else None
     columns = {name: _column(table, name) for name in read}
-    columns |= {name: [None] * len(table) for name in unread} | ({} if splits is None else {"split": splits})
-    frame = pd.DataFrame({name: pd.Series(columns[name], dtype=object) for name in COLUMNS})
+    columns |= {name: _objects([None] * len(table)) for name in unread}
+    if splits is not None:
+        columns["split"] = _objects(splits)
+    frame = pd.DataFrame({name: columns[name] for name in COLUMNS}, copy=False)
     space = _space(record, root / RECORD)
     names = () if space is None else space.names
-    if not set(columns["label"]) - {None} <= set(names):
+    if not set(frame["label"]) - {None} <= set(names):
         raise DataError(f"{root / RECORD}: damaged (labels); delete it and run affectzoo data prepare again")
     return FaceIndex(record["dataset"], root, space, frame, record["left_out"], record["scale"])
 
@@ -189,30 +194,51 @@ def _space(record: Mapping[str, Any], path: Path) -> LabelSpace | None:
     return LabelSpace(tuple(names), name)
 
 
-def _column(table: pa.Table, name: str) -> Sequence[Any]:
+def _column(table: pa.Table, name: str) -> pd.Series:
     """One column as the index has it; equal texts and distributions are one object."""
     column = table[name].combine_chunks()
     if column.null_count == len(column):
-        return [None] * len(column)
+        return _objects([None] * len(column))
+    if name in OF_ONE_FACE and not column.null_count:
+        return pd.Series(column, dtype=pd.ArrowDtype(column.type), copy=False)
+    if pa.types.is_string(column.type):
+        return _objects(_shared(column))
     if not pa.types.is_list(column.type):
-        return _texts(column) if pa.types.is_string(column.type) else list(column.to_pylist())
+        return _objects(column.to_pylist())
     numbers = np.array(column.flatten())
-    if name == "box" and not column.null_count:
-        return list(map(tuple, numbers.reshape(-1, 4).tolist()))
-    ends = np.cumsum(column.value_lengths().fill_null(0).to_numpy()).tolist()
-    pieces: Iterable[Any] = (numbers[start:end] for start, end in pairwise([0, *ends]))
+    lengths = column.drop_null().value_lengths().to_numpy()
     if name == "box":
-        pieces = (tuple(piece.tolist()) for piece in pieces)
+        known: Iterable[Any] = iter_unpack("4d", numbers.data)
     elif name == "landmarks":
-        pieces = (piece.reshape(-1, 2) for piece in pieces)
+        known = (one.reshape(-1, 2) for one in _cut(numbers, lengths))
     else:
-        same: dict[bytes, np.ndarray] = {}
-        pieces = (same.setdefault(piece.tobytes(), piece) for piece in pieces)
-    known = column.is_valid().to_pylist()
-    return [value if valid else None for value, valid in zip(pieces, known, strict=True)]
+        known = _distributions(numbers, lengths)
+    if column.null_count:
+        values = iter(known)
+        known = (next(values) if valid else None for valid in column.is_valid().to_pylist())
+    return _objects(list(known))
 
 
-def _texts(column: pa.Array) -> list[str | None]:
+def _objects(values: Sequence[Any]) -> pd.Series:
+    return pd.Series(values, dtype=object)
+
+
+def _cut(numbers: np.ndarray, lengths: np.ndarray) -> Iterable[np.ndarray]:
+    return (numbers[start:end] for start, end in pairwise([0, *np.cumsum(lengths).tolist()]))
+
+
+def _distributions(numbers: np.ndarray, lengths: np.ndarray) -> Iterable[np.ndarray]:
+    """Cut numbers into arrays; equal ones are one object."""
+    width = int(lengths[0]) * numbers.itemsize
+    if width == 0 or (lengths != lengths[0]).any():
+        return _cut(numbers, lengths)
+    cut = [None, pa.py_buffer(numbers)]
+    encoded = pa.FixedSizeBinaryArray.from_buffers(pa.binary(width), len(lengths), cut).dictionary_encode()
+    arrays = [np.frombuffer(one, numbers.dtype).copy() for one in encoded.dictionary.to_pylist()]
+    return (arrays[code] for code in encoded.indices.to_pylist())
+
+
+def _shared(column: pa.Array) -> list[str | None]:
     encoded = column.dictionary_encode()
     texts = [*encoded.dictionary.to_pylist(), None]
     return [texts[code] for code in encoded.indices.fill_null(-1).to_pylist()]
