@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from functools import cache
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -321,9 +322,7 @@ class Preprocess:
         cut = face[offset : offset + self.size, offset : offset + self.size]
         pixels = cut.reshape(self.size, self.size, self.channels)
         tensor = torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        # Images are on the CPU, whatever torch's default device is.
-        mean, std = (torch.tensor(v, device="cpu").view(-1, 1, 1) * 255 for v in (self.mean, self.std))
-        return tensor.float().sub_(mean).div_(std)
+        return tensor.float().sub_(_of_channels(self.mean)).div_(_of_channels(self.std))
 
     def __call__(self, image: Image | PillowImage, box: Box | None = None) -> torch.Tensor:
         """Turn an image into the network's input, as evaluation and prediction do.
@@ -342,3 +341,11 @@ class Preprocess:
 
         pixels = image if isinstance(image, np.ndarray) else as_image(image, "the image")
         return self.tensor(self.face(pixels, box))
+
+
+@cache
+def _of_channels(values: tuple[float, ...]) -> torch.Tensor:
+    """Shares of 255 as a tensor of shape (channels, 1, 1), on the CPU, whatever torch's default device is."""
+    import torch
+
+    return torch.tensor(values, device="cpu").view(-1, 1, 1) * 255
