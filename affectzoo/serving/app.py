@@ -68,10 +68,14 @@ LAUNCH: dict[str, Any] = {
     "mcp_server": False,
     "run_history": False,
     "strict_cors": True,
+    "_frontend": False,
     "css": CSS,
     "theme": gr.themes.Default(font=["system-ui", "sans-serif"], font_mono=["ui-monospace", "monospace"]),
 }
-"""How Gradio is to serve it: nothing is shared, counted or fetched from elsewhere."""
+"""How Gradio is to serve it: nothing is shared, counted or fetched from elsewhere.
+
+Nor does it try the page itself beforehand, which fails behind a proxy and on a busy machine.
+"""
 
 
 def _photo_tab(analyst: Analyst, model: gr.Dropdown) -> None:

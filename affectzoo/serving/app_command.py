@@ -29,6 +29,8 @@ def command(args: argparse.Namespace) -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="affectzoo-")))
         os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"  # before Gradio is loaded
         os.environ["GRADIO_TEMP_DIR"] = str(folder)
+        for name in ("no_proxy", "NO_PROXY"):  # Gradio asks its own server whether it has started
+            os.environ[name] = ",".join(filter(None, (os.environ.get(name), "localhost,127.0.0.1,::1")))
         from affectzoo.serving.analysis import Analyst, AppLimits, check_fits, choices
         from affectzoo.serving.app import LAUNCH, build_app
 

@@ -37,7 +37,8 @@ def where(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Run the app; its address. It ends in order and leaves nothing."""
     temporary = tmp_path_factory.mktemp("temporary")
     command = [sys.executable, "-m", "affectzoo", "app", "--port", "0", "--max-megabytes", "0.5"]
-    environment = os.environ | {"TMPDIR": str(temporary)}
+    proxy = {"HTTP_PROXY": "http://127.0.0.1:9"}  # one that answers nobody
+    environment = os.environ | {"TMPDIR": str(temporary), **proxy}
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
         try:
             assert process.stderr is not None
