@@ -82,7 +82,7 @@ class LabelSpace:
             )
         for name in self.names:
             _check_name(name)
-        if len(set(self.names)) != len(self.names):
+        if len({canonical(name) for name in self.names}) != len(self.names):  # data go by these
             named = ", ".join(self.names)
             raise LabelError(f"label space '{self.name}' names a class twice: {named}")
         if not self.names:

@@ -79,7 +79,13 @@ def test_label_space_keeps_order_of_custom_names() -> None:
 
 @pytest.mark.parametrize(
     ("names", "message"),
-    [(["fear", "anger", "fear"], "names a class twice: fear, anger, fear"), ([], "no classes")],
+    [
+        (["fear", "anger", "fear"], "names a class twice: fear, anger, fear"),
+        (["happy", "happiness"], "names a class twice: happy, happiness"),
+        (["Calm", "calm"], "names a class twice: Calm, calm"),
+        (["e\u0301", "\u00e9"], "names a class twice"),
+        ([], "no classes"),
+    ],
 )
 def test_impossible_spaces(names: list[str], message: str) -> None:
     with pytest.raises(LabelError, match=message):

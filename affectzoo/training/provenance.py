@@ -51,8 +51,16 @@ class SaveRecipe(SaveConfigCallback):
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Write the file, for trainings only; where this run is, and what it went on from, is not in it."""
-        if stage == "fit":
-            write_text(Path(trainer.default_root_dir) / self.config_filename, self.text)
+        if stage == "fit" and trainer.ckpt_path is None:
+            self._write(trainer)
+
+    def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
+        """Write the file of a resumed training, once its checkpoint was taken; a refused one writes none."""
+        if trainer.is_global_zero and trainer.ckpt_path is not None:
+            self._write(trainer)
+
+    def _write(self, trainer: pl.Trainer) -> None:
+        write_text(Path(trainer.default_root_dir) / self.config_filename, self.text)
 
     @cached_property
     def text(self) -> str:

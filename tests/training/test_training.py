@@ -326,12 +326,15 @@ def test_resumed_training_goes_on_in_its_folder(tmp_path: Path, capsys: pytest.C
     last = run / "checkpoints" / "last.ckpt"
     before = torch.load(last, weights_only=True)
     first_log = (run / "csv" / "version_0" / "metrics.csv").read_text()
+    recipe = (run / "config.yaml").read_text()
     assert fit(FERPLUS, root, "--trainer.max_epochs", "2", "--ckpt_path", str(last)) == 1
+    assert (run / "config.yaml").read_text() == recipe, "a refused training is none of the run's"
     steps = before["global_step"]
     told = capsys.readouterr().err
     assert f"(one_cycle) has {steps} steps, this training {2 * steps}" in told
     options = ("--model.schedule.name", "constant", "--trainer.max_epochs", "2")
     assert fit(FERPLUS, root, *options, "--ckpt_path", str(last)) == 0
+    assert (run / "config.yaml").read_text() != recipe
     after = torch.load(last, weights_only=True)
     assert after["global_step"] == 2 * before["global_step"]
     assert (run / "csv" / "version_0" / "metrics.csv").read_text() == first_log
