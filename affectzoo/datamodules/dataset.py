@@ -117,7 +117,8 @@ class FaceDataset(SampleDataset):
                 for the others (FER+ multi-target).
 
         Raises:
-            OptionError: The augmentation mirrors, and the faces' landmarks cannot be mirrored.
+            OptionError: The augmentation mirrors, and the faces' landmarks cannot be mirrored; or prepared
+                crops end before what the network is to see.
         """
         super().__init__()
         self.index = index
@@ -129,6 +130,8 @@ class FaceDataset(SampleDataset):
         self.landmarks = self._rows.landmarks()
         """How many landmarks faces have; 0 where none has any."""
         transform.check_landmarks(self.landmarks)
+        if index.table["box"].notna().any():
+            transform.preprocess.check_margin(index.margin, str(index.root))
 
     def __len__(self) -> int:
         """Number of faces."""

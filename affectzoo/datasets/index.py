@@ -24,6 +24,7 @@ One row is one face. Columns a data set cannot fill are ``None`` in every row:
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -87,6 +88,8 @@ class FaceIndex:
         unused: Files and folders that were seen and that no face comes from, counted by reason.
         scale: By which the data set's own valence and arousal are larger than the table's, which are in
             [-1, 1]; errors are reported on both scales.
+        margin: How much larger than the faces' boxes the images are at least, as a share of a box's longer
+            edge: that of a prepared folder's crops, without end where the images are whole.
     """
 
     dataset: str
@@ -96,6 +99,7 @@ class FaceIndex:
     left_out: Mapping[str, int] = field(default_factory=dict)
     scale: float = 1.0
     unused: Mapping[str, int] = field(default_factory=dict)
+    margin: float = math.inf
 
     @classmethod
     def from_rows(

@@ -52,7 +52,8 @@ def join(root: Path, parts: Mapping[str, FaceIndex]) -> FaceIndex:
         )
     scales = {index.scale for index in parts.values()}
     scale = scales.pop() if len(scales) == 1 else 1.0
-    return FaceIndex("+".join(parts), root, labels, table, left_out, scale, unused)
+    margin = min(index.margin for index in parts.values())
+    return FaceIndex("+".join(parts), root, labels, table, left_out, scale, unused, margin)
 
 
 def _placed(name: str, index: FaceIndex, folder: Path) -> pd.DataFrame:

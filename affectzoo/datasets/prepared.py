@@ -133,7 +133,8 @@ def read_prepared(
     names = () if space is None else space.names
     if not set(frame["label"]) - {None} <= set(names):
         raise DataError(f"{root / RECORD}: damaged (labels); delete it and run affectzoo data prepare again")
-    return FaceIndex(record["dataset"], root, space, frame, record["left_out"], record["scale"])
+    told = record["left_out"], record["scale"]
+    return FaceIndex(record["dataset"], root, space, frame, *told, margin=_margin(record, root))
 
 
 class Crop(NamedTuple):
@@ -143,11 +144,13 @@ class Crop(NamedTuple):
         path: The crop's, relative to the folder.
         box: x0, y0, x1, y1 of the face in the crop; ``None``: the crop is the face.
         landmarks: Shape (N, 2), in pixels of the crop.
+        margin: How much larger than the face's box the crop is, as a share of the box's longer edge.
     """
 
     path: str
     box: Box | None
     landmarks: Points | None
+    margin: float
 
 
 def prepared_crops(root: Path) -> list[Crop]:
@@ -156,8 +159,12 @@ def prepared_crops(root: Path) -> list[Crop]:
     Raises:
         DataError: The folder is unfinished, altered or of another format.
     """
-    table = _table(root, _record(root), Crop._fields)
-    return list(map(Crop, *(_column(table, name) for name in Crop._fields)))
+    record = _record(root)
+    stored = [name for name in Crop._fields if name != "margin"]
+    table = _table(root, record, stored)
+    return [
+        Crop(*crop, _margin(record, root)) for crop in zip(*(_column(table, n) for n in stored), strict=True)
+    ]
 
 
 def _table(root: Path, record: Mapping[str, Any], columns: Sequence[str]) -> pa.Table:
@@ -182,6 +189,13 @@ def _record(root: Path) -> dict[str, Any]:
     if wrong:
         raise DataError(f"{path}: damaged ({wrong[0]}); delete it and run affectzoo data prepare again")
     return dict(record)
+
+
+def _margin(record: Mapping[str, Any], root: Path) -> float:
+    margin = record["crop"].get("margin") if isinstance(record.get("crop"), dict) else None
+    if not isinstance(margin, int | float):
+        raise DataError(f"{root / RECORD}: damaged (crop); delete it and run affectzoo data prepare again")
+    return float(margin)
 
 
 def _space(record: Mapping[str, Any], path: Path) -> LabelSpace | None:

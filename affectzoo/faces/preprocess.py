@@ -138,6 +138,22 @@ class Preprocess:
         """Height and width of the whole face before the central cut, pixels."""
         return self.size if self.resize is None else self.resize
 
+    def check_margin(self, margin: float, where: str) -> None:
+        """Refuse prepared crops that end before what is cut out: their last pixels would be repeated instead.
+
+        Args:
+            margin: How much larger than the faces' boxes they are, as a share of a box's longer edge.
+            where: Whose they are, for the error.
+
+        Raises:
+            OptionError: They do.
+        """
+        if self.margin > margin:
+            raise OptionError(
+                f"{where}: prepared with --margin {margin:g}, but the model looks at a margin of "
+                f"{self.margin:g} around faces: prepare them again with --margin {self.margin:g} or more"
+            )
+
     @classmethod
     def merged(
         cls,

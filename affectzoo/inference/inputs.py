@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -62,6 +63,7 @@ class Source:
         named: Whether it was given, not found in a folder.
         video: Whether it is a video's path.
         faces: Where its faces are, if that is known; else a detector says it.
+        margin: How much larger than these the image is, as a share of their longer edge.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Source:
     named: bool = True
     video: bool = False
     faces: list[Detection] | None = None
+    margin: float = math.inf
 
     def read(self) -> Image:
         """Decode an image.
@@ -221,9 +224,10 @@ def _crops(root: Path, name: str, value: Callable[[str], object]) -> Iterator[So
     """List the crops of a prepared folder."""
     from affectzoo.datasets.prepared import prepared_crops
 
-    for path, box, landmarks in prepared_crops(root):
+    for path, box, landmarks, margin in prepared_crops(root):
         faces = [Detection(box, landmarks=landmarks)]
-        yield Source(f"{name}/{path}", value(path), named=False, faces=faces)
+        margin = math.inf if box is None else margin
+        yield Source(f"{name}/{path}", value(path), named=False, faces=faces, margin=margin)
 
 
 def _kind(path: Path) -> str:

@@ -254,10 +254,12 @@ class Predictor:
 
         Raises:
             AffectZooError: Boxes that are none, or not as many as images; an image for a model that reads
-                clips.
+                clips; prepared crops that end before what the model looks at.
         """
         pairs = with_boxes(list(sources), boxes)
         for source, _ in pairs:
+            if boxes is None:
+                self.model.preprocess.check_margin(source.margin, source.name)
             if self.model.sequence and source.problem is None and not source.video:
                 raise AffectZooError(
                     f"{source.name}: this {self.model.arch} reads videos, not single images; give it a video "

@@ -394,6 +394,11 @@ class AffectModel(nn.Module):
             for name in own
             if name in tensors and tensors[name].shape != own[name].shape
         ]
+        faults += [
+            f"{name} holds {str(tensors[name].dtype).removeprefix('torch.')}"
+            for name in own
+            if name in tensors and tensors[name].is_floating_point() != own[name].is_floating_point()
+        ]
         if faults:
             raise WeightsError(f"{path}: tensors do not fit {self.arch}: {'; '.join(faults[:5])}")
         empty = any(tensor.is_meta for tensor in own.values())

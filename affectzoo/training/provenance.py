@@ -51,12 +51,12 @@ class SaveRecipe(SaveConfigCallback):
 
     def save_config(self, trainer: pl.Trainer, pl_module: pl.LightningModule, stage: str) -> None:
         """Write the file, for trainings only; where this run is, and what it went on from, is not in it."""
-        if stage == "fit" and trainer.ckpt_path is None:
+        if stage == "fit" and self.config.get("ckpt_path") is None:
             self._write(trainer)
 
     def on_fit_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Write the file of a resumed training, once its checkpoint was taken; a refused one writes none."""
-        if trainer.is_global_zero and trainer.ckpt_path is not None:
+        if trainer.is_global_zero and self.config.get("ckpt_path") is not None:
             self._write(trainer)
 
     def _write(self, trainer: pl.Trainer) -> None:

@@ -17,7 +17,7 @@ from affectzoo.models.layers import init_msra
 from affectzoo.models.skeleton import skeleton
 from affectzoo.registry import ARCHITECTURES, architecture
 from affectzoo.zoo import golden
-from affectzoo.zoo.work import check_work
+from affectzoo.zoo.work import check_size, check_work
 
 if TYPE_CHECKING:
     import torch
@@ -132,12 +132,18 @@ def load(
         raise WeightsError(f"{location.path}: weights of {meta.arch}, not of {name}")
     model = described(meta, str(location.path), labels, **arguments)
     check_work(model, str(location.path), max(meta.window, meta.eval_window), location.path)
+    stored = files.read_golden(location.path)
+    if not stored:  # which would find out
+        try:
+            check_size(model)
+        except OptionError as error:
+            raise WeightsError(f"{location.path}: {error}") from None
     called = store.public_name(name) if weights is None else store.public_name(weights, meta.arch)
     model.load_weights(location.path, new_head=labels is not None, name=called)
     if labels is not None:
         init_msra(model.heads.to_empty(device="cpu"))
     model.to("cpu").eval()  # Lightning would go on thinking that it is on the device of its birth
-    golden.check(model, location.path, files.read_golden(location.path), heads=labels is None)
+    golden.check(model, location.path, stored, heads=labels is None)
     return model
 
 

@@ -72,7 +72,7 @@ def check_work(model: AffectModel, where: str, window: int = 0, path: Path | Non
 
 
 def check_size(model: AffectModel) -> None:
-    """Refuse a model whose network does not take faces of its size, before it is trained.
+    """Refuse a model whose network does not take faces as they are prepared, before it is trained or used.
 
     Args:
         model: On the device ``meta``, in any mode.
@@ -87,7 +87,8 @@ def check_size(model: AffectModel) -> None:
     except Exception as error:  # whatever a network finds wrong with the shapes
         told = str(error).partition("\n")[0][:200] or type(error).__name__
         raise OptionError(
-            f"preprocess: {model.arch} does not take faces of {size} x {size} pixels: {told}"
+            f"preprocess: {model.arch} does not take {model.preprocess.color} faces of {size} x {size} "
+            f"pixels: {told}"
         ) from None
 
 

@@ -29,6 +29,7 @@ from fakes import (
 )
 from fakes.affwild import write_affwild
 
+import affectzoo
 from affectzoo.cli import main
 from affectzoo.datamodules import AFEWVA, RAFDB, AffWild, FERPlus, Folder, Table
 from affectzoo.datamodules.base import FaceDataModule
@@ -45,7 +46,7 @@ from affectzoo.datatools.crops import (
     similarity,
 )
 from affectzoo.errors import AffectZooError, DataError, OptionError
-from affectzoo.faces.preprocess import Preprocess
+from affectzoo.faces.preprocess import Preprocess, PreprocessChange
 from affectzoo.files import images
 from affectzoo.registry import DATASETS
 
@@ -129,6 +130,18 @@ def test_a_models_crop_is_the_same_to_the_pixel(tmp_path: Path, form: Any, margi
             else:
                 torch.testing.assert_close(old["image"], new["image"], rtol=0, atol=0.06)
             torch.testing.assert_close(old["landmarks"], new["landmarks"], rtol=0, atol=1e-4)
+
+
+def test_crops_that_end_before_what_a_model_looks_at_are_refused(tmp_path: Path) -> None:
+    root = write_table(tmp_path / "own", 4)
+    prepare("table", root, tmp_path / "out", rule=CropRule(256, 0.25))
+    wide = Preprocess(size=24, margin=0.3)
+    assert len(faces(Table(str(root)), wide)) == 2
+    with pytest.raises(OptionError, match=r"out: prepared with --margin 0\.25, .*--margin 0\.3 or more"):
+        faces(Table(str(tmp_path / "out")), wide)
+    model = affectzoo.create_model("dlp_cnn_s", labels=["a", "b"], preprocess=PreprocessChange(margin=0.3))
+    with pytest.raises(OptionError, match=r"prepared with --margin 0\.25"):
+        affectzoo.predict(tmp_path / "out", model=model)
 
 
 def boxes(count: int) -> Iterator[tuple[float, float, float, float]]:

@@ -406,7 +406,11 @@ def test_rare_classes_are_favored_once(weights: str, imbalance: str, tmp_path: P
         (["--trainer.accumulate_grad_batches", "0"], 1, "affectzoo: trainer.accumulate_grad_batches is 0"),
         (["--trainer.check_val_every_n_epoch", "0"], 1, "affectzoo: trainer.check_val_every_n_epoch is 0"),
         (["--trainer.gradient_clip_val=-1"], 1, "affectzoo: trainer.gradient_clip_val is -1"),
-        (["--model.preprocess.size", "1"], 1, "affectzoo: preprocess: dlp_cnn_s does not take faces of 1 x"),
+        (
+            ["--model.preprocess.size", "1"],
+            1,
+            "affectzoo: preprocess: dlp_cnn_s does not take gray faces of 1 x",
+        ),
         (["--optimizer", "SGD"], 2, "affectzoo fit: "),
         (["--checkpoint.monitor", "valid/los"], 1, "affectzoo: unknown metric to monitor 'valid/los'"),
         (["--checkpoint.monitor", "valid/ccc"], 1, "affectzoo: unknown metric to monitor 'valid/ccc'"),

@@ -273,3 +273,23 @@ def test_a_golden_face_that_is_none_is_refused(tmp_path: Path, change: dict[str,
     weights.write(path, tensors, meta, golden={n: v for n, v in stored.items() if v is not None})
     with pytest.raises(WeightsError, match="its golden face is no image"):
         affectzoo.load(path)
+
+
+@pytest.mark.parametrize("kind", [torch.int32, torch.bool, torch.complex64])
+def test_values_that_are_no_floating_numbers_are_refused(tmp_path: Path, kind: torch.dtype) -> None:
+    model = affectzoo.create_model("dlp_cnn_s", labels=["a", "b"])
+    tensors = {name: value.to(kind) for name, value in model.network_state().items()}
+    weights.write(tmp_path / "x.safetensors", tensors, model.describe())
+    with pytest.raises(WeightsError, match=r"do not fit dlp_cnn_s: .* holds (int32|bool|complex64)"):
+        affectzoo.load(tmp_path / "x.safetensors")
+
+
+@pytest.mark.parametrize("change", [{"size": 1}, {"color": "rgb", "mean": (0.5,) * 3, "std": (0.2,) * 3}])
+def test_without_a_golden_face_the_network_must_take_the_faces(
+    tmp_path: Path, change: dict[str, Any]
+) -> None:
+    model = affectzoo.create_model("dlp_cnn_s", labels=["a", "b"])
+    meta = replace(model.describe(), preprocess=replace(model.preprocess, **change))
+    weights.write(tmp_path / "x.safetensors", model.network_state(), meta)
+    with pytest.raises(WeightsError, match=r"x\.safetensors: .*dlp_cnn_s does not take"):
+        affectzoo.load(tmp_path / "x.safetensors")
