@@ -93,7 +93,7 @@ def add_leaderboard(commands: Commands) -> None:
         help="further records, or folders with some; they stay there",
         **MANY,
     )
-    pages.set_defaults(run=lazily("affectzoo.leaderboard.command", "leaderboard_command"))
+    pages.set_defaults(run=lazily("affectzoo.leaderboard.pages_command"))
 
 
 def add_compare(commands: Commands) -> None:

@@ -1,36 +1,24 @@
-"""``affectzoo benchmark`` and ``affectzoo leaderboard``: from the command line to records and pages."""
+"""``affectzoo benchmark``: from the command line to records and pages."""
 
 from __future__ import annotations
 
 import argparse
 import shlex
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from affectzoo.benchmark.runner import Task, benchmark, plain_split
 from affectzoo.benchmark.systems import System, external, system
-from affectzoo.console import print_json, stderr, stdout
+from affectzoo.console import print_json, stderr
 from affectzoo.errors import AffectZooError
 from affectzoo.evaluation import source
 from affectzoo.evaluation.protocols import PROTOCOLS, find_protocol
 from affectzoo.evaluation.record import read_records
 from affectzoo.faces.detect import make_detector
 from affectzoo.files.writing import try_writing
-from affectzoo.leaderboard.board import board
-from affectzoo.leaderboard.groups import Group, Record, groups
-from affectzoo.leaderboard.report import gather, report
-from affectzoo.leaderboard.tables import text
+from affectzoo.leaderboard.pages_command import show
+from affectzoo.leaderboard.report import report
 from affectzoo.zoo.loading import list_models
-
-if TYPE_CHECKING:
-    from rich.table import Table as RichTable
-
-
-LEFT_TO_THE_PAGE = ("epoch", "license", "timed on", "kind", "trained on", "GFLOPs", "runs", "notes")
-"""Columns of the pages that the screen has no room for."""
 
 
 def command(args: argparse.Namespace) -> None:
@@ -68,47 +56,7 @@ def command(args: argparse.Namespace) -> None:
     if args.json:
         print_json(records)
         return
-    _show(read_records(args.out), {record["key"] for record in records}, pages)
-
-
-def leaderboard_command(args: argparse.Namespace) -> None:
-    """Run ``affectzoo leaderboard``: write the pages of a folder of records anew.
-
-    Raises:
-        AffectZooError: There are no records, or one is damaged.
-    """
-    pages = report(args.folder, lambda text: print(text, file=sys.stderr), args.record)
-    records = gather(args.folder, args.record)
-    _show(records, {record["key"] for record in records}, pages)
-
-
-def _show(records: Sequence[Record], keys: set[str], pages: Sequence[Path]) -> None:
-    """Print the tables of groups that have one of the keys, and where the pages are."""
-    console = stdout()
-    for group in groups(records):
-        if any(record["key"] in keys for record in group.records):
-            console.print(_table(group))
-    console.print(f"leaderboard: {pages[1]}, {pages[0]}")
-
-
-def _table(group: Group) -> RichTable:
-    """The group's measured systems, with what readers should know in the caption."""
-    from rich.table import Table as RichTable
-
-    told = board(group, ())
-    table = RichTable(
-        title=group.heading,
-        caption="\n".join(told.warnings),
-        title_justify="left",
-        caption_justify="left",
-    )
-    shown = [i for i, column in enumerate(told.measured.columns) if column.title not in LEFT_TO_THE_PAGE]
-    columns = [told.measured.columns[i] for i in shown]
-    for i, column in enumerate(columns):
-        table.add_column(column.title, justify="right" if i else "left", no_wrap=i == 0)
-    for row in told.measured.rows:
-        table.add_row(*(text(row[i], column.digits) for i, column in zip(shown, columns, strict=True)))
-    return table
+    show(read_records(args.out), {record["key"] for record in records}, pages)
 
 
 def _tasks(args: argparse.Namespace) -> list[Task]:

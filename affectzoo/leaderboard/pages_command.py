@@ -1,0 +1,61 @@
+"""``affectzoo leaderboard``: the pages of a folder of records, and what the screen shows of them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from affectzoo.console import stdout
+from affectzoo.leaderboard.board import board
+from affectzoo.leaderboard.groups import Group, Record, groups
+from affectzoo.leaderboard.report import gather, report
+from affectzoo.leaderboard.tables import text
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+LEFT_TO_THE_PAGE = ("epoch", "license", "timed on", "kind", "trained on", "GFLOPs", "runs", "notes")
+"""Columns of the pages that the screen has no room for."""
+
+
+def command(args: argparse.Namespace) -> None:
+    """Run ``affectzoo leaderboard``: write the pages of a folder of records anew.
+
+    Raises:
+        AffectZooError: There are no records, or one is damaged.
+    """
+    pages = report(args.folder, lambda text: print(text, file=sys.stderr), args.record)
+    records = gather(args.folder, args.record)
+    show(records, {record["key"] for record in records}, pages)
+
+
+def show(records: Sequence[Record], keys: set[str], pages: Sequence[Path]) -> None:
+    """Print the tables of groups that have one of the keys, and where the pages are."""
+    console = stdout()
+    for group in groups(records):
+        if any(record["key"] in keys for record in group.records):
+            console.print(_table(group))
+    console.print(f"leaderboard: {pages[1]}, {pages[0]}")
+
+
+def _table(group: Group) -> RichTable:
+    """The group's measured systems, with what readers should know in the caption."""
+    from rich.table import Table as RichTable
+
+    told = board(group, ())
+    table = RichTable(
+        title=group.heading,
+        caption="\n".join(told.warnings),
+        title_justify="left",
+        caption_justify="left",
+    )
+    shown = [i for i, column in enumerate(told.measured.columns) if column.title not in LEFT_TO_THE_PAGE]
+    columns = [told.measured.columns[i] for i in shown]
+    for i, column in enumerate(columns):
+        table.add_column(column.title, justify="right" if i else "left", no_wrap=i == 0)
+    for row in told.measured.rows:
+        table.add_row(*(text(row[i], column.digits) for i, column in zip(shown, columns, strict=True)))
+    return table
