@@ -22,6 +22,8 @@ from pathlib import Path
 
 RUNS = Path("runs")
 RECIPES = Path(__file__).parents[1] / "recipes"
+NEW_START = ("--model.optimizer.lr=2.8e-3", "--model.optimizer.trunk_lr=7.0e-4")
+"""Rates of a network that does not know expressions yet."""
 LARGE_BATCH = ("--data.batch_size=128", "--model.optimizer.lr=2.8e-3")
 
 
@@ -75,7 +77,7 @@ class Training:
 
 
 COMPACT = (
-    ("mobilenet_v1/ferplus_distilled", 14, 3, "faceres", ()),
+    ("mobilenet_v1/ferplus_distilled", 14, 3, "faceres", NEW_START),
     ("resnet18/ferplus_distilled", 24, 3, None, ()),
     ("face_resnet/ferplus", 12, 3, "dlib", LARGE_BATCH),
     ("dlp_cnn_s/ferplus_distilled", 30, 2, None, ()),

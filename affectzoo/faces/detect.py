@@ -1,7 +1,7 @@
 """Face detectors behind one call: image in, boxes out.
 
 All return boxes that fit ``Preprocess`` as they are: ``benchmarks/crop_rule.py`` measures that the median
-longer edge of each detector's box is within 2 % of FER-2013's crops, from which its rule comes.
+longer edge of each detector's box is within 3 % of FER-2013's crops, from which its rule comes.
 """
 
 from __future__ import annotations
