@@ -7,11 +7,13 @@ escaping; use ``rich.text.Text`` or ``style=`` for color.
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
 import re
 import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
@@ -34,6 +36,16 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 # Text that spreadsheets take for a formula.
 _FORMULA = re.compile(r"'*[=+\-@]")
 _MARKDOWN = re.compile(r"[\\`*\[\]<>|~$]|(?<!\w)_|_(?!\w)")
+
+
+class HelpTexts(argparse.RawDescriptionHelpFormatter):
+    """Wraps paragraphs as the terminal is wide; those with indented lines, such as examples, stay."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        paragraphs = text.strip("\n").split("\n\n")
+        return "\n\n".join(
+            paragraph if "\n " in paragraph else textwrap.fill(paragraph, width) for paragraph in paragraphs
+        )
 
 
 def stdout() -> Console:

@@ -5,28 +5,19 @@ from __future__ import annotations
 import argparse
 import importlib
 import math
-import textwrap
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
 
-
-class _Texts(argparse.RawDescriptionHelpFormatter):
-    """Wraps paragraphs as the terminal is wide; those with indented lines, such as examples, stay."""
-
-    def _fill_text(self, text: str, width: int, indent: str) -> str:
-        paragraphs = text.strip("\n").split("\n\n")
-        return "\n\n".join(
-            paragraph if "\n " in paragraph else textwrap.fill(paragraph, width) for paragraph in paragraphs
-        )
+from affectzoo.console import HelpTexts
 
 
 class Parser(argparse.ArgumentParser):
     """A command's parser."""
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(formatter_class=_Texts, **options)
+        super().__init__(formatter_class=HelpTexts, **options)
 
     def add_json(self, instead: str = "a table") -> None:
         """Add ``--json``."""

@@ -56,10 +56,9 @@ class OneLineProgress(RichProgressBar):
             return
         self._logged = now
         self.get_metrics(trainer, pl_module)
-        of_all = "" if (trainer.max_epochs or -1) < 0 else f" of {trainer.max_epochs}"
         left = self.left(trainer)
         times = [] if left is None else [f"{timedelta(seconds=round(left))} left"]
-        print(f"epoch {trainer.current_epoch + 1}{of_all}", *times, *self._figures, sep="  ", file=sys.stderr)
+        print(_epoch(trainer), *times, *self._figures, sep="  ", file=sys.stderr)
 
     def on_validation_batch_start(self, trainer: pl.Trainer, *given: Any, **more: Any) -> None:
         """Draw a line for a validation of its own; one within a training has none."""
@@ -103,7 +102,8 @@ class _Line(ProgressColumn):
     def render(self, task: Task) -> Text:
         left = self._bar.left(self._trainer) if self._trainer.state.fn == "fit" else task.time_remaining
         total = "--" if task.total is None or math.isinf(task.total) else f"{task.total:.0f}"
-        line = f"{task.description.strip()}  {task.completed:.0f}/{total}"
+        what = _epoch(self._trainer) if self._trainer.state.fn == "fit" else task.description.strip()
+        line = f"{what}  {task.completed:.0f}/{total}"
         times = [] if left is None else [f"{timedelta(seconds=round(left))} left"]
         figures = self._bar.figures if self._trainer.state.fn == "fit" else []
         room = _width() - (BAR + 1 if _width() >= WIDE else 0)
@@ -111,6 +111,12 @@ class _Line(ProgressColumn):
             longer = f"{line}  {part}"
             line = longer if len(longer) <= room else line
         return Text(line)
+
+
+def _epoch(trainer: pl.Trainer) -> str:
+    """Count epochs from 1, as the end of a training does."""
+    endless = trainer.max_epochs is None or trainer.max_epochs < 0
+    return f"epoch {trainer.current_epoch + 1}" + ("" if endless else f" of {trainer.max_epochs}")
 
 
 def _width() -> int:

@@ -98,6 +98,7 @@ def test_rendered_faces_are_folded_until_they_are_asked_for(page: Any) -> None:
     rendered.wait_for()
     page.select_option("[name=faces]", "ferplus")
     assert not page.locator("#rendered").is_visible() and not rendered.is_visible()
+    assert not page.locator("nav a", has_text="Rendered faces").is_visible()
     page.select_option("[name=faces]", "")
     page.select_option("[name=task]", "va")
     assert rendered.is_visible() and not real.is_visible()

@@ -20,7 +20,7 @@ from rich.progress import Progress
 from affectzoo.store import ASSETS
 from affectzoo.training import report
 from affectzoo.training.checkpoints import BestCheckpoint
-from affectzoo.training.command import _telling
+from affectzoo.training.command import FIT, _telling, run
 from affectzoo.training.progress import OneLineProgress
 
 if TYPE_CHECKING:
@@ -66,6 +66,14 @@ def test_a_training_tells_what_came_of_it(tmp_path: Path) -> None:
         assert foreign not in done.stderr
 
 
+def test_help_begins_with_a_whole_command_and_ends_with_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        run(["fit", "--help"])
+    told = capsys.readouterr().out
+    assert told.startswith("usage: affectzoo fit --recipe ARCH/DATASET --data.root DIR")
+    assert "--trainer.max_epochs" in told and FIT.splitlines()[1] in told.splitlines()
+
+
 @pytest.fixture
 def trainer() -> Any:
     """A training of 60 steps, 30 of which are done, the first 10 before it was resumed."""
@@ -73,6 +81,8 @@ def trainer() -> Any:
     return SimpleNamespace(
         state=SimpleNamespace(fn="fit"),
         global_step=30,
+        current_epoch=2,
+        max_epochs=5,
         checkpoint_callbacks=[BestCheckpoint(monitor="valid/accuracy", mode="max")],
         callback_metrics={name: torch.tensor(value) for name, value in metrics.items()},
     )
@@ -81,10 +91,10 @@ def trainer() -> Any:
 @pytest.mark.parametrize(
     ("columns", "shown"),
     [
-        (30, "Epoch 3/5  4/10  0:00:15 left"),
-        (60, "Epoch 3/5  4/10  0:00:15 left  valid/accuracy 0.500"),
-        (80, "Epoch 3/5  4/10  0:00:15 left  valid/accuracy 0.500"),
-        (120, "Epoch 3/5  4/10  0:00:15 left  valid/accuracy 0.500  train/loss 2.000"),
+        (30, "epoch 3 of 5  4/10"),
+        (60, "epoch 3 of 5  4/10  0:00:15 left  valid/accuracy 0.500"),
+        (80, "epoch 3 of 5  4/10  0:00:15 left  valid/accuracy 0.500"),
+        (120, "epoch 3 of 5  4/10  0:00:15 left  valid/accuracy 0.500  train/loss 2.000"),
     ],
 )
 def test_a_line_has_the_time_left_and_the_figures_that_fit(
@@ -98,7 +108,7 @@ def test_a_line_has_the_time_left_and_the_figures_that_fit(
     *drawn, line = bar.configure_columns(trainer)
     assert len(drawn) == (columns >= 80)
     progress = Progress()
-    progress.add_task("Epoch 3/5 ", total=10, completed=4)
+    progress.add_task("Epoch 2/4 ", total=10, completed=4)
     (task,) = progress.tasks
     assert str(line(task)) == shown and len(shown) <= columns
     trainer.global_step = 10
@@ -112,7 +122,6 @@ def test_a_log_file_has_a_line_every_half_minute(
 ) -> None:
     bar = OneLineProgress()
     bar._start, bar._steps, bar._logged = (100.0, 10), 60.0, 100.0
-    trainer.current_epoch, trainer.max_epochs = 2, 5
     for now in (110.0, 140.0, 150.0):
         monkeypatch.setattr(time, "monotonic", lambda now=now: now)
         bar.on_train_epoch_end(trainer, trainer)
