@@ -160,11 +160,10 @@ def prepared_crops(root: Path) -> list[Crop]:
         DataError: The folder is unfinished, altered or of another format.
     """
     record = _record(root)
-    stored = [name for name in Crop._fields if name != "margin"]
-    table = _table(root, record, stored)
-    return [
-        Crop(*crop, _margin(record, root)) for crop in zip(*(_column(table, n) for n in stored), strict=True)
-    ]
+    names = ("path", "box", "landmarks")
+    table, margin = _table(root, record, names), _margin(record, root)
+    columns = (_column(table, name) for name in names)
+    return [Crop(path, box, points, margin) for path, box, points in zip(*columns, strict=True)]
 
 
 def _table(root: Path, record: Mapping[str, Any], columns: Sequence[str]) -> pa.Table:
