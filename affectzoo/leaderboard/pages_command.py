@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from affectzoo.console import stdout
 from affectzoo.leaderboard.board import board
-from affectzoo.leaderboard.groups import Group, Record, groups
+from affectzoo.leaderboard.groups import Group, Record, entries, groups
 from affectzoo.leaderboard.report import gather, report
 from affectzoo.leaderboard.tables import text
 
@@ -41,6 +41,15 @@ def show(records: Sequence[Record], keys: set[str], pages: Sequence[Path]) -> No
     console.print(f"leaderboard: {pages[1]}, {pages[0]}")
 
 
+def _notes(group: Group) -> list[str]:
+    """What readers should know of rows, in few words; systems of one note share a line."""
+    systems: dict[str, dict[str, None]] = {}
+    for entry in entries(group):
+        for note in entry.notes():
+            systems.setdefault(note.partition(": ")[0], {})[entry.label] = None
+    return [f"{', '.join(names)}: {note}" for note, names in systems.items()]
+
+
 def _table(group: Group) -> RichTable:
     """The group's measured systems, with what readers should know in the caption."""
     from rich.table import Table as RichTable
@@ -48,7 +57,7 @@ def _table(group: Group) -> RichTable:
     told = board(group, ())
     table = RichTable(
         title=group.heading,
-        caption="\n".join(told.warnings),
+        caption="\n".join((*told.warnings, *_notes(group))),
         title_justify="left",
         caption_justify="left",
     )

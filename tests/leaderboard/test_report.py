@@ -81,6 +81,16 @@ def test_comparisons_with_an_earlier_best_system_stay(tmp_path: Path) -> None:
     assert found[0]["difference"] is None and found[1] == first
 
 
+def test_the_screen_says_what_is_to_be_known_of_rows(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    busy = "timed on a busy machine: other work had the processor for {}% of the time"
+    records = [make_record(name, 0.5, remarks=[busy.format(share)]) for name, share in (("a", 27), ("b", 43))]
+    write(tmp_path, *records, make_record("c", 0.4))
+    assert main(["leaderboard", str(tmp_path)]) == 0
+    assert "\na, b: timed on a busy machine " in capsys.readouterr().out
+
+
 def test_records_of_elsewhere_are_shown_where_they_are(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
