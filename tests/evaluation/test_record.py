@@ -92,16 +92,16 @@ def test_records_are_named_by_the_run_and_not_by_its_place(system: str, called: 
 
 def test_records_know_their_weights(tmp_path: Path) -> None:
     square = {"size": 48, "color": "gray"}
-    mine = Identity(FILE, TENSORS, square, ("anger", "fear"))
+    mine = Identity(FILE, TENSORS, square, ("anger", "happiness", "neutral"))
     assert misfit(of_weights(), mine) is None, "of a checkpoint with the same tensors"
     assert misfit(of_weights(sha256=[FILE], tensors_sha256=None), mine) is None
-    assert misfit(of_weights(preprocess=square, labels=["anger", "fear"]), mine) is None
+    assert misfit(of_weights(preprocess=square, labels=["anger", "happiness", "neutral"]), mine) is None
     others = {
         "other weights": of_weights(tensors_sha256="c" * 64),
         "c" * 12: of_weights(sha256=["c" * 64], tensors_sha256=None),
         "5 models": of_weights(sha256=[FILE] * 5),
         "size": of_weights(preprocess=square | {"size": 96}),
-        "another order: fear, anger": of_weights(labels=["fear", "anger"]),
+        "another order: neutral": of_weights(labels=["neutral", "happiness", "anger"]),
         "not a model as it is": make_record(kind="features"),
     }
     for told, record in others.items():

@@ -50,7 +50,6 @@ def make_record(
         "model": {
             "arch": "dlp_cnn_s",
             "task": "expression",
-            "labels": list(CLASSES),
             "sha256": [f"{system}{seed}".encode().hex().ljust(64, "0")],
             "training": {"data": "ferplus", "seed": seed, "recipe_hash": "abc", "epochs": 10},
             "licence": {"weights": "CC BY 4.0"},
