@@ -20,7 +20,7 @@ extra: pip install "affectzoo[serve]".
 def add_serve(commands: Commands) -> None:
     """Add ``affectzoo serve``."""
     serve = commands.add_parser("serve", help="answer with predictions over HTTP", description=_SERVE)
-    _add_model(serve, "dlp_cnn_s.ferplus_distilled", ("auto", "yunet", "centerface", "haar", "none"))
+    _add_model(serve, "mobilenet_v1.ferplus_distilled", ("auto", "yunet", "centerface", "haar", "none"))
     serve.add_backend()
     serve.add_argument("--device", metavar="D", help="where the model runs, such as cuda (default: cpu)")
     serve.add_argument(

@@ -90,7 +90,7 @@ def add_predict(commands: Commands) -> None:
     predict.add_argument(
         "--model",
         help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder, a file, or an .onnx file of affectzoo "
-        "export (default: dlp_cnn_s.ferplus_distilled)",
+        "export (default: mobilenet_v1.ferplus_distilled)",
     )
     predict.add_backend()
     predict.add_argument("--weights", help="tag, folder or file, when --model is an architecture")

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from affectzoo.inference.landmarks import LandmarkFinder
     from affectzoo.models.base import AffectModel
 
-DEFAULT_MODEL = "dlp_cnn_s.ferplus_distilled"
+DEFAULT_MODEL = "mobilenet_v1.ferplus_distilled"
 
 HELD = 2**27
 """Bytes of pixels that may wait for a batch, where images are handed on with their results."""
