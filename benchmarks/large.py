@@ -91,6 +91,7 @@ def make(faces: int, out: Path, lists: bool) -> None:
         "scale": 1.0,
         "folds": None,
         "labels": {"name": "affectnet8", "names": list(NAMES)},
+        "crop": {"size": 96, "margin": 0.25, "align": "none"},
     }
     (prepared / RECORD).write_text(json.dumps(record))
     if lists:
