@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 FILE = Path(__file__).parent / "assets" / "registry.toml"
 
+DEFAULT_MODEL = "mobilenet_v1.ferplus_distilled"
+"""The bundled weights that ``predict``, ``demo`` and ``serve`` take if no others are named."""
+
 
 @dataclass(frozen=True)
 class Architecture:

@@ -90,11 +90,11 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument(
-        "--modules", nargs="+", default=["DLPCNNSmall", "ResNet18"], help="classes of modules"
+        "--modules", nargs="+", default=["DLPCNNSmall", "MobileNetV1"], help="classes of modules"
     )
-    parser.add_argument("--batch-size", type=int, default=64, help="(default: %(default)s)")
-    parser.add_argument("--steps", type=int, default=12, help="of each round (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=7, help="(default: %(default)s)")
+    parser.add_argument("--batch-size", type=int, default=32, help="(default: %(default)s)")
+    parser.add_argument("--steps", type=int, default=8, help="of each round (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default: %(default)s)")
     args = parser.parse_args()
     torch.set_num_threads(1)
     table = Table("module", "trainer, ms a step", "bare, ms a step", "ratio, from, to")

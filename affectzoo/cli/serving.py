@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from affectzoo.cli.options import COUNT, COUNT_OR_NONE, PORT, POSITIVE, Commands, Parser, lazily
+from affectzoo.registry import DEFAULT_MODEL
 
 _SERVE = """\
 Answer over HTTP: POST an image's bytes to /predict, several files to /batch; /docs describes it all. What is
@@ -20,7 +21,7 @@ extra: pip install "affectzoo[serve]".
 def add_serve(commands: Commands) -> None:
     """Add ``affectzoo serve``."""
     serve = commands.add_parser("serve", help="answer with predictions over HTTP", description=_SERVE)
-    _add_model(serve, "mobilenet_v1.ferplus_distilled", ("auto", "yunet", "centerface", "haar", "none"))
+    _add_model(serve, DEFAULT_MODEL, ("auto", "yunet", "centerface", "haar", "none"))
     serve.add_backend()
     serve.add_argument("--device", metavar="D", help="where the model runs, such as cuda (default: cpu)")
     serve.add_argument(

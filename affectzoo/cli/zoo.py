@@ -8,6 +8,7 @@ from pathlib import Path
 from affectzoo.cli.options import COUNT, COUNT_OR_NONE, POSITIVE, Commands, lazily
 from affectzoo.console import print_json, stdout
 from affectzoo.errors import AffectZooError
+from affectzoo.registry import DEFAULT_MODEL
 
 
 def add_models(commands: Commands) -> None:
@@ -90,7 +91,7 @@ def add_predict(commands: Commands) -> None:
     predict.add_argument(
         "--model",
         help="arch.tag, hf-hub:OWNER/NAME[@REV], a run's folder, a file, or an .onnx file of affectzoo "
-        "export (default: mobilenet_v1.ferplus_distilled)",
+        f"export (default: {DEFAULT_MODEL})",
     )
     predict.add_backend()
     predict.add_argument("--weights", help="tag, folder or file, when --model is an architecture")

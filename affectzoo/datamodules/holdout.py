@@ -119,12 +119,12 @@ def _told(
 ) -> str:
     level = group.map(groups["level"])
     parts = []
-    for name in (*LEVELS, "face"):
+    for name in LEVELS:
         of = level == name
         if of.any():
-            what = keys[name][of] if name in LEVELS else pd.Series(of.index, of.index)[of]
+            what = keys[name][of]
             parts.append(f"{what[chosen].nunique():,} of {what.nunique():,} {name}s")
     return (
         f"held out for validation: {chosen.sum():,} of {len(chosen):,} training faces, "
-        f"drawn by {' and '.join(dict.fromkeys(level))} ({', '.join(parts)}; seed {seed})"
+        f"drawn by {' and '.join(dict.fromkeys(level))} ({', '.join([*parts, f'seed {seed}'])})"
     )

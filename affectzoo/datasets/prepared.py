@@ -49,6 +49,7 @@ FIELDS: Mapping[str, Any] = {
     "index_sha256": str,
     "left_out": dict,
     "scale": int | float,
+    "crop": dict,
     "labels": dict | None,
     "folds": int | None,
 }
@@ -191,7 +192,7 @@ def _record(root: Path) -> dict[str, Any]:
 
 
 def _margin(record: Mapping[str, Any], root: Path) -> float:
-    margin = record["crop"].get("margin") if isinstance(record.get("crop"), dict) else None
+    margin = record["crop"].get("margin")
     if not isinstance(margin, int | float):
         raise DataError(f"{root / RECORD}: damaged (crop); delete it and run affectzoo data prepare again")
     return float(margin)

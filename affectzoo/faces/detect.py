@@ -35,8 +35,8 @@ ENLARGED = 320
 miss small faces (``benchmarks/detectors.py``)."""
 
 LEAST_SCORE, OVERLAP, FOREHEAD = 0.5, 0.3, 0.1
-"""Of CenterFace: the least score of a face, the most that two may overlap (its authors' values), and the
-share of a box's height is added above.
+"""Of CenterFace: the least score of a face and the most that two may overlap (its authors' values), and the
+share of a box's height that is added above it, where its boxes end below the others'.
 """
 
 
@@ -332,7 +332,11 @@ def at_hand(search_size: int = SEARCH_SIZE) -> tuple[Detector, list[str]]:
 def _verify(path: Path, published: str) -> None:
     if not path.is_file():
         raise DetectorError(f"{path}: no file, where the detector's should be; delete it")
-    if (found := sha256(path)) != published:
+    try:
+        found = sha256(path)
+    except OSError as error:
+        raise DetectorError(f"{path}: cannot be read ({error.strerror})") from None
+    if found != published:
         raise DetectorError(f"{path}: sha256 is {found}, not the published {published}; delete the file")
 
 

@@ -22,13 +22,14 @@ from affectzoo.inference.backend import load_model
 from affectzoo.inference.filming import camera_frames
 from affectzoo.inference.frames import Frame
 from affectzoo.inference.inputs import Source, Sources, find, told_unused
-from affectzoo.inference.prediction import DEFAULT_MODEL, Predictor
+from affectzoo.inference.prediction import Predictor
 from affectzoo.inference.progress import with_progress
 from affectzoo.inference.render import Drawings
 from affectzoo.inference.results import FaceResult, Row, json_list
 from affectzoo.inference.tally import Tally, Tracks, results_table
 from affectzoo.inference.unfinished import UnfinishedRun
 from affectzoo.metrics.columns import BOX
+from affectzoo.registry import DEFAULT_MODEL
 
 
 def command(args: argparse.Namespace) -> None:

@@ -11,10 +11,11 @@ from affectzoo.datasets.folder import read_folder
 from affectzoo.evaluation.evaluate import evaluation_table, measure, write_evaluation
 from affectzoo.faces.detect import make_detector
 from affectzoo.files.images import read_image
-from affectzoo.inference.prediction import DEFAULT_MODEL, predict
+from affectzoo.inference.prediction import predict
 from affectzoo.inference.render import draw
 from affectzoo.inference.results import columns, write_rows
 from affectzoo.inference.tally import results_table
+from affectzoo.registry import DEFAULT_MODEL
 from affectzoo.store import ASSETS
 from affectzoo.zoo.listing import measured_on
 from affectzoo.zoo.loading import load

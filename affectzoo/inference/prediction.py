@@ -23,6 +23,7 @@ from affectzoo.inference.frames import Frame, frames_of, live_frames
 from affectzoo.inference.inputs import Source, find, listed
 from affectzoo.inference.probabilities import abstained, balanced, taken_out, threshold_of
 from affectzoo.inference.results import NO_FACE, FaceResult, columns
+from affectzoo.registry import DEFAULT_MODEL
 from affectzoo.weights.meta import check_share
 
 if TYPE_CHECKING:
@@ -32,8 +33,6 @@ if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image, Points
     from affectzoo.inference.landmarks import LandmarkFinder
     from affectzoo.models.base import AffectModel
-
-DEFAULT_MODEL = "mobilenet_v1.ferplus_distilled"
 
 HELD = 2**27
 """Bytes of pixels that may wait for a batch, where images are handed on with their results."""

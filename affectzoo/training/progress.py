@@ -114,9 +114,11 @@ class _Line(ProgressColumn):
 
 
 def _epoch(trainer: pl.Trainer) -> str:
-    """Count epochs from 1, as the end of a training does."""
-    endless = trainer.max_epochs is None or trainer.max_epochs < 0
-    return f"epoch {trainer.current_epoch + 1}" + ("" if endless else f" of {trainer.max_epochs}")
+    """Count epochs from 1, as the end of a training does; after the last one the trainer counts one more."""
+    epoch = trainer.current_epoch + 1
+    if trainer.max_epochs is None or trainer.max_epochs < 0:
+        return f"epoch {epoch}"
+    return f"epoch {min(epoch, trainer.max_epochs)} of {trainer.max_epochs}"
 
 
 def _width() -> int:

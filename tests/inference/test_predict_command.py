@@ -29,10 +29,10 @@ from affectzoo.faces.detect import SEARCH_SIZE
 from affectzoo.inference import inputs
 from affectzoo.inference.command import _pieces, _search_size, _Worker
 from affectzoo.inference.inputs import Source
-from affectzoo.inference.prediction import DEFAULT_MODEL
 from affectzoo.inference.results import FaceResult, columns, write_rows
 from affectzoo.inference.unfinished import UnfinishedRun
 from affectzoo.labels import LabelSpace
+from affectzoo.registry import DEFAULT_MODEL
 
 Screen = pytest.CaptureFixture[str]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import errno
 import io
 import json
 import os
@@ -26,16 +27,18 @@ import affectzoo
 from affectzoo.cli import main
 from affectzoo.errors import AffectZooError, DetectorError, OptionError, OutputError, WeightsError
 from affectzoo.evaluation.record import read_records
+from affectzoo.faces import detect
 from affectzoo.faces.detect import CenterFace, Detection, Haar, ReadyCrop, YuNet, make_detector
 from affectzoo.files.fetch import COMMIT, HubFile
 from affectzoo.files.images import read_image
 from affectzoo.inference.demo import PHOTOGRAPH, RENDERED
 from affectzoo.inference.inputs import Source
-from affectzoo.inference.prediction import DEFAULT_MODEL, predict
+from affectzoo.inference.prediction import predict
 from affectzoo.inference.render import annotate, drawing_paths
 from affectzoo.inference.results import NO_FACE, FaceResult, columns, write_rows
 from affectzoo.labels import LabelSpace
 from affectzoo.models.base import AffectModel
+from affectzoo.registry import DEFAULT_MODEL
 from affectzoo.store import locate
 from affectzoo.zoo.listing import measured_on
 
@@ -124,6 +127,13 @@ def test_auto_takes_haar_unless_yunets_file_is_at_hand(
     with pytest.raises(DetectorError, match=r"2023mar.onnx: sha256 is"):
         make_detector("yunet")
     assert YuNet.kept().read_bytes() == b"no network"
+
+    def unreadable(path: Path) -> str:
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(detect, "sha256", unreadable)
+    with pytest.warns(UserWarning, match=r"2023mar.onnx: cannot be read \(Permission denied\).*haar"):
+        assert make_detector("auto").name == "haar"
 
 
 def test_detector_errors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

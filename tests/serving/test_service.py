@@ -27,7 +27,8 @@ import affectzoo
 from affectzoo.cli import main
 from affectzoo.errors import AffectZooError, OptionError
 from affectzoo.faces.detect import Detection
-from affectzoo.inference.prediction import DEFAULT_MODEL, Predictor
+from affectzoo.inference.prediction import Predictor
+from affectzoo.registry import DEFAULT_MODEL
 from affectzoo.serving import hosting
 
 pytest.importorskip("fastapi")

@@ -127,6 +127,10 @@ def test_a_log_file_has_a_line_every_half_minute(
         bar.on_train_epoch_end(trainer, trainer)
     assert capsys.readouterr().err == "epoch 3 of 5  0:01:00 left  valid/accuracy 0.500  train/loss 2.000\n"
     monkeypatch.setattr(time, "monotonic", lambda: 200.0)
+    trainer.current_epoch = 5  # the trainer has counted one more after the last
+    bar.on_train_epoch_end(trainer, trainer)
+    assert capsys.readouterr().err.startswith("epoch 5 of 5  ")
+    monkeypatch.setattr(time, "monotonic", lambda: 260.0)
     bar.disable()
     bar.on_train_epoch_end(trainer, trainer)
     assert capsys.readouterr().err == ""
