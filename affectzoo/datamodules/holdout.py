@@ -119,10 +119,10 @@ def _told(
 ) -> str:
     level = group.map(groups["level"])
     parts = []
-    for name in LEVELS:
+    for name in (*LEVELS, "face"):
         of = level == name
-        if of.any():
-            what = keys[name][of]
+        if of.any() and not (name == "face" and of.all()):  # the number of all faces is said anyway
+            what = keys[name][of] if name in LEVELS else pd.Series(of.index, of.index)[of]
             parts.append(f"{what[chosen].nunique():,} of {what.nunique():,} {name}s")
     return (
         f"held out for validation: {chosen.sum():,} of {len(chosen):,} training faces, "
