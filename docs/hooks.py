@@ -52,3 +52,11 @@ def _notebook(root: Path, name: str, config: MkDocsConfig) -> Iterator[File]:
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Let links to notebooks lead to their pages."""
     return markdown.replace(".ipynb)", f".ipynb{PAGE})")
+
+
+def on_post_build(config: MkDocsConfig) -> None:
+    """Give the leaderboard, which is a page of its own, a way back to the site."""
+    page = Path(config.site_dir, "docs", "leaderboard", "leaderboard.html")
+    text = page.read_text(encoding="utf-8")
+    back = '<header>\n<p><a href="../../index.html">affectzoo\'s documentation</a></p>'
+    page.write_text(text.replace("<header>", back, 1), encoding="utf-8")

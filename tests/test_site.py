@@ -39,6 +39,9 @@ def test_pages_are_there(site: Path) -> None:
         "docs/leaderboard/leaderboard",
     ):
         assert (site / f"{name}.html").is_file()
+    leaderboard = (site / "docs" / "leaderboard" / "leaderboard.html").read_text(encoding="utf-8")
+    assert '<a href="../../index.html">' in leaderboard
+    assert (site / "docs" / "leaderboard" / "details").is_dir()
     assert 'id="affectzoo.load"' in (site / "docs" / "api" / "index.html").read_text(encoding="utf-8")
 
 

@@ -16,11 +16,9 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from pandas.api.types import is_numeric_dtype
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import from_json
 
@@ -33,6 +31,9 @@ from affectzoo.files.fetch import sha256
 from affectzoo.files.folders import obstacle
 from affectzoo.files.writing import write_json, writing
 from affectzoo.weights.untrusted import other_format
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 FORMAT = 1
 FOLDER, PREDICTIONS = "records", "predictions"
@@ -82,6 +83,9 @@ def write_record(out: Path, record: Mapping[str, Any], tables: Mapping[str, pd.D
     Raises:
         AffectZooError: No such record can be read again.
     """
+    import pandas as pd
+    from pandas.api.types import is_numeric_dtype
+
     key = record["key"]
     whole = _plain({"format": FORMAT, **record, "predictions": f"{PREDICTIONS}/{key}.csv"})
     path = out / FOLDER / f"{key}.json"

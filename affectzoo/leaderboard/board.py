@@ -51,6 +51,7 @@ class Board:
         published: What papers say, in their order.
         claimed: What weights claim beside what was measured.
         details: Further metrics, by class, skew-normalised, by fold.
+        confusions: The confusion matrix of each system's first run, in % of each true class.
         commands: Label and command of each record.
     """
 
@@ -61,13 +62,14 @@ class Board:
     published: Table | None
     claimed: Table | None
     details: tuple[Table, ...]
+    confusions: tuple[Table, ...]
     commands: tuple[tuple[str, str], ...]
 
     @property
     def tables(self) -> tuple[Table, ...]:
         """All of them, in reading order."""
         first = (self.measured, self.published, self.claimed)
-        return (*(table for table in first if table is not None), *self.details)
+        return (*(table for table in first if table is not None), *self.details, *self.confusions)
 
 
 def board(group: Group, published: Sequence[PublishedRow | PublishedFact]) -> Board:
@@ -81,11 +83,9 @@ def board(group: Group, published: Sequence[PublishedRow | PublishedFact]) -> Bo
     name = group.protocol.get("name")
     reported = [row for row in published if isinstance(row, PublishedRow) and name in row.protocols]
     others = [fact for fact in published if isinstance(fact, PublishedFact) and name == fact.protocol]
-    metrics = list(dict.fromkeys(name for entry in ranked for name in entry.metrics))
-    wanted = dict.fromkeys((group.main, *group.named, *BASIC[group.protocol["task"]]))
-    shown = [name for kind in wanted for name in metrics if family(name) == kind]
+    shown, further = shown_metrics(group, ranked)
     details = [
-        further_table(ranked, [name for name in metrics if name not in shown]),
+        further_table(ranked, further),
         *_class_tables("class", "", [(e.label, e.classes) for e in ranked]),
         normalised_table(ranked),
         damage_table(group, ranked),
@@ -106,10 +106,19 @@ def board(group: Group, published: Sequence[PublishedRow | PublishedFact]) -> Bo
         published_table(group, reported),
         claimed_table(group, ranked),
         tuple(table for table in details if table is not None),
+        tuple(_confusions(ranked)),
         tuple(
             (label, record["command"]) for e in ranked for label, record in e.runs() if record.get("command")
         ),
     )
+
+
+def shown_metrics(group: Group, ranked: Sequence[Entry]) -> tuple[list[str], list[str]]:
+    """The metrics of a group's first table, and all others."""
+    metrics = list(dict.fromkeys(name for entry in ranked for name in entry.metrics))
+    wanted = dict.fromkeys((group.main, *group.named, *BASIC[group.protocol["task"]]))
+    shown = [name for kind in wanted for name in metrics if family(name) == kind]
+    return shown, [name for name in metrics if name not in shown]
 
 
 def _class_tables(
@@ -129,7 +138,29 @@ def _class_tables(
             for label, cells in systems
             if cells(measure)
         ]
-        yield make_table(f"{name}-{measure}", f"{what} by class{ending}", rows)
+        full = None if measure == "support" else 1.0
+        yield make_table(f"{name}-{measure}", f"{what} by class{ending}", rows, full=full)
+
+
+def _confusions(ranked: Sequence[Entry]) -> Iterable[Table]:
+    """The confusion matrix of each system's first run; rows of classes without faces are blank."""
+    for place, entry in enumerate(ranked):
+        label, record = next(iter(entry.runs()))
+        if not record.get("confusion"):
+            continue
+        names = record["labels"]
+        rows: list[dict[Column, Cell]] = []
+        for name, counts in zip(names, record["confusion"], strict=True):
+            faces = sum(counts)
+            shares = (
+                {Column(n, digits=1): 100 * c / faces for n, c in zip(names, counts, strict=True)}
+                if faces
+                else {}
+            )
+            rows.append({Column("true class (faces)"): f"{name} ({faces:,})", **shares})
+        caption = f"Confusion matrix of {label}, in % of each true class"
+        if (table := make_table(f"confusion-{place}", caption, rows, full=100.0)) is not None:
+            yield table
 
 
 def _reported(row: PublishedRow) -> str:

@@ -1,4 +1,4 @@
-"""The leaderboard: a board for every set of faces and what goes across them, as Markdown and one HTML page.
+"""The leaderboard: a board for every set of faces and what goes across them, as Markdown and HTML pages.
 
 Figures can be compared only on the same faces, so every set of faces has tables of its own.
 """
@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined
+from jinja2.utils import urlize
 from markupsafe import Markup, escape
 
 from affectzoo.console import markdown_block, visible
@@ -160,6 +161,15 @@ TEMPLATE = Path(__file__).parent.parent / "assets" / "leaderboard.html.jinja"
 Plots = Mapping[str, Sequence[tuple[str, Path]]]
 """By group id, caption and PNG file of each image."""
 
+Links = Mapping[str, Sequence[tuple[str, str]]]
+"""By group id, caption and link of each image."""
+
+DETAILS = "details"
+"""Folder of a page per group: what is too much for the page that is opened first."""
+
+LONGEST = 32
+"""Characters of a text that its cell shows as a whole."""
+
 READING = (
     "Compare figures only within one table of measured systems: all its rows are about the same faces.",
     "Measured systems are sorted by the first metric, over all faces.",
@@ -180,7 +190,7 @@ def write_leaderboard(
     comparisons: Sequence[Mapping[str, Any]],
     plots: Plots,
 ) -> tuple[Path, Path]:
-    """Write ``leaderboard.md`` and ``leaderboard.html``; each replaces an older one only when it is complete.
+    """Write ``leaderboard.md``, ``leaderboard.html`` and ``details/GROUP.html``, each whole or not at all.
 
     Args:
         out: Folder; made where it does not exist.
@@ -200,31 +210,38 @@ def write_leaderboard(
         if not path.is_file():
             raise AffectZooError(f"leaderboard: there is no image {path}")
     page = leaderboard(records, published, comparisons, datetime.now(UTC).date().isoformat())
-    markdown_text, html_text = contents(out, page, plots)
-    write_text(out / "leaderboard.md", markdown_text)
-    write_text(out / "leaderboard.html", html_text)
+    files = contents(out, page, plots)
+    for path, content in files.items():
+        write_text(path, content)
+    for old in set((out / DETAILS).glob("*.html")) - set(files):
+        old.unlink()
     return out / "leaderboard.md", out / "leaderboard.html"
 
 
-def contents(out: Path, page: Leaderboard, plots: Plots) -> tuple[str, str]:
-    """What both files hold, Markdown first.
+def contents(out: Path, page: Leaderboard, plots: Plots) -> dict[Path, str]:
+    """What each file holds.
 
     Args:
         out: Folder that they are for.
         page: What to show.
-        plots: Images, to which both link.
+        plots: Images, to which they link.
 
     Raises:
         UnknownNameError: Images of a group that no record belongs to.
     """
-    links = {
-        group: [(caption, quote(Path(os.path.relpath(path, out)).as_posix())) for caption, path in pictures]
-        for group, pictures in plots.items()
+    near, deeper = _links(plots, out), _links(plots, out / DETAILS)
+    files = {out / "leaderboard.md": markdown(page, near), out / "leaderboard.html": html(page, near)}
+    return files | {out / DETAILS / f"{one.group.id}.html": html(page, deeper, one) for one in page.boards}
+
+
+def _links(plots: Plots, folder: Path) -> Links:
+    return {
+        group: [(caption, quote(Path(os.path.relpath(path, folder)).as_posix())) for caption, path in images]
+        for group, images in plots.items()
     }
-    return markdown(page, links), html(page, links)
 
 
-def markdown(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+def markdown(page: Leaderboard, plots: Links) -> str:
     """The leaderboard in GitHub's Markdown.
 
     Args:
@@ -263,12 +280,42 @@ def breakable(name: str) -> Markup:
     return Markup(re.sub(r"(?<=[._+])(?=\w)", "<wbr>", escape(visible(text(name)))))
 
 
-def html(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) -> str:
+def cells(table: Table, row: Sequence[Cell], sortable: bool) -> Markup:
+    """A row of a table as HTML; cells of tables that are sorted keep their figure in full."""
+    (first, *others) = zip(row, table.columns, strict=True)
+    return Markup("").join(
+        [_cell("th", *first, None, sortable), *(_cell("td", *o, table.full, sortable) for o in others)]
+    )
+
+
+def _cell(tag: str, cell: Cell, column: Column, full: float | None, sortable: bool) -> Markup:
+    attributes = ' scope="row"' if tag == "th" else ""
+    if isinstance(cell, str):
+        shown = breakable(cell) if tag == "th" else escape(visible(text(cell), keep="\n\t"))
+        if tag == "td" and cell:
+            attributes = ' class="words"'
+            if column.title == "source":
+                shown = Markup(urlize(cell, rel="noopener noreferrer"))
+            elif len(cell) > LONGEST:
+                shown = Markup(f'<details class="long"><summary>{shown}</summary></details>')
+    else:
+        shown = escape(text(cell, column.digits))
+        value = number(cell)
+        if value is not None:
+            attributes += f' data-value="{value}"' if sortable else ""
+            attributes += f' style="--share: {100 * value / full:.0f}"' if full else ""
+        if isinstance(cell, Figure) and cell.spread and value is not None:
+            shown += Markup(f" <small>{escape(cell.spread)}</small>")
+    return Markup(f"<{tag}{attributes}>{shown}</{tag}>")
+
+
+def html(page: Leaderboard, plots: Links, only: Board | None = None) -> str:
     """The leaderboard as a page that asks for nothing but the images beside it.
 
     Args:
         page: What to show.
         plots: By group id, caption and link of each image.
+        only: One of its boards, whose details to show in place of all boards' results.
 
     Raises:
         UnknownNameError: Images of a group that the page does not have.
@@ -285,7 +332,6 @@ def html(page: Leaderboard, plots: Mapping[str, Sequence[tuple[str, str]]]) -> s
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    environment.filters |= {"text": text, "number": number, "breakable": breakable}
-    environment.tests["figure"] = lambda cell: isinstance(cell, Figure)
+    environment.filters["cells"] = cells
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
-    return template.render(page=page, reading=READING, plots=plots)
+    return template.render(page=page, reading=READING, plots=plots, only=only)

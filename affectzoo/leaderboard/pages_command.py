@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from affectzoo.console import stdout
-from affectzoo.leaderboard.board import board
-from affectzoo.leaderboard.groups import Group, Record, entries, groups
+from affectzoo.leaderboard.board import shown_metrics, warnings_of
+from affectzoo.leaderboard.board_tables import measured_table
+from affectzoo.leaderboard.groups import Entry, Group, Record, entries, groups
 from affectzoo.leaderboard.report import gather, report
 from affectzoo.leaderboard.tables import text
 
@@ -41,10 +42,10 @@ def show(records: Sequence[Record], keys: set[str], pages: Sequence[Path]) -> No
     console.print(f"leaderboard: {pages[1]}, {pages[0]}")
 
 
-def _notes(group: Group) -> list[str]:
+def _notes(ranked: Sequence[Entry]) -> list[str]:
     """What readers should know of rows, in few words; systems of one note share a line."""
     systems: dict[str, dict[str, None]] = {}
-    for entry in entries(group):
+    for entry in ranked:
         for note in entry.notes():
             systems.setdefault(note.partition(": ")[0], {})[entry.label] = None
     return [f"{', '.join(names)}: {note}" for note, names in systems.items()]
@@ -54,17 +55,18 @@ def _table(group: Group) -> RichTable:
     """The group's measured systems, with what readers should know in the caption."""
     from rich.table import Table as RichTable
 
-    told = board(group, ())
+    ranked = entries(group)
+    measured = measured_table(group, ranked, shown_metrics(group, ranked)[0])
     table = RichTable(
         title=group.heading,
-        caption="\n".join((*told.warnings, *_notes(group))),
+        caption="\n".join((*warnings_of(group, ranked), *_notes(ranked))),
         title_justify="left",
         caption_justify="left",
     )
-    shown = [i for i, column in enumerate(told.measured.columns) if column.title not in LEFT_TO_THE_PAGE]
-    columns = [told.measured.columns[i] for i in shown]
+    shown = [i for i, column in enumerate(measured.columns) if column.title not in LEFT_TO_THE_PAGE]
+    columns = [measured.columns[i] for i in shown]
     for i, column in enumerate(columns):
         table.add_column(column.title, justify="right" if i else "left", no_wrap=i == 0)
-    for row in told.measured.rows:
+    for row in measured.rows:
         table.add_row(*(text(row[i], column.digits) for i, column in zip(shown, columns, strict=True)))
     return table

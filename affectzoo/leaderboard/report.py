@@ -1,4 +1,7 @@
-"""From a benchmark's folder to its pages: plots, comparisons, ``leaderboard.md`` and ``leaderboard.html``."""
+"""From a benchmark's folder to its pages: plots, comparisons, ``leaderboard.md`` and ``leaderboard.html``.
+
+What reads, compares and draws predictions is imported where there are some: it takes longer than all else.
+"""
 
 from __future__ import annotations
 
@@ -6,28 +9,30 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import pandas as pd
+from typing import TYPE_CHECKING, Any
 
 from affectzoo import plots
-from affectzoo.benchmark.comparison import compare
 from affectzoo.errors import DataError
-from affectzoo.evaluation.predictions import read_table
 from affectzoo.evaluation.record import FOLDER, counted, predictions, read_listed, read_records
 from affectzoo.files.text import read_json
 from affectzoo.files.writing import write_json
-from affectzoo.leaderboard.groups import Entry, Group, Record, at, entries, groups
+from affectzoo.leaderboard.groups import Entry, Group, Record, entries, groups
 from affectzoo.leaderboard.page import write_leaderboard
 from affectzoo.leaderboard.papers import facts, published
-from affectzoo.leaderboard.tables import number, text
-from affectzoo.metrics.cells import cell_rmse, plane_histogram
+from affectzoo.leaderboard.tables import number
 from affectzoo.metrics.columns import TRUE
 from affectzoo.metrics.names import DIMENSIONS, title
 
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
 TRACED_CLIPS, TRACED_SYSTEMS = 6, 4
 """Clips and systems, the best ones, whose predictions are drawn over time."""
+NAMED = 8
+"""Systems without predictions that are named."""
+BEST = 40
+"""Systems with a place in plots of results."""
 COMPARISONS = "comparisons.json"
 FIGURES = "figures.json"
 PLOTS = "plots"
@@ -95,11 +100,11 @@ def report(
     for group in groups(records):
         ranked = entries(group)
         told = [e for e in ranked if all(counted(out, record).is_file() for record in e.records)]
-        for entry in ranked:
-            if entry not in told:
-                say(f"{entry.label}, {group.heading}: some of its predictions are not in {out}")
+        if lacking := [entry.label for entry in ranked if entry not in told]:
+            others = f" and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
+            say(f"{group.heading}: predictions of {', '.join(lacking[:NAMED])}{others} are not in {out}")
         comparisons += _comparisons(out, group, before)
-        firsts = {entry.label: read_table(predictions(out, entry.records[0])) for entry in told}
+        firsts = {entry.label: _table(predictions(out, entry.records[0])) for entry in told}
         figures = _plots(group, ranked, firsts, out / PLOTS)
         drawn[group.id] = [*figures, *_kept(out, group, figures, drawn_before.get(group.id, ()))]
     write_json(out / COMPARISONS, comparisons, indent=1)
@@ -107,6 +112,12 @@ def report(
         out / FIGURES, {id_: [asdict(one) for one in figures] for id_, figures in drawn.items()}, indent=1
     )
     return write_leaderboard(out, records, [*published(), *facts()], comparisons, images(out, drawn))
+
+
+def _table(path: Path) -> pd.DataFrame:
+    from affectzoo.evaluation.predictions import read_table
+
+    return read_table(path)
 
 
 def images(out: Path, figures: Figures) -> dict[str, list[tuple[str, Path]]]:
@@ -152,7 +163,9 @@ def _comparisons(out: Path, group: Group, before: Sequence[dict[str, Any]]) -> l
         runs = [record for entry in (known[0], other) for record in entry.records]
         facts: dict[str, Any] = {"group": group.id, "first": known[0].label, "second": other.label}
         if all(counted(out, record).is_file() for record in runs):
-            tables = [read_table(counted(out, record)) for record in runs]
+            from affectzoo.benchmark.comparison import compare
+
+            tables = [_table(counted(out, record)) for record in runs]
             mine, theirs = tables[: len(known[0].records)], tables[len(known[0].records) :]
             told = compare(mine, theirs, group.main, first=known[0].label, second=other.label)
             facts = told.to_dict(group.id)
@@ -184,8 +197,6 @@ def _plots(
 ) -> list[Drawn]:
     figures = _Figures(group, folder)
     figures.results(ranked)
-    if any("confusion" in entry.records[0] for entry in ranked):
-        figures.classes(ranked)
     known = [
         (entry, tables[entry.label])
         for entry in ranked
@@ -214,10 +225,10 @@ class _Figures:
 
     def results(self, ranked: Sequence[Entry]) -> None:
         """The main metric with its intervals, and against latency."""
-        main = self.group.main
+        main, more = self.group.main, "" if len(ranked) <= BEST else f", the best {BEST} systems"
         rows: list[tuple[str, float, float | None, float | None, str]] = []
         costs = {}
-        for entry in ranked:
+        for entry in ranked[:BEST]:
             value = number(entry.metrics.get(main))
             if value is None:
                 continue
@@ -237,33 +248,20 @@ class _Figures:
                 rows.append((f"{row.system}, {row.source}", row.metrics[main], None, None, "published"))
         plots.interval_figure(
             rows,
-            self.path("Results with their intervals", "results", self.group.records),
+            self.path(f"Results with their intervals{more}", "results", self.group.records),
             title(main),
             self.group.heading,
         )
         if costs:
-            caption = f"{title(main)} against the time for one face"
+            caption = f"{title(main)} against the time for one face{more}"
             plots.cost_figure(
                 costs, self.path(caption, "cost", self.group.records), title(main), self.group.heading
             )
 
-    def classes(self, ranked: Sequence[Entry]) -> None:
-        """Recalls of all systems and each one's confusion matrix, of its first run."""
-        told = {entry.label: entry.records[0] for entry in ranked if "confusion" in entry.records[0]}
-        recalls = {
-            name: {label: values["recall"] for label, values in record["per_class"].items()}
-            for name, record in told.items()
-        }
-        plots.recall_figure(
-            recalls, self.path("Recall by class", "recall", told.values()), self.group.heading
-        )
-        for name, record in told.items():
-            path = self.path(f"Confusion matrix of {name}", f"confusion-{name}", [record])
-            heading = f"{name}: accuracy {text(at(record, 'metrics', 'accuracy', 'value'))}"
-            plots.confusion_figure(np.array(record["confusion"]), record["labels"], path, heading)
-
     def values(self, known: Sequence[tuple[Entry, pd.DataFrame]]) -> None:
         """The plane of labels and predictions, errors in it, and traces over clips."""
+        from affectzoo.metrics.cells import cell_rmse
+
         truth = [f"{TRUE}{name}" for name in DIMENSIONS]
         histograms: dict[str, tuple[np.ndarray, np.ndarray, int]] = {}
         errors = {}
@@ -313,5 +311,7 @@ class _Figures:
 
 def _cells(values: np.ndarray) -> tuple[np.ndarray, np.ndarray, int]:
     """Faces by cell of the plane, as ``plots.plane_figure`` takes them."""
+    from affectzoo.metrics.cells import plane_histogram
+
     edges, faces, outside = plane_histogram(values, bins=21, limit=1.05)  # cells around the tenths
     return edges, faces, outside

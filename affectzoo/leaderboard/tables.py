@@ -42,12 +42,14 @@ class Table:
         caption: What it shows.
         columns: From left to right.
         rows: From top to bottom, a cell per column.
+        full: The figure whose cell has the full color, as 0 has none; ``None``: cells have no colors.
     """
 
     name: str
     caption: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
+    full: float | None = None
 
 
 def text(cell: Cell, digits: int = 4) -> str:
@@ -76,6 +78,7 @@ def make_table(
     rows: Sequence[Mapping[Column, Cell]],
     columns: Iterable[Column] = (),
     always: Iterable[Column] = (),
+    full: float | None = None,
 ) -> Table | None:
     """A table of the columns in which a row says something.
 
@@ -85,6 +88,7 @@ def make_table(
         rows: Cells by column, the row's name first.
         columns: Order of the columns beside the first; by default as they occur.
         always: Columns to keep when no row says anything.
+        full: See ``Table``.
 
     Returns:
         ``None`` where only the first column would remain.
@@ -95,7 +99,8 @@ def make_table(
     if first is None or not kept:
         return None
     shown = (first, *kept)
-    return Table(name, caption, shown, tuple(tuple(row.get(column) for column in shown) for row in rows))
+    cells = tuple(tuple(row.get(column) for column in shown) for row in rows)
+    return Table(name, caption, shown, cells, full)
 
 
 def markdown_table(table: Table) -> str:

@@ -4,7 +4,7 @@ from affectzoo.plots.faces import circumplex_figure, class_figure, features_figu
 from affectzoo.plots.plane import cell_error_figure, plane_figure
 from affectzoo.plots.predictions import agreement_figure, confusion_figure, traces_figure
 from affectzoo.plots.style import COLORS
-from affectzoo.plots.systems import cost_figure, interval_figure, recall_figure
+from affectzoo.plots.systems import cost_figure, interval_figure
 
 __all__ = [
     "COLORS",
@@ -17,7 +17,6 @@ __all__ = [
     "features_figure",
     "interval_figure",
     "plane_figure",
-    "recall_figure",
     "size_figure",
     "traces_figure",
 ]

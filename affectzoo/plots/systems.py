@@ -1,4 +1,4 @@
-"""Figures that compare systems: cost, intervals, recalls."""
+"""Figures that compare systems: cost, intervals."""
 
 from __future__ import annotations
 
@@ -121,39 +121,6 @@ def interval_figure(
     axes.grid(axis="x", color="0.92")
     axes.spines[["top", "right"]].set_visible(False)
     legend_below(figure, axes)
-    save(figure, path)
-
-
-def recall_figure(recalls: Mapping[str, Mapping[str, float | None]], path: Path, title: str = "") -> None:
-    """Draw each system's recall of each class, in percent, with the numbers inside.
-
-    Args:
-        recalls: System to recall by class, in [0, 1]; where it is ``None``, NaN or not there, the cell is
-            blank.
-        path: The image's file; its ending says which format.
-        title: Above.
-
-    Raises:
-        DataError: There is no system or no class.
-    """
-    classes = list(dict.fromkeys(name for row in recalls.values() for name in row))
-    require(classes, "recall figure")
-    table = np.array([[row.get(name) for name in classes] for row in recalls.values()], dtype=float) * 100
-    figure = new_figure(
-        1.4 + 0.085 * max(map(len, recalls)) + 0.6 * len(classes),
-        1.2 + 0.06 * max(map(len, classes)) + 0.36 * len(recalls),
-        title,
-    )
-    axes = figure.add_subplot()
-    image = axes.imshow(np.ma.masked_invalid(table), cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    for (row, column), value in np.ndenumerate(table):
-        shade = "white" if value > 55 else "black"
-        text = "-" if math.isnan(value) else f"{value:.1f}"
-        axes.text(column, row, text, ha="center", va="center", color=shade, fontsize=9)
-    axes.set_xticks(range(len(classes)), classes, rotation=40, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(recalls)), list(recalls))
-    axes.set(xlabel="class", ylabel="system")
-    figure.colorbar(image, ax=axes, label="recall, %")
     save(figure, path)
 
 

@@ -32,7 +32,8 @@ def show(record: dict[str, Any]) -> None:
     """Everything that is made from a record."""
     page = leaderboard([record, make_record()], (), (), "2026-01-01")
     markdown(page, {})
-    html(page, {})
+    for board in (None, *page.boards):
+        html(page, {}, board)
     evaluation_table(record, "title")
     claim(record)
     misfit(record, Identity("a" * 64, "b" * 64, {"size": 48}))

@@ -439,18 +439,29 @@ def test_markdown() -> None:
 
 
 def test_html_is_well_formed_and_alone() -> None:
-    content = html(everything(), {f"ferplus_valid-{HASH[:8]}": [('Recall "by" class', "plots/recall.png")]})
+    told, plots = everything(), {f"ferplus_valid-{HASH[:8]}": [('Recall "by" class', "plots/recall.png")]}
+    content = html(told, plots)
     found = Page(content)
     assert found.attributes("src") == ["plots/recall.png"] and found.attributes("loading") == ["lazy"]
+    details = [f"details/{board.group.id}.html" for board in told.boards]
+    links = {link for link in found.attributes("href") if not link.startswith("#")}
+    assert links == {"https://arxiv.org/abs/1608.01041", *details}
+    check_page(content)
+    assert found.attributes("alt") == ['Recall "by" class; the figures are in the tables']
+    for board_ in told.boards:
+        check_page(html(told, plots, board_))
+
+
+def check_page(content: str) -> None:
+    """Links lead somewhere, tables have captions and headings, nothing is loaded from elsewhere."""
+    found = Page(content)
     links = found.attributes("href")
-    assert {link for link in links if not link.startswith("#")} == {"https://arxiv.org/abs/1608.01041"}
     ids = found.attributes("id")
     assert len(ids) == len(set(ids))
     assert {link[1:] for link in links if link.startswith("#")} <= set(ids)
     assert set(found.attributes("aria-labelledby")) <= set(ids)
     assert not {tag for tag, _ in found.tags} & {"link", "iframe", "object", "base"}
     assert re.search(r"url\(|@import|@font-face|fetch\(", content) is None
-    assert found.attributes("alt") == ['Recall "by" class; the figures are in the tables']
     tables = sum(tag == "table" for tag, _ in found.tags)
     assert (
         tables
@@ -458,6 +469,26 @@ def test_html_is_well_formed_and_alone() -> None:
         == content.count('<div class="scroll"') - content.count("<figure>")
     )
     assert {a.get("scope") for tag, a in found.tags if tag == "th"} == {"col", "row"}
+
+
+def test_details_have_confusion_matrices_shaded_by_share() -> None:
+    told = page(
+        [make_record(confusion=[[30, 20, 10], [5, 55, 0], [0, 0, 0]]), make_value_record("net", [0.5])]
+    )
+    content = html(told, {}, told.boards[0])
+    rows = Page(content).tables["Confusion matrix of softmax, in % of each true class"]
+    assert rows == [
+        ["true class (faces)", "anger", "happiness", "neutral"],
+        ["anger (60)", "50.0", "33.3", "16.7"],
+        ["happiness (60)", "8.3", "91.7", "0.0"],
+        ["neutral (0)", "-", "-", "-"],
+    ]
+    assert '<td style="--share: 92">91.7</td>' in content
+    assert '<td data-value="0.5" style="--share: 50">0.5000</td>' in content  # recalls have shades, too
+    assert f'href="../leaderboard.html#{told.boards[0].group.id}"' in content
+    assert "Confusion" not in html(told, {}, told.boards[1]) and "Confusion matrix of softmax" in markdown(
+        told, {}
+    )
 
 
 def test_rendered_faces_come_last_and_are_folded() -> None:
@@ -513,7 +544,12 @@ def test_files_are_written_whole(tmp_path: Path) -> None:
     assert made == (out / "leaderboard.md", out / "leaderboard.html")
     assert "![Recall](plots/re%20call.png)" in made[0].read_text(encoding="utf-8")
     before = made[1].read_bytes()
-    assert sorted(p.name for p in out.iterdir()) == ["leaderboard.html", "leaderboard.md", "plots"]
+    assert sorted(p.name for p in out.iterdir()) == ["details", "leaderboard.html", "leaderboard.md", "plots"]
+    assert [p.name for p in (out / "details").iterdir()] == [f"{group}.html"]
+    other = make_record(protocol={"hash": OTHER_HASH})
+    write_leaderboard(tmp_path / "other", [other], [], [], {})
+    write_leaderboard(tmp_path / "other", [make_record()], [], [], {})
+    assert [p.name for p in (tmp_path / "other" / "details").iterdir()] == [f"{group}.html"]
     path.unlink()
     with pytest.raises(AffectZooError, match="there is no image"):
         write_leaderboard(out, [make_record("other")], [], [], {group: [("Recall", path)]})
@@ -537,7 +573,8 @@ def test_names_and_commands_are_shown_as_text() -> None:
     record |= {"labels": [HOSTILE, "b", "c"]}
     record["per_class"] = dict(zip(record["labels"], record["per_class"].values(), strict=True))
     made = leaderboard([record, make_record()], (), (), "2026-01-01")
-    shown, page = markdown(made, {}), html(made, {})
+    pages = [html(made, {}, only) for only in (None, *made.boards)]
+    shown, page = markdown(made, {}), "".join(pages)
     for text_ in (shown, page):
         assert "\x1b" not in text_
     outside = re.sub(r"^(`{4,})shell\n.*?^\1$", "", shown, flags=re.M | re.S)
@@ -546,7 +583,8 @@ def test_names_and_commands_are_shown_as_text() -> None:
     widths = {
         line.count(" | ") for line in outside.splitlines() if line.startswith("| ") and "softmax" in line
     }
-    assert widths == {
+    assert widths | {len(record["labels"])} == {  # and a row of the confusion matrix
         line.count(" | ") for line in outside.splitlines() if "\\[/b\\]" in line and line[0] == "|"
     }
-    Page(page)
+    for one in pages:
+        Page(one)

@@ -81,6 +81,21 @@ def test_nothing_is_wider_than_the_screen_or_higher_than_its_text(page: Any) -> 
     assert note.bounding_box()["height"] > 80
 
 
+@pytest.mark.parametrize("page", WIDTHS, indirect=True)
+def test_details_of_a_set_of_faces(page: Any) -> None:
+    page.locator("a", has_text="Details").first.click()
+    page.locator("table.matrix").first.scroll_into_view_if_needed()
+    assert page.evaluate("document.documentElement.scrollWidth") <= page.viewport_size["width"]
+    shades = [
+        cell.evaluate("(cell) => getComputedStyle(cell).backgroundColor")
+        for cell in page.locator("table.matrix").first.locator("td").all()[:3]
+    ]
+    assert len(set(shades)) == 3  # 30, 20, 10 of 60
+    page.locator("th button", has_text="neutral").first.click()
+    page.locator("header a").click()
+    page.wait_for_url("**/leaderboard.html#*")
+
+
 def test_plots_beside_the_page_are_shown(page: Any) -> None:
     image = page.locator("figure img").first
     image.scroll_into_view_if_needed()

@@ -49,13 +49,14 @@ def test_images_stay_as_long_as_their_records_do(tmp_path: Path) -> None:
     write(tmp_path, *records)
     write_predictions(tmp_path, *(record["key"] for record in records))
     report(tmp_path)
-    whole, page = captions(tmp_path), (tmp_path / "leaderboard.html").read_text(encoding="utf-8")
+    pages = [tmp_path / "leaderboard.html", *(tmp_path / "details").iterdir()]
+    whole, text = captions(tmp_path), "".join(path.read_text(encoding="utf-8") for path in pages)
     assert {"Predictions of a against labels", "Where labels and predictions lie"} < whole
     for path in (tmp_path / "predictions").iterdir():
         path.unlink()
     report(tmp_path)
     assert captions(tmp_path) == whole
-    assert all(f'alt="{caption};' in page for caption in whole)
+    assert all(f'alt="{caption};' in text for caption in whole)
     other = write(tmp_path, make_value_record("b", [0.5], key="afewva_5fold-b-other"))
     (tmp_path / "records" / "afewva_5fold-b.json").unlink()
     report(tmp_path)

@@ -218,22 +218,6 @@ def test_intervals_in_the_order_given(drawn: list[Figure], path: Path) -> None:
     assert drawn[2].axes[0].bbox.width > 300  # a long name leaves room for the interval
 
 
-def test_recalls_have_systems_in_rows(drawn: list[Figure], path: Path) -> None:
-    recalls = {LONG: {"neutral": 0.9, "fear": None}, "b": {"neutral": NAN, "fear": 0.125, "anger": 1.0}}
-    plots.recall_figure(recalls, path, "recall")
-    check(path, drawn[0])
-    axes = drawn[0].axes[0]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["neutral", "fear", "anger"]
-    assert [label.get_text() for label in axes.get_yticklabels()] == [LONG, "b"]
-    assert [text.get_text() for text in axes.texts] == ["90.0", "-", "-", "-", "12.5", "100.0"]
-    assert axes.images[0].get_array().mask.tolist() == [[False, True, True], [True, False, False]]
-    assert axes.images[0].get_clim() == (0, 100)
-    plots.recall_figure({n: dict.fromkeys(SPACES["rafdb11"].names, 0.5) for n in SYSTEMS}, path, "recall")
-    check(path, drawn[1])
-    plots.recall_figure({"softmax": {"neutral": 0.9}}, path, "one system and one class")
-    check(path, drawn[2])
-
-
 def test_traces_of_several_systems(drawn: list[Figure], path: Path) -> None:
     frames = np.arange(50.0)
     gap = np.where(frames < 10, NAN, 0.5)
@@ -298,8 +282,6 @@ EDGES, CELLS = np.linspace(-1, 1, 3), np.ones((2, 2))
             "kind 'said' of 'a' is none of measured",
         ),
         ("interval_figure", ([("a", 1, 0.5, None, "claimed")], "accuracy"), "interval of 'a' is 0.5 to None"),
-        ("recall_figure", ({},), "recall figure: nothing to draw"),
-        ("recall_figure", ({"a": {}},), "recall figure: nothing to draw"),
     ],
 )
 def test_faults_are_said(name: str, arguments: tuple[Any, ...], message: str, path: Path) -> None:
