@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from affectzoo.console import counted
 from affectzoo.datasets.fields import box_around, points
 from affectzoo.errors import DataError
 from affectzoo.files import videos
@@ -20,22 +21,52 @@ from affectzoo.files.folders import filenames
 from affectzoo.files.images import SUFFIXES as PICTURES
 from affectzoo.files.text import read_text
 
+VARIES = 0.02
+"""Seconds by which frames leave the times of a steady rate where it varies."""
+
 
 class Footage(NamedTuple):
     """The frames of one recording.
 
     Attributes:
         paths: The image, or the video, of each frame, by its number from 0 on; relative to the root.
-        rate: Frames per second; 0 where no video says.
+        film: The video; ``None`` where there are extracted images alone.
     """
 
     paths: Mapping[int, str]
-    rate: float
+    film: videos.Video | None = None
 
     @property
     def length(self) -> int:
         """Frames up to the last one."""
         return max(self.paths, default=-1) + 1
+
+    @property
+    def rate(self) -> float:
+        """Frames per second, their mean where that varies; 0 where no video says."""
+        return 0.0 if self.film is None else self.film.rate
+
+    def times(self, rate: float) -> npt.NDArray[np.float64]:
+        """Seconds from the first frame to each up to the last one, shape (``length``,).
+
+        Args:
+            rate: Frames per second where no video says.
+
+        Raises:
+            DataError: Images go on behind the end of a video whose frame rate varies.
+        """
+        steady: npt.NDArray[np.float64] = np.arange(self.length) / (self.rate or rate)
+        known = None if self.film is None else self.film.times
+        if self.film is None or known is None:
+            return steady
+        if len(known) >= self.length:
+            return known[: self.length]
+        if abs(known - steady[: len(known)]).max() > VARIES:
+            raise DataError(
+                f"{self.film.path}: its frame rate varies, and it has {counted(len(known), 'frame')}, but "
+                f"images go on to {self.length}: extract its frames one by one (ffmpeg -fps_mode passthrough)"
+            )
+        return steady
 
 
 def find_footage(root: Path, pictures: Path, video: Path | None) -> Footage:
@@ -51,14 +82,13 @@ def find_footage(root: Path, pictures: Path, video: Path | None) -> Footage:
         DataError: An image's number is 0, or two have the same.
     """
     film = None if video is None else videos.Video(video)
-    rate = 0.0 if film is None else film.rate
     names = numbered(pictures, PICTURES)
     if names:
         folder = pictures.relative_to(root).as_posix()
-        return Footage({number - 1: f"{folder}/{name}" for number, name in names.items()}, rate)
+        return Footage({number - 1: f"{folder}/{name}" for number, name in names.items()}, film)
     if film is None:
-        return Footage({}, rate)
-    return Footage(dict.fromkeys(range(film.frames), film.path.relative_to(root).as_posix()), rate)
+        return Footage({})
+    return Footage(dict.fromkeys(range(film.frames), film.path.relative_to(root).as_posix()), film)
 
 
 def numbered(folder: Path, suffixes: Collection[str]) -> dict[int, str]:

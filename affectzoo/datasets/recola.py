@@ -12,12 +12,13 @@ Layouts, the first one found is read (folders may be doubled)::
 and for the frames, numbered from 1 on as in the video::
 
     root/RECOLA-Video-recordings/P16.mp4      or RECOLA_Video_recordings, recordings_video, videos
-    root/RECOLA-Video-timings/P16.csv         optional: time in seconds of each frame, else 25 per second
+    root/RECOLA-Video-timings/P16.csv         optional: time in seconds of each frame; else as the video says
     root/frames/P16/00001.jpg                 instead of the video: frames that you extracted, or faces
     root/landmarks/P16/00001.pts              optional: 68 landmarks per frame that you found
 
-Without landmarks the whole image stands for the face. Kollias et al. (IJCV 2019) report 16, 15 and 15
-persons for training, validation and test; that division was not published.
+Without timings frames have the times at which the video shows them, also where its rate varies; without a
+video 25 are a second. Without landmarks the whole image stands for the face. Kollias et al. (IJCV 2019)
+report 16, 15 and 15 persons for training, validation and test; that division was not published.
 """
 
 from __future__ import annotations
@@ -171,7 +172,7 @@ def _times(root: Path, name: str, footage: Footage) -> Floats:
     """Time of each frame, seconds, shape (``footage.length``,)."""
     path = unpacked(root / TIMINGS) / f"{name}.csv"
     if not path.is_file():
-        return np.arange(footage.length) / (footage.rate or RATE)
+        return footage.times(RATE)
     header, rows = _semicolons(path)
     columns = [i for i, column in enumerate(header) if "time" in column.lower()]
     if len(columns) != 1:

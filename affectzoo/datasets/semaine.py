@@ -13,8 +13,8 @@ Layout (``Sessions`` may be excluded)::
     root/landmarks/2/00001.pts          optional: 68 landmarks per frame that you found
 
 A trace has two columns, seconds and value in -1..1, or the value alone, then one every 20 ms. Traces of the
-operator and of other dimensions are not read. Frames are numbered from 1 on as in the video. Without
-landmarks the whole image stands for the face.
+operator and of other dimensions are not read. Frames are numbered from 1 on as in the video, and have the
+times at which it shows them. Without landmarks the whole image stands for the face.
 
 The thesis that fine-tuned VGG-11 and ResNet-152 (Ulloa Rodriguez, UPF Barcelona 2019, sections 3.4 and 4.2)
 took one frame in ten, averaged the raters, cut faces out by landmarks, and trained on four of five folds. How
@@ -111,7 +111,7 @@ def read_semaine(
             if not all(traces.values()):
                 left_out["session without valence and arousal"] += 1
                 continue
-            times = np.arange(footage.length) / (footage.rate or RATE) + lag
+            times = footage.times(RATE) + lag
             affect = np.stack([average(traces[name], times, REACH) for name in DIMENSIONS], axis=1)
             common = {
                 "split": splits[session.subject],

@@ -19,13 +19,11 @@ from affectzoo.console import counted
 from affectzoo.errors import OptionError, UnreadableImageError
 from affectzoo.files.decoding import PIXELS
 from affectzoo.files.folders import obstacle, pointer
+from affectzoo.files.videos import CUT_SECONDS, CUT_SHARE
 from affectzoo.packages import need
 
 if TYPE_CHECKING:
     from affectzoo.files.decoding import Image
-
-CUT_SECONDS, CUT_SHARE = 0.5, 0.01
-"""A video that ends earlier than it declares, by more than both, is cut off: seconds, share of its length."""
 
 SHOWN = 0.5
 """A video that shows less than this share of the frames that its index lists is damaged; edits hide some."""

@@ -31,6 +31,9 @@ SUFFIXES = frozenset(
 NEAR = 32
 """Frames ahead that are decoded on to, which is faster than to seek."""
 
+CUT_SECONDS, CUT_SHARE = 0.5, 0.01
+"""A video that ends earlier than it declares, by more than both, is cut off: seconds, share of its length."""
+
 LOST = -NEAR
 """The next frame of a video that stands nobody knows where."""
 
@@ -63,17 +66,29 @@ class Video:
 
     @property
     def frames(self) -> int:
-        """Number of frames that the file declares; damaged ones hold fewer."""
+        """Number of frames; of a file that is cut off as many as it declares, where it declares any."""
         import cv2
 
-        return max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        declared = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
+        held = () if _form(self.path) else _packets(self.path)  # others: a guess by length and rate
+        if len(held) == 0:
+            return declared
+        length = declared / self.rate if self.rate else 0.0
+        cut_off = length - held[-1] / 1000 > max(CUT_SECONDS, CUT_SHARE * length)
+        return max(declared, len(held)) if cut_off else len(held)
 
     @property
     def rate(self) -> float:
-        """Frames per second; 0 where the file does not say."""
+        """Frames per second, their mean where that varies; 0 where the file does not say."""
         import cv2
 
         return float(self._capture.get(cv2.CAP_PROP_FPS))
+
+    @property
+    def times(self) -> npt.NDArray[np.float64] | None:
+        """Seconds from the first frame to each, shape (N,); ``None`` where the file says a rate alone."""
+        known = np.empty(0) if _form(self.path) == "avi" else _times(self.path)
+        return (known - known[0]) / 1000 if len(known) else None
 
     def read(self, number: int) -> Image:
         """One frame, RGB.
@@ -128,20 +143,33 @@ def _captured(path: Path) -> Any:
     return cv2.VideoCapture(str(path.absolute()))  # a:b is no protocol
 
 
+def _form(path: Path) -> str | None:
+    """``avi`` or ``mp4``, whose files list their frames, at one rate in AVI; ``None`` for all others."""
+    with path.open("rb") as file:
+        head = file.read(8)
+    boxes = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
+    return "avi" if head[:4] == b"RIFF" else "mp4" if head[4:] in boxes else None
+
+
+@lru_cache(maxsize=512)
+def _packets(path: Path) -> npt.NDArray[np.float64]:
+    """Milliseconds of a video's packets, one for each frame, in rising order; they are not decoded."""
+    import cv2
+
+    packets = _captured(path)
+    told = packets.set(cv2.CAP_PROP_FORMAT, -1)
+    return np.sort(np.fromiter(_grabbed(packets) if told else (), np.float64))
+
+
 @lru_cache(maxsize=512)
 def _times(path: Path) -> npt.NDArray[np.float64]:
-    """Milliseconds at which a video shows its frames, from its packets, which are not decoded.
+    """Milliseconds at which a video shows its frames, from its packets.
 
     None where these do not say, or the first frames have other times than their packets, as in AVI files
     whose frames are not in the order of their packets.
     """
-    import cv2
-
-    packets, frames = _captured(path), _captured(path)
-    if not packets.set(cv2.CAP_PROP_FORMAT, -1):
-        return np.empty(0)
-    times = np.sort(list(_grabbed(packets)))
-    first = np.array(list(islice(_grabbed(frames), NEAR)))
+    times = _packets(path)
+    first = np.array(list(islice(_grabbed(_captured(path)), NEAR)))
     told = (np.diff(times) > 0).all() and np.array_equal(first, times[: len(first)])
     return times if told else np.empty(0)
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from fakes import write_picture, write_video
+from fakes.films import squares, write_film
 from fakes.recola import AVEC, HEADER, PEOPLE, write_recola, write_recola_avec
 
 from affectzoo.datamodules.recola import RECOLA
@@ -142,6 +143,24 @@ def test_timings_of_frames(root: Path) -> None:
         timings.write_text(text)
         with pytest.raises(DataError, match=f"^{re.escape(str(timings) + message)}"):
             read_recola(root)
+
+
+@pytest.mark.parametrize("ending", [".mkv", ".mp4"])
+def test_frames_of_a_varying_rate_have_the_annotation_of_their_time(root: Path, ending: str) -> None:
+    shutil.rmtree(root / "landmarks/P16")
+    film = root / "RECOLA-Video-recordings" / f"P16{ending}"
+    film.with_suffix(".avi").unlink()
+    write_film(film, [squares()] * 5, [0, 0.04, 0.12, 0.16, 0.2])
+    values = [0, 0.1, 0.2, 0.3, 0.4, 0.5]
+    rate(root / LABELS / "valence/P16.csv", values)
+    expected = [0, 0.1, 0.3, 0.4, 0.5]
+    np.testing.assert_allclose(person(root, "P16")["valence"].astype(float), expected)
+    for n in range(1, 6):
+        write_picture(root / f"frames/P16/{n:05d}.png", np.zeros((32, 32), np.uint8))
+    np.testing.assert_allclose(person(root, "P16")["valence"].astype(float), expected)
+    write_picture(root / "frames/P16/00006.png", np.zeros((32, 32), np.uint8))  # made at a steady rate
+    with pytest.raises(DataError, match=rf"P16{ending}: its frame rate varies, and it has 5 frames, but"):
+        read_recola(root)
 
 
 def test_lag_and_every(root: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from fakes import write_video
+from fakes.films import squares, write_film
 
 from affectzoo.errors import UnreadableImageError
 from affectzoo.files.videos import Video, open_video, read_picture
@@ -51,3 +52,43 @@ def test_a_path_that_is_not_utf8_is_refused_before_opencv_crashes_at_it(tmp_path
     write_video(tmp_path / "film.avi", 2).rename(path)
     with pytest.raises(UnreadableImageError, match="path is not UTF-8: rename it"):
         Video(path)
+
+
+VARYING = [0.04 * n + (0.5 if n > 10 else 0.0) for n in range(40)]
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "times"),
+    [
+        ("a.mp4", "libx264", VARYING),
+        ("a.mkv", "libx264", VARYING),
+        ("a.webm", "libvpx", VARYING),
+        ("a.flv", "flv1", VARYING),
+        ("a.mpg", "mpeg2video", None),
+        ("a.ts", "mpeg2video", None),
+    ],
+)
+def test_frames_are_counted_where_a_file_says_a_length_alone(
+    name: str, codec: str, times: list[float] | None, tmp_path: Path
+) -> None:
+    path = write_film(tmp_path / name, [squares((n, n)) for n in range(40)], times, codec)
+    video = Video(path)
+    assert video.frames == 40
+    video.read(39)
+    with pytest.raises(UnreadableImageError, match=r"frame 40: cannot be read \(40 frames\)"):
+        video.read(40)
+    if times is not None:
+        np.testing.assert_allclose(video.times, times, atol=2e-3)  # type: ignore[arg-type]
+
+
+def test_a_video_that_is_cut_off_has_the_frames_that_it_declares(tmp_path: Path) -> None:
+    path = write_film(tmp_path / "a.mkv", [squares((n % 90, n % 40)) for n in range(75)])
+    path.write_bytes(path.read_bytes()[:-3000])
+    video = Video(path)
+    assert video.frames == 75
+    with pytest.raises(UnreadableImageError, match="frame 74: cannot be read"):
+        video.read(74)
+
+
+def test_avi_says_a_rate_alone(tmp_path: Path) -> None:
+    assert Video(write_video(tmp_path / "a.avi", 5)).times is None
