@@ -69,6 +69,12 @@ class Pass:
     num_workers: int = 0
     progress: Progress | None = None
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that are too small; ``windows`` does so of frames."""
+        for name, least in (("batch_size", 1), ("num_workers", 0)):
+            if getattr(self, name) < least:
+                raise OptionError(f"{name} is {getattr(self, name)}, expected at least {least}")
+
 
 def evaluate(
     model: AffectModel, index: FaceIndex, how: Pass = Pass(), *, split: str = "test"

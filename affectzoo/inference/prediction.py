@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import cv2
+import numpy as np
 
 from affectzoo.errors import AffectZooError, ImageNotFoundError, OptionError
 from affectzoo.export.onnx_model import OnnxModel
@@ -22,7 +23,7 @@ from affectzoo.inference.following import Following, Track
 from affectzoo.inference.frames import Frame, frames_of, live_frames
 from affectzoo.inference.inputs import Source, find, listed
 from affectzoo.inference.probabilities import abstained, balanced, taken_out, threshold_of
-from affectzoo.inference.results import NO_FACE, FaceResult, columns
+from affectzoo.inference.results import NO_FACE, NOT_FINITE, FaceResult, columns
 from affectzoo.registry import DEFAULT_MODEL
 from affectzoo.weights.meta import check_share
 
@@ -367,7 +368,7 @@ class Predictor:
 def _predictions(
     model: AffectModel | OnnxModel, answers: Answers, faces: Sequence[Entry]
 ) -> list[dict[str, Any]]:
-    """For each face of a batch the fields of ``FaceResult`` that the model's tasks fill."""
+    """For each face of a batch the fields of ``FaceResult`` that the model's tasks fill, or ``error``."""
     predictions: list[dict[str, Any]] = [{} for _ in faces]
     if answers.probabilities is not None and model.labels is not None:
         for prediction, shares in zip(predictions, answers.probabilities.tolist(), strict=True):
@@ -381,7 +382,9 @@ def _predictions(
         for prediction, face, values in zip(predictions, faces, answers.points, strict=True):
             points = model.preprocess.image_points(values, face.region)
             prediction["landmarks"] = tuple((x, y) for x, y in points.tolist())
-    return predictions
+    numbers = [values.reshape(len(faces), -1) for values in answers if values is not None]
+    finite = np.isfinite(np.hstack(numbers)).all(axis=1)
+    return [told if sound else {"error": NOT_FINITE} for told, sound in zip(predictions, finite, strict=True)]
 
 
 def predict(

@@ -99,5 +99,6 @@ def abstained(fields: dict[str, Any], threshold: float) -> dict[str, Any]:
         fields: A face's predictions, as fields of ``FaceResult``.
         threshold: 0 to 1.
     """
-    sure = max(fields["probabilities"].values()) >= threshold
-    return fields if sure else fields | {"label": None}
+    shares = fields.get("probabilities")
+    unsure = shares is not None and max(shares.values()) < threshold
+    return fields | {"label": None} if unsure else fields

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from affectzoo.labels import LabelSpace
 
 NO_FACE = "no face found"
+NOT_FINITE = "the model's answer is not finite: did its training diverge, or does half precision overflow?"
 UNREADABLE = "unreadable: "
 """How the errors of images begin that could not be read."""
 

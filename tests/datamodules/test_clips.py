@@ -203,6 +203,12 @@ def test_overlapping_windows_are_stitched_to_one_value_per_frame() -> None:
     assert measured == pytest.approx(model.score(found)["ccc_valence"].item(), abs=1e-4)
 
 
+@pytest.mark.parametrize("wrong", [{"batch_size": 0}, {"batch_size": -1}, {"num_workers": -1}])
+def test_numbers_that_are_too_small_are_refused(wrong: dict[str, int]) -> None:
+    with pytest.raises(OptionError, match=f"{next(iter(wrong))} is .*, expected at least"):
+        Pass(**wrong)
+
+
 def test_evaluation_may_have_longer_windows_than_training() -> None:
     data = module(window=2, eval_window=12)
     data.setup("fit")

@@ -35,7 +35,7 @@ from affectzoo.inference.demo import PHOTOGRAPH, RENDERED
 from affectzoo.inference.inputs import Source
 from affectzoo.inference.prediction import predict
 from affectzoo.inference.render import annotate, drawing_paths
-from affectzoo.inference.results import NO_FACE, FaceResult, columns, write_rows
+from affectzoo.inference.results import NO_FACE, NOT_FINITE, FaceResult, columns, write_rows
 from affectzoo.labels import LabelSpace
 from affectzoo.models.base import AffectModel
 from affectzoo.registry import DEFAULT_MODEL
@@ -600,6 +600,15 @@ def test_half_precision_predicts(model: AffectModel) -> None:
     for kind in (torch.float16, torch.bfloat16, torch.float64):
         (face,) = predict([ASTRONAUT], copy.deepcopy(model).to(kind), "none", device="cpu")
         assert face.probabilities == pytest.approx(dict(expected.probabilities), abs=0.02)
+
+
+@pytest.mark.parametrize("options", [{}, {"abstain": 0.5}, {"balance": 0.5}])
+def test_answers_that_are_not_finite_are_no_predictions(model: AffectModel, options: dict[str, Any]) -> None:
+    broken = copy.deepcopy(model)
+    with torch.no_grad():
+        next(broken.parameters()).fill_(torch.nan)
+    (face,) = predict([ASTRONAUT], broken, "none", **options)
+    assert (face.error, face.label, dict(face.probabilities)) == (NOT_FINITE, None, {})
 
 
 def test_training_mode_changes_nothing(model: AffectModel) -> None:
