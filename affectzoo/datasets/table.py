@@ -40,6 +40,8 @@ from affectzoo.labels import NOT_A_CLASS, SPACES, LabelSpace, canonical, label_s
 
 BOX = ("x0", "y0", "x1", "y1")
 AFFECT = ("valence", "arousal")
+MISSING = frozenset({"nan", "na", "n/a", "#n/a", "<na>", "null"})
+"""What programs write where they know nothing, lower case: no class, and no person whom faces share."""
 COLUMNS = ("path", "label", *AFFECT, "split", *BOX, "landmarks", "subject", "clip", "frame")
 
 
@@ -134,8 +136,9 @@ def _row(cells: Mapping[str, str], source: str, folder: Path) -> dict[str, Any]:
         raise DataError(f"{source}: path is empty")
     if "label" not in given and "valence" not in given:
         raise DataError(f"{source}: neither label nor valence and arousal are given")
-    if given.get("label", "").lower() == "nan":
-        raise DataError(f"{source}: label is '{given['label']}', expected a class name or an empty cell")
+    for name in ("label", "subject", "clip"):
+        if given.get(name, "").lower() in (MISSING if name == "label" else MISSING | {"none"}):
+            raise DataError(f"{source}: {name} is '{given[name]}', expected a name or an empty cell")
     split = part_of(given.get("split", "train"))
     if split is None:
         raise DataError(f"{source}: split is '{given['split']}', expected {', '.join(SPLITS)}")

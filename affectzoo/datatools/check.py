@@ -57,6 +57,7 @@ def check(
         findings += checks.left_out(index)
         findings += checks.counts(index, {} if options else data_set(name).counts)
         findings += checks.label_findings(index)
+        findings += checks.name_findings(index)
         findings += checks.groups(index, "fault" if folds else "note")
         findings += checks.files(index)
         if pictures:

@@ -40,6 +40,14 @@ SCHEDULE = (
     "max_time",
 )
 """Options of the trainer that change the result."""
+SELDOM = {
+    "trainer": (
+        *("min_epochs", "min_steps", "overfit_batches", "fast_dev_run"),
+        *("limit_val_batches", "val_check_interval"),
+    ),
+    "checkpoint": ("every_n_train_steps", "train_time_interval", "save_on_train_epoch_end"),
+}
+"""Others that change it, and count where they are given."""
 
 
 class SaveRecipe(SaveConfigCallback):
@@ -177,4 +185,10 @@ def recipe_hash(config: Mapping[str, Any], processes: int = 1) -> str:
     chosen = {name: checkpoint.get(name) for name in ("monitor", "mode", "every_n_epochs")}
     told = [config["model"]["class_path"], model, config["data"]["class_path"], options, trainer]
     told += [config.get("report"), processes, chosen]
+    told += [
+        {name: value}
+        for part, names in SELDOM.items()
+        for name in names
+        if (value := (config.get(part) or {}).get(name))
+    ]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import shutil
 from collections.abc import Callable, Mapping
@@ -47,6 +48,7 @@ from affectzoo.evaluation.record import Identity, read_records, records_of
 from affectzoo.registry import DATASETS
 from affectzoo.training import report
 from affectzoo.training.faults import usage_fault
+from affectzoo.training.provenance import recipe_hash
 
 REPOSITORY = Path(__file__).parents[2]
 RECIPES = sorted((REPOSITORY / "recipes").rglob("*.yaml"))
@@ -548,6 +550,28 @@ def test_weights_say_their_seed_recipe_start_and_faces(trained: tuple[Path, Path
     parts = faces(find_protocol("ferplus_valid"), {"ferplus": root})  # the recipe's own rule and parts
     assert told[0].train_hash == split_hash(ids(parts["train"]))
     assert told[0].valid_hash == split_hash(ids(parts["test"]))
+
+
+@pytest.mark.parametrize(
+    ("part", "name", "value", "told"),
+    [
+        ("trainer", "limit_val_batches", 0.5, True),
+        ("trainer", "overfit_batches", 2, True),
+        ("trainer", "val_check_interval", 10, True),
+        ("checkpoint", "every_n_train_steps", 10, True),
+        ("trainer", "sync_batchnorm", True, True),
+        ("trainer", "accelerator", "cpu", False),
+        ("trainer", "limit_val_batches", None, False),
+        ("trainer", "overfit_batches", 0.0, False),
+    ],
+)
+def test_recipes_that_differ_in_what_changes_the_result(
+    part: str, name: str, value: object, told: bool
+) -> None:
+    recipe = {"model": {"class_path": "m"}, "data": {"class_path": "d"}, "trainer": {}, "checkpoint": {}}
+    other = copy.deepcopy(recipe)
+    other[part][name] = value  # type: ignore[assignment]
+    assert (recipe_hash(recipe) != recipe_hash(other)) == told
 
 
 @pytest.mark.parametrize("command", ["fit", "validate", "test"])
