@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from affectzoo.datatools.duplicates import FLAT
 from affectzoo.datatools.findings import Finding, Severity
 from affectzoo.datatools.scan import Picture
 from affectzoo.errors import DataError, DataNotFoundError, LabelError, UnreadableImageError
+from affectzoo.faces.preprocess import LARGEST_BOX
 from affectzoo.files.folders import obstacle, peek, walk
 from affectzoo.files.videos import SUFFIXES as VIDEO_SUFFIXES
 from affectzoo.files.videos import Video
@@ -105,6 +107,24 @@ def _letters(name: str) -> str:
         for character in unicodedata.normalize("NFKC", name).casefold()
         if character not in " _-" and unicodedata.category(character)[0] not in "CZ"
     )
+
+
+def name_findings(index: FaceIndex) -> Iterator[Finding]:
+    """Subjects and clips of nearly the same name: each spelling counts as one of its own."""
+    for column in ("subject", "clip"):
+        first = index.table[["source", column]].dropna(subset=column).drop_duplicates(column)
+        for _, alike in first.groupby(first[column].map(_spoken)):
+            if len(alike) > 1:
+                names = " and ".join(f"{name!a}" for name in alike[column])  # shows what is invisible
+                message = f"{column}s {names}: spellings of one?"
+                yield Finding(f"{column}s of nearly the same name", "note", alike["source"].iloc[1], message)
+
+
+def _spoken(name: str) -> str:
+    """A name without case, blanks, invisible characters, and zeros before numbers."""
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    seen = "".join(character for character in plain if unicodedata.category(character)[0] not in "CZ")
+    return re.sub(r"(?<![0-9])0+(?=[0-9])", "", seen)
 
 
 def groups(index: FaceIndex, severity: Severity) -> Iterator[Finding]:
@@ -203,5 +223,7 @@ def outside(index: FaceIndex, seen: Iterable[Picture]) -> Iterator[Finding]:
                     yield Finding("box outside of the image", "fault", where, message)
                 elif min(inside) < SMALL:
                     yield Finding("box too small for a face", "fault", where, message)
+                elif max(x1 - x0, y1 - y0) > LARGEST_BOX * max(width, height):
+                    yield Finding("box many times larger than its image", "fault", where, message)
                 elif min(x0, y0, width - x1, height - y1) < -TOLERANCE:
                     yield Finding("box leaves the image", "note", where, message)

@@ -29,6 +29,8 @@ Box = tuple[float, float, float, float]
 
 LARGEST = 1024
 """Bound on a face's edge, pixels: on what weights can ask of those who load them."""
+LARGEST_BOX = 4
+"""How many times larger than its image's longer edge a face's box may be."""
 
 
 CropShape = Literal["square", "stretch"]
@@ -220,7 +222,8 @@ class Preprocess:
                 under ``stretch`` it is taken as it is.
 
         Raises:
-            OptionError: The box has no area, or the region no pixel, inside the image.
+            OptionError: The box has no area, or the region no pixel, inside the image, or the box is many
+                times larger.
         """
         height, width = image.shape[:2]
         x0, y0, x1, y1 = (0, 0, width, height) if box is None else box
@@ -229,6 +232,11 @@ class Preprocess:
             raise OptionError(
                 f"face box {x0:g}, {y0:g}, {x1:g}, {y1:g} is smaller than a pixel: pixels of the image are "
                 "expected, these look like shares of its width and height"
+            )
+        if box is not None and edge > LARGEST_BOX * max(width, height):
+            raise OptionError(
+                f"face box {x0:g}, {y0:g}, {x1:g}, {y1:g} is many times larger than its image of "
+                f"{width} x {height} pixels"
             )
         if x0 < x1 and y0 < y1 and x0 < width and y0 < height and x1 > 0 and y1 > 0:
             margin = 0.0 if box is None else self.margin

@@ -10,13 +10,11 @@ import numpy as np
 from affectzoo.console import counted
 from affectzoo.errors import DetectorError, OptionError
 from affectzoo.faces.detect import Detection, Detector
+from affectzoo.faces.preprocess import LARGEST_BOX
 from affectzoo.inference.inputs import Source
 
 if TYPE_CHECKING:
     from affectzoo.faces.preprocess import Image
-
-LARGEST_BOX = 4
-"""How many times larger than its image's longer edge a given box may be."""
 
 
 def with_boxes(

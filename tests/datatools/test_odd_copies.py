@@ -93,15 +93,42 @@ def test_nearly_equal_classes_are_noted(tmp_path: Path) -> None:
     assert "\\u200b" in note.message and note.severity == "note"
 
 
-def test_small_boxes_and_shares_are_faults(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "other", "alike"),
+    [
+        ("p1", "P1", True),
+        ("p1", "p01", True),
+        ("p 1", "p1\u200b", True),
+        ("p1", "p10", False),
+        ("p100", "p1000", False),
+        ("1-1", "11", False),
+        ("0", "00", True),
+    ],
+)
+def test_subjects_and_clips_of_nearly_the_same_name(
+    name: str, other: str, alike: bool, tmp_path: Path
+) -> None:
+    lines = ["path,label,subject,clip,frame"]
+    for i in range(4):
+        write_picture(tmp_path / f"{i}.png", np.full((9, 9), 40 * i, np.uint8))
+        lines.append(f"{i}.png,fear,{(name, other)[i % 2]},{(name, other)[i % 2]},{i}")
+    (tmp_path / "faces.csv").write_text("\n".join(lines), encoding="utf-8")
+    found = check("table", tmp_path, pictures=False).by_kind()
+    for column in ("subject", "clip"):
+        notes = found.get(f"{column}s of nearly the same name", [])
+        assert [(note.severity, note.where.rpartition(" ")[2]) for note in notes] == [("note", "3")] * alike
+
+
+def test_small_and_large_boxes_and_shares_are_faults(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     lines = ["path,label,x0,y0,x1,y1"]
-    for i, box in enumerate(("2,2,18,18", "2,2,5,18", "-9,-9,3.5,18", "2,2,6,6")):
+    for i, box in enumerate(("2,2,18,18", "2,2,5,18", "-9,-9,3.5,18", "2,2,6,6", "-99,-99,99,99")):
         write_picture(tmp_path / f"{i}.png", picture(random, 20, 20, 3))
         lines.append(f"{i}.png,fear,{box}")
     (tmp_path / "faces.csv").write_text("\n".join(lines))
-    small = check("table", tmp_path).by_kind()["box too small for a face"]
-    assert [finding.where.rpartition(" ")[2] for finding in small] == ["3", "4"]
+    found = check("table", tmp_path).by_kind()
+    for kind, lines_at in (("too small for a face", ["3", "4"]), ("many times larger than its image", ["6"])):
+        assert [fault.where.rpartition(" ")[2] for fault in found[f"box {kind}"]] == lines_at
     (tmp_path / "faces.csv").write_text("path,label,x0,y0,x1,y1\n0.png,fear,0.1,0.1,0.9,0.9")
     report = check("table", tmp_path)
     assert any("shares" in finding.message for finding in report.faults)

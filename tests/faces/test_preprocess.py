@@ -183,6 +183,12 @@ def test_box_smaller_than_a_pixel(box: Box) -> None:
         Preprocess(size=8).face(coordinates(80, 100), box)
 
 
+@pytest.mark.parametrize("box", [(0, 0, 500, 20), (-1e6, -1e6, 1e6, 1e6)])
+def test_a_box_many_times_larger_than_its_image_is_refused_before_it_takes_memory(box: Box) -> None:
+    with pytest.raises(AffectZooError, match="many times larger than its image of 100 x 80 pixels"):
+        Preprocess(size=8).face(coordinates(80, 100), box)
+
+
 def test_small_square_of_a_box_across_the_edge_may_miss_the_picture() -> None:
     with pytest.raises(AffectZooError, match="has no area inside"):
         Preprocess(size=8, margin=-0.5).face(coordinates(80, 100), (-30, 10, 2, 42))
