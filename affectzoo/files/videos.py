@@ -70,7 +70,9 @@ class Video:
         import cv2
 
         declared = max(0, int(self._capture.get(cv2.CAP_PROP_FRAME_COUNT)))
-        held = () if _form(self.path) else _packets(self.path)  # others: a guess by length and rate
+        if _form(self.path) is not None:
+            return declared
+        held = _packets(self.path)  # of others what is declared is a guess by length and rate
         if len(held) == 0:
             return declared
         length = declared / self.rate if self.rate else 0.0

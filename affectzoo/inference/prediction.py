@@ -383,8 +383,10 @@ def _predictions(
             points = model.preprocess.image_points(values, face.region)
             prediction["landmarks"] = tuple((x, y) for x, y in points.tolist())
     numbers = [values.reshape(len(faces), -1) for values in answers if values is not None]
-    finite = np.isfinite(np.hstack(numbers)).all(axis=1)
-    return [told if sound else {"error": NOT_FINITE} for told, sound in zip(predictions, finite, strict=True)]
+    finite = np.isfinite(np.hstack(numbers))
+    return [
+        told if row.all() else {"error": NOT_FINITE} for told, row in zip(predictions, finite, strict=True)
+    ]
 
 
 def predict(
