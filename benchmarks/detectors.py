@@ -5,6 +5,9 @@ box overlaps its place by half. Photographs of one person are turned and darkene
 and how many further ones. What is found in photographs without people is counted as false alarms.
 
     python benchmarks/detectors.py --root DIR --people DIR --empty DIR --yunet FILE --centerface FILE
+
+``--scores`` fits instead what ``Haar`` makes of its cascade's levels: the share of faces among what is found,
+if faces and false alarms, found in random parts of the photographs without people, are equally many.
 """
 
 import argparse
@@ -18,11 +21,15 @@ from time import perf_counter
 
 import cv2
 import numpy as np
+from sklearn.linear_model import LogisticRegression
 
 from affectzoo.datasets.ferplus import FOLDERS
-from affectzoo.faces.detect import CenterFace, Detector, Haar, YuNet
+from affectzoo.faces.detect import LEAST_LIKELY, CenterFace, Detector, Haar, YuNet
 from affectzoo.faces.preprocess import Box
 from affectzoo.files.images import read_image
+
+PARTS = 100
+"""Parts cut out of each photograph without people, to fit scores."""
 
 Scene = tuple[np.ndarray, Box]
 """An image, RGB, and its face's box."""
@@ -68,6 +75,29 @@ def finds(detector: Detector, image: np.ndarray, box: Box) -> bool:
     return sum(overlap(found.box, box) >= 0.5 for found in detector(image) if found.box is not None) == 1
 
 
+def fit_scores(faces: list[np.ndarray], empty: list[np.ndarray]) -> None:
+    """Print the two constants of ``Haar``'s scores, and what they make of the levels they were fitted on."""
+    haar, chance = Haar(), random.Random(0)
+    levels: dict[bool, list[float]] = {True: [], False: []}
+    for face in faces:
+        image, box = scene(face, chance.choice([40, 60, 90, 120]))
+        levels[True] += [level for found, level in haar.levels(image) if overlap(found, box) >= 0.4]
+    for image in empty * PARTS:
+        height, width = image.shape[:2]
+        edge = round(chance.uniform(0.4, 1.0) * min(height, width))
+        top, left = chance.randint(0, height - edge), chance.randint(0, width - edge)
+        levels[False] += [level for _, level in haar.levels(image[top : top + edge, left : left + edge])]
+    values = np.concatenate([levels[True], levels[False]])
+    truth = np.repeat([1, 0], [len(levels[True]), len(levels[False])])
+    fitted = LogisticRegression(C=1e6, class_weight="balanced").fit(values[:, None], truth)
+    slope, offset = float(fitted.coef_[0, 0]), float(fitted.intercept_[0])
+    print(f"{sum(truth)} faces, {sum(1 - truth)} false alarms")
+    print(f"even at {-offset / slope:.2f}, width {1 / slope:.2f}")
+    for least in (LEAST_LIKELY, 0.5):
+        kept = [np.mean(fitted.predict_proba(values[truth == one, None])[:, 1] >= least) for one in (1, 0)]
+        print(f"with a score of {least} or more: {kept[0]:.2f} of the faces, {kept[1]:.2f} of the alarms")
+
+
 def main() -> None:
     """Measure and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -80,10 +110,13 @@ def main() -> None:
     parser.add_argument("--centerface", type=Path, help="CenterFace's ONNX file; excluded without it")
     parser.add_argument("--own", default=[], action="append", metavar="MODULE:NAME", help="another detector")
     parser.add_argument("--faces", type=int, default=300)
+    parser.add_argument("--scores", action="store_true", help="fit the scores of the Haar cascade instead")
     args = parser.parse_args()
     listed = sorted((args.root / FOLDERS["valid"]).glob("*.png"))
     faces = [read_image(path) for path in random.Random(0).sample(listed, args.faces)]
     empty = [read_image(path) for path in sorted(args.empty.iterdir())]
+    if args.scores:
+        return fit_scores(faces, empty)
     detectors: list[Detector] = [Haar()]
     detectors += [YuNet(args.yunet)] if args.yunet else []
     detectors += [CenterFace(args.centerface)] if args.centerface else []

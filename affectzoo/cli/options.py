@@ -61,12 +61,7 @@ class Parser(argparse.ArgumentParser):
             help="longer edge at which larger images are searched for faces: with fewer pixels it is faster, "
             "and small faces are missed (default: 1280)",
         )
-        self.add_argument(
-            "--min-score",
-            type=float,
-            metavar="S",
-            help="least score of a face: YuNet's and CenterFace's are 0 to 1, Haar's have no upper end",
-        )
+        self.add_argument("--min-score", **SHARE, metavar="S", help="least score of a face, 0 to 1")
         self.add_argument(
             "--min-face", **POSITIVE, metavar="PIXELS", help="least longer edge of a face's box"
         )

@@ -6,6 +6,7 @@ longer edge of each detector's box is within 3 % of FER-2013's crops, from which
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import warnings
@@ -34,6 +35,11 @@ ENLARGED = 320
 """Smaller images are searched at this longer edge, or at the one that is asked for if that is less: detectors
 miss small faces (``benchmarks/detectors.py``)."""
 
+EVEN, WIDTH, LEAST_LIKELY = 3.2, 0.7, 0.25
+"""Of the Haar cascade: the level at which faces and false alarms are equally likely, the width of the
+logistic curve around it that makes scores of levels, and the least score of a face. The first two are fitted
+by ``benchmarks/detectors.py --scores``."""
+
 LEAST_SCORE, OVERLAP, FOREHEAD = 0.5, 0.3, 0.1
 """Of CenterFace: the least score of a face and the most that two may overlap (its authors' values), and the
 share of a box's height that is added above it, where its boxes end below the others'.
@@ -46,7 +52,7 @@ class Detection:
 
     Attributes:
         box: x0, y0, x1, y1 in pixels of the image; ``None``: the image is the face.
-        score: The detector's confidence: YuNet and CenterFace in 0..1, Haar an open scale; or ``None``.
+        score: The detector's confidence, 0..1, or ``None``.
         points: Eye centers, nose tip, mouth corners, the image's left first, shape (5, 2), or ``None``.
         landmarks: 68 points in iBUG's order, shape (68, 2), pixels of the image, or ``None``.
     """
@@ -107,6 +113,11 @@ class Haar:
 
     def __call__(self, image: Image) -> list[Detection]:
         """Every frontal face of an RGB image, the largest first."""
+        scored = ((box, 1 / (1 + math.exp((EVEN - level) / WIDTH))) for box, level in self.levels(image))
+        return _largest_first(Detection(box, score) for box, score in scored if score >= LEAST_LIKELY)
+
+    def levels(self, image: Image) -> list[tuple[Box, float]]:
+        """What the cascade finds, each box with the sum at its last stage, an open scale."""
         searched, scale = _resized(image, self._search_size)
         grey = cv2.cvtColor(searched, cv2.COLOR_RGB2GRAY)
         least = max(24, round(0.04 * min(grey.shape)))
@@ -114,9 +125,7 @@ class Haar:
             grey, scaleFactor=1.1, minNeighbors=6, minSize=(least, least), outputRejectLevels=True
         )
         found = zip(np.reshape(boxes, (-1, 4)), np.reshape(scores, -1), strict=True)
-        return _largest_first(
-            Detection(_scaled((x, y, x + w, y + h), scale), float(s)) for (x, y, w, h), s in found
-        )
+        return [(_scaled((x, y, x + w, y + h), scale), float(level)) for (x, y, w, h), level in found]
 
 
 class YuNet:

@@ -103,7 +103,7 @@ class Predictor:
                 exported once; by default as the model asks for.
             device: Where the model runs, such as ``cuda``; it is moved there.
             batch_size: Faces per forward pass, from 1.
-            min_score: The least detector score of a face: Haar's is an open scale, the others' are in 0..1.
+            min_score: The least detector score of a face; those of affectzoo's detectors are in 0..1.
             min_face: The least longer edge of a face's box, pixels of the image; smaller ones do not count.
             every: Of videos, one in so many frames is taken.
             fps: Of videos, so many frames a second are taken, by their times; instead of ``every``.

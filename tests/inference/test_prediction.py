@@ -114,6 +114,15 @@ def test_haar_orders_by_size_and_finds_nothing_in_nothing() -> None:
     assert Haar()(np.zeros((1, 1, 3), np.uint8)) == []
 
 
+def test_haar_says_how_sure_it_is_and_leaves_out_what_is_hardly_a_face() -> None:
+    (face,) = Haar()(ASTRONAUT)
+    assert face.score is not None and 0.5 < face.score < 1
+    coins = cv2.cvtColor(skimage.data.coins(), cv2.COLOR_GRAY2RGB)
+    levels = [level for _, level in Haar().levels(coins)]  # heads and noise
+    reported = [found.score for found in Haar()(coins)]
+    assert 0 < len(reported) < len(levels) and min(map(float, reported)) >= 0.25
+
+
 def test_auto_takes_haar_unless_yunets_file_is_at_hand(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -242,6 +242,8 @@ def test_one_field_of_the_preprocessing_changes_alone() -> None:
         alexnet = models.AlexNet(labels="rafdb7", preprocess=change)
     assert (alexnet.preprocess.size, alexnet.preprocess.resize) == (96, 110)
     assert alexnet.preprocess.std == models.AlexNet.default_preprocess.std
+    with pytest.raises(OptionError, match=r"PreprocessChange\(size=96\)"):
+        affectzoo.create_model("dlp_cnn_s", labels="rafdb7", preprocess={"size": 96})
 
 
 @pytest.mark.parametrize("number", [float("nan"), float("inf"), -1.0])
