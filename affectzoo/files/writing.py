@@ -39,7 +39,7 @@ def writing(target: Path) -> Iterator[Path]:
     """
     real = Path(os.path.realpath(target))
     part = real.with_name(f".{real.stem[:50]}.{secrets.token_hex(4)}{real.suffix}")
-    with _named(target, part):
+    with named(target, part):
         if target.exists() and not target.is_file() and not target.is_dir():
             yield target
             return
@@ -78,7 +78,7 @@ def alone_in(folder: Path) -> Iterator[None]:
     Raises:
         OutputError: Another command is at work there.
     """
-    with _named(folder, folder):
+    with named(folder):
         folder.mkdir(parents=True, exist_ok=True)
     if os.name == "nt":  # which opens no folders
         yield
@@ -171,8 +171,17 @@ def _to_disk(path: Path) -> None:
 
 
 @contextmanager
-def _named(target: Path, part: Path) -> Iterator[None]:
-    """Turn system errors about the part into errors that name the target; others pass."""
+def named(target: Path, part: Path | None = None) -> Iterator[None]:
+    """Turn system errors about a target, and those of a full disk, into ones that name it; others pass.
+
+    Args:
+        target: What is written.
+        part: The name under which it is written until it is complete, if another.
+
+    Raises:
+        OutputError: It cannot be written; names the target.
+    """
+    part = target if part is None else part
     try:
         yield
     except OutputError:

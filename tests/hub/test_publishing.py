@@ -876,6 +876,13 @@ def test_faults_of_the_command(run: Path, capsys: pytest.CaptureFixture[str]) ->
             main(words(run, *wrong))
 
 
+def test_a_full_disk_is_told_of_the_folder(run: Path, tmp_path: Path, small_disk: None) -> None:
+    out = tmp_path / "out"
+    with pytest.raises(AffectZooError, match=f"{out}: cannot be written: File too large"):
+        built(run, out)
+    assert not out.exists() and not (tmp_path / ".out.new").exists()
+
+
 def test_a_bad_tag_is_refused_before_anything_is_made(whole_build: Path, hub: FakeHub) -> None:
     hub.log.clear()
     with pytest.raises(AffectZooError, match="'bad tag' is no name for a tag"):

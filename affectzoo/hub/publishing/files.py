@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from affectzoo.errors import AffectZooError, OutputError
+from affectzoo.files.writing import named
 from affectzoo.store import CONFIG_NAME, LIBRARY
 
 CARD_NAME = "README.md"
@@ -34,7 +35,7 @@ def new_folder(folder: Path) -> Iterator[Path]:
         folder: What there is now is replaced. After an error it stays as it was.
 
     Raises:
-        OutputError: It cannot be made.
+        OutputError: It cannot be made, or the disk is full.
     """
     folder = folder.absolute()
     new, old = (folder.with_name(f".{folder.name}.{state}") for state in ("new", "old"))
@@ -46,7 +47,8 @@ def new_folder(folder: Path) -> Iterator[Path]:
     except OSError as error:
         raise OutputError(f"{folder}: cannot be made: {error.strerror or error}") from None
     try:
-        yield new
+        with named(folder):
+            yield new
         if folder.exists():
             folder.rename(old)
         new.rename(folder)
