@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
@@ -153,7 +154,9 @@ def seal(path: Path) -> None:
     Raises:
         WeightsError: The file cannot be loaded.
     """
-    model = load(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it has no golden face yet
+        model = load(path)
     assert model.meta is not None
     half = files.is_half(path)
     files.write(path, model.network_state(), model.meta, half=half, golden=golden.make(model))

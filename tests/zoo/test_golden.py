@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
+import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -293,3 +294,15 @@ def test_without_a_golden_face_the_network_must_take_the_faces(
     weights.write(tmp_path / "x.safetensors", model.network_state(), meta)
     with pytest.raises(WeightsError, match=r"x\.safetensors: .*dlp_cnn_s does not take"):
         affectzoo.load(tmp_path / "x.safetensors")
+
+
+def test_a_file_without_a_golden_face_is_told_to_be_untested(tmp_path: Path) -> None:
+    model = affectzoo.create_model("dlp_cnn_s", labels=["a", "b"])
+    path = tmp_path / "x.safetensors"
+    weights.write(path, model.network_state(), model.describe())
+    with pytest.warns(UserWarning, match=r"x\.safetensors: no golden face in the file.*not tested"):
+        affectzoo.load(path)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        seal(path)
+        affectzoo.load(path)
