@@ -13,7 +13,6 @@ import numpy as np
 
 from affectzoo.datasets.classes import images_of
 from affectzoo.datasets.index import FaceIndex
-from affectzoo.datatools.duplicates import FLAT
 from affectzoo.datatools.findings import Finding, Severity
 from affectzoo.datatools.scan import Picture
 from affectzoo.errors import DataError, DataNotFoundError, LabelError, UnreadableImageError
@@ -187,14 +186,15 @@ def unreadable(index: FaceIndex, seen: Iterable[Picture]) -> Iterator[Finding]:
     """Images that are missing, damaged or show nothing."""
     sources, paths = index.table["source"].to_numpy(), index.table["path"].to_numpy()
     for picture in seen:
-        first = picture.rows[0]
-        where, path = str(sources[first]), index.root / paths[first]
+        if picture.problem is None and not picture.blank:
+            continue
+        where, path = str(sources[picture.rows[0]]), index.root / paths[picture.rows[0]]
         if picture.missing:
             yield Finding("listed image is missing", "fault", where, f"{path}: no such file")
-        elif picture.problem is not None:
-            yield Finding("cannot be opened", "fault", where, f"{path}: {picture.problem}")
-        elif picture.thumbnail is not None and picture.thumbnail.std() < FLAT:
+        elif picture.blank:
             yield Finding("blank image", "note", where, f"{path}: of one color")
+        else:
+            yield Finding("cannot be opened", "fault", where, f"{path}: {picture.problem}")
 
 
 def outside(index: FaceIndex, seen: Iterable[Picture]) -> Iterator[Finding]:

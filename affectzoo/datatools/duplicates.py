@@ -12,9 +12,6 @@ from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools.findings import Finding, Severity
 from affectzoo.datatools.scan import Picture, near_pairs
 
-FLAT = 1.0
-"""Least standard deviation of the gray values of an image that shows anything."""
-
 
 @dataclass(frozen=True)
 class Shown:
@@ -43,7 +40,7 @@ def shown(name: str, index: FaceIndex, seen: Iterable[Picture]) -> list[Shown]:
             picture,
         )
         for picture in seen
-        if picture.thumbnail is not None and picture.thumbnail.std() >= FLAT
+        if picture.thumbnail is not None
     ]
 
 

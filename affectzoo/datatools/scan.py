@@ -34,8 +34,11 @@ DISTANCE = 8
 """Most bits in which the hashes of two near-duplicates differ."""
 CORRELATION = 0.9
 """Least correlation of the thumbnails of two near-duplicates."""
+FLAT = 1.0
+"""Least standard deviation of the gray values of an image that shows anything."""
 SIDE = 32
-CHUNK = 2048
+CHUNK, BATCH = 2048, 32
+"""Images that are read ahead, and that a thread reads at a time."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,8 @@ class Picture:
         missing: Whether the file is not there.
         size: Width and height in pixels.
         digest: SHA-256 of its decoded pixels; empty for a video.
-        thumbnail: 32 x 32 pixels, gray; of a video, its middle listed frame.
+        thumbnail: 32 x 32 pixels, gray; of a video, its middle listed frame; ``None`` where it shows nothing.
+        blank: Whether it shows nothing: all is of one color.
     """
 
     rows: npt.NDArray[np.int64]
@@ -57,6 +61,7 @@ class Picture:
     size: tuple[int, int] | None = None
     digest: bytes = b""
     thumbnail: npt.NDArray[np.uint8] | None = None
+    blank: bool = False
 
 
 def scan(index: FaceIndex, watch: Watch) -> list[Picture]:
@@ -168,13 +173,15 @@ def _seen(rows: npt.NDArray[np.int64], picture: Image) -> Picture:
     height, width = picture.shape[:2]
     digest = hashlib.sha256(np.ascontiguousarray(picture).data)
     digest.update(f"{width} x {height}".encode())
-    return Picture(rows, None, False, (width, height), digest.digest(), _thumbnail(picture))
+    return Picture(rows, None, False, (width, height), digest.digest(), *_thumbnail(picture))
 
 
-def _thumbnail(picture: Image) -> npt.NDArray[np.uint8]:
+def _thumbnail(picture: Image) -> tuple[npt.NDArray[np.uint8] | None, bool]:
+    """The thumbnail and whether it is blank; a blank one is none."""
     small: Any = cv2.resize(picture, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
     grey: Any = cv2.cvtColor(small, cv2.COLOR_RGB2GRAY)
-    return np.asarray(grey, dtype=np.uint8)
+    blank = bool(cv2.meanStdDev(grey)[1][0, 0] < FLAT)
+    return None if blank else grey, blank
 
 
 def _video(path: Path, rows: npt.NDArray[np.int64], frames: Sequence[int]) -> Picture:
@@ -187,7 +194,7 @@ def _video(path: Path, rows: npt.NDArray[np.int64], frames: Sequence[int]) -> Pi
     picture = video.read(frames[order[len(order) // 2]])
     video.read(last)
     height, width = picture.shape[:2]
-    return Picture(rows, None, False, (width, height), b"", _thumbnail(picture))
+    return Picture(rows, None, False, (width, height), b"", *_thumbnail(picture))
 
 
 def _mapped(
@@ -196,4 +203,7 @@ def _mapped(
     """As ``map``, in threads (OpenCV decodes outside of Python's lock), a chunk after the other."""
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for start in range(0, len(groups), CHUNK):
-            yield from pool.map(one, groups[start : start + CHUNK])
+            batches = (groups[i : i + BATCH] for i in range(start, min(start + CHUNK, len(groups)), BATCH))
+            yield from itertools.chain.from_iterable(
+                pool.map(lambda some: [one(rows) for rows in some], batches)
+            )
