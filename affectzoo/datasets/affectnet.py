@@ -33,15 +33,19 @@ import math
 import re
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from affectzoo.datasets.classes import class_folders, looks_like_classes
-from affectzoo.datasets.fields import box, number, points
+from affectzoo.datasets.fields import PIXELS, SANE, box, number, points
 from affectzoo.datasets.index import FaceIndex, one_hot
+from affectzoo.datasets.plain import NotPlainError, blocks, first_cells, landmarks, numbers
 from affectzoo.datasets.reading import reader
 from affectzoo.errors import DataError, DataNotFoundError, LabelError
 from affectzoo.files.faults import one_row
@@ -81,6 +85,8 @@ COLUMNS = (
 )
 UNKNOWN = -2.0
 """Stands for unknown valence and arousal."""
+UNUSUAL = r"^$|^/|/$|//|(^|/)\.\.?(/|$)"
+"""Paths that may be spelled in another way."""
 RADIUS = 1.01
 """Largest distance from neutral that rounding explains; the annotation tool stayed within 1."""
 
@@ -271,7 +277,9 @@ def _read_lists(
         raise DataNotFoundError(
             "affectnet (no images)", root, [f"{f}/12/<hash>.jpg" for f in PICTURE_FOLDERS]
         )
-    on_disk: dict[str, dict[str, str]] = {}
+    pictures = _Pictures(root, folder)
+    with suppress(NotPlainError):
+        return _read_plain(pictures, lists, rules, left_out)
     seen: dict[str, tuple[str, dict[str, str]]] = {}
 
     def parse(split: str, source: str, line: dict[str, str]) -> dict[str, Any]:
@@ -287,15 +295,8 @@ def _read_lists(
             raise _LeftOutError("listed twice")
         affect = rules.affect(line, dict.fromkeys(COLUMNS, source))
         sides = _box(line, source)
-        parent = path.parent.as_posix()
-        if parent not in on_disk:
-            names = filenames(folder / parent)
-            on_disk[parent] = {_any_case(name): name for name in names} | {name: name for name in names}
-        name = on_disk[parent].get(path.name) or on_disk[parent].get(_any_case(path.name))
-        if name is None:
-            raise _LeftOutError("no image")
         return {
-            "path": (folder / parent / name).relative_to(root).as_posix(),
+            "path": pictures.find(path.as_posix()),
             "split": split,
             **affect,
             "box": sides,
@@ -310,19 +311,134 @@ def _read_lists(
     return sorted(rows, key=lambda row: str(row["split"]))
 
 
+class _Pictures:
+    """The images of the older release, found whatever the case of their endings."""
+
+    def __init__(self, root: Path, folder: Path) -> None:
+        self.root, self.folder = root, folder
+        self._known: dict[str, tuple[str, dict[str, str]]] = {}
+
+    def find(self, path: str) -> str:
+        """The path from the root of the image that a list names."""
+        parent, _, name = path.rpartition("/")
+        if parent not in self._known:
+            place = self.folder / parent
+            names = filenames(place)
+            known = {_any_case(name): name for name in names} | {name: name for name in names}
+            self._known[parent] = f"{place.relative_to(self.root).as_posix()}/".removeprefix("./"), known
+        start, there = self._known[parent]
+        found = there.get(name) or there.get(_any_case(name))
+        if found is None:
+            raise _LeftOutError("no image")
+        return start + found
+
+
+def _read_plain(
+    pictures: _Pictures, lists: Mapping[str, Path], rules: _Rules, left_out: Counter[str]
+) -> list[dict[str, Any]]:
+    """The rows of lists in which nothing is at fault, as they are line by line.
+
+    Raises:
+        NotPlainError: Something may be at fault.
+    """
+    seen: dict[str, str] = {}
+    lost: Counter[str] = Counter()
+    targets = {name: one_hot(rules.labels, name) for name in rules.labels.names}
+    rows: list[dict[str, Any]] = []
+
+    def parse(
+        split: str, source: str, path: str, label: str, va: tuple[Any, Any], box: Any
+    ) -> dict[str, Any]:
+        first = seen.setdefault(_any_case(path), source)
+        if first is not source:
+            other = first.rpartition(", line ")[0]
+            if source.startswith(f"{other}, line "):
+                raise NotPlainError
+            raise _LeftOutError(f"also in {Path(other).name}")
+        row = {"split": split, "source": source, "valence": va[0], "arousal": va[1], "box": box}
+        if label in targets:
+            row |= {"label": label, "target": targets[label]}
+        elif label != "none" or not rules.keep_none or va[0] is None:
+            raise _LeftOutError(f"labeled {label}")
+        if box is None:
+            raise _LeftOutError("box unusable")
+        try:
+            return row | {"path": pictures.find(path)}
+        except DataError:
+            raise NotPlainError from None
+
+    for split, path in lists.items():
+        try:
+            names, headed = _header(first_cells(path), str(path))
+        except DataError:
+            raise NotPlainError from None
+        if len(set(names)) < len(names):
+            raise NotPlainError
+        read = int(headed)
+        for table in blocks(path, names, read):
+            kept = []
+            for place, cells in enumerate(_plain_cells(table)):
+                try:
+                    rows.append(parse(split, f"{path}, line {read + place + 1}", *cells))
+                    kept.append(place)
+                except _LeftOutError as reason:
+                    lost[str(reason)] += 1
+            read += len(table)
+            marks = landmarks(table["facial_landmarks"].take(pa.array(kept, pa.int64())), 68)
+            for row, points_ in zip(rows[len(rows) - len(kept) :], marks, strict=True):
+                row["landmarks"] = points_
+    if not rows:
+        raise NotPlainError
+    left_out += lost
+    return sorted(rows, key=lambda row: str(row["split"]))
+
+
+def _plain_cells(table: pa.Table) -> Iterator[tuple[str, str, tuple[Any, Any], Any]]:
+    """Path, label, valence and arousal, and box of lines; ``None`` for what is unknown or unusable."""
+    paths = table["subDirectory_filePath"]
+    if pc.any(pc.match_substring_regex(paths, UNUSUAL)).as_py():
+        raise NotPlainError
+    labels = [CODES["affectnet"].get(code, "") for code in numbers(table["expression"], SANE).tolist()]
+    va = np.stack([numbers(table[name], -UNKNOWN) for name in ("valence", "arousal")], axis=1)
+    unknown = (va == UNKNOWN).any(axis=1)
+    if "" in labels or (np.abs(va[va != UNKNOWN]) > 1).any():
+        raise NotPlainError
+    texts = [table[name] for name in COLUMNS[1:5]]
+    known = [pc.if_else(pc.equal(text, "NULL"), None, text) for text in texts]
+    sides = np.stack([numbers(text, PIXELS) for text in known], axis=1)
+    usable = np.all((sides[:, 2:] > 0) & ~np.isnan(sides[:, :2]), axis=1).tolist()
+    sides[:, 2:] += sides[:, :2]
+    return zip(
+        paths.to_pylist(),
+        labels,
+        [
+            (None, None) if lost else tuple(pair)
+            for lost, pair in zip(unknown.tolist(), va.tolist(), strict=True)
+        ],
+        [tuple(box) if good else None for good, box in zip(usable, sides.tolist(), strict=True)],
+        strict=True,
+    )
+
+
 def _lines(path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     """Lines of a list by column name, with or without a header."""
     header: list[str] = []
     for _, source, fields in csv_rows(path):
         if not header:
-            header = [name.removeprefix("#").strip() for name in fields]
-            if len(fields) == len(COLUMNS) and re.fullmatch(r"-?[0-9]+", fields[6]):
-                header = list(COLUMNS)
-            elif not set(COLUMNS) <= set(header):
-                raise DataError(f"{source}: columns are {', '.join(header)}; expected {', '.join(COLUMNS)}")
-            else:
+            header, headed = _header(fields, source)
+            if headed:
                 continue
         yield source, dict(zip(header, fields, strict=True))
+
+
+def _header(fields: Sequence[str], source: str) -> tuple[list[str], bool]:
+    """The columns' names by a list's first line, and whether it is a header."""
+    header = [name.removeprefix("#").strip() for name in fields]
+    if len(fields) == len(COLUMNS) and re.fullmatch(r"-?[0-9]+", fields[6]):
+        return list(COLUMNS), False
+    if not set(COLUMNS) <= set(header):
+        raise DataError(f"{source}: columns are {', '.join(header)}; expected {', '.join(COLUMNS)}")
+    return header, True
 
 
 def _any_case(path: str) -> str:

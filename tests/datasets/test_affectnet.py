@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pytest
@@ -11,10 +13,13 @@ from fakes import AFFECTNET_CLASSES, write_affectnet_csv, write_affectnet_npy
 from test_datasets import insert_line
 
 from affectzoo.datamodules import AffectNet
+from affectzoo.datasets import affectnet
 from affectzoo.datasets.affectnet import Classes, read_affectnet
 from affectzoo.datasets.index import COLUMNS
+from affectzoo.datasets.plain import NotPlainError
 from affectzoo.errors import DataError, DataNotFoundError, LabelError, UnknownNameError
 from affectzoo.faces.preprocess import Preprocess
+from affectzoo.files.faults import all_faults
 
 NO_CLASS = {"labeled none": 6, "labeled uncertain": 6, "labeled non-face": 6}
 POINTS = ";".join(str(i) for i in range(136))
@@ -322,3 +327,76 @@ def test_data_module_serves_faces(tmp_path: Path, write: Callable[[Path], Path])
     assert batch["va"].abs().max() <= 1
     assert tuple(batch["landmarks"].shape) == (6, 68, 2)
     assert data.index.left_out["labeled contempt"] == 6
+
+
+def outcome(root: Path, **options: bool) -> object:
+    """The index as plain values with their types, or the error."""
+    try:
+        with all_faults() as faults, warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            index = read_affectnet(root, 8, **options)
+    except DataError as error:
+        return type(error), str(error)
+    cells = [
+        (str(cell.dtype), cell.tolist()) if isinstance(cell, np.ndarray) else (type(cell), cell)
+        for cell in index.table.to_numpy().ravel()
+    ]
+    return (
+        cells,
+        index.left_out,
+        index.unused,
+        [str(fault) for fault in faults],
+        [str(w.message) for w in told],
+    )
+
+
+def line_by_line(*_: object) -> NoReturn:
+    raise NotPlainError
+
+
+def test_usual_lists_are_read_by_columns(older: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = outcome(older, keep_none=True)
+    with monkeypatch.context() as patched:
+        patched.setattr(affectnet, "csv_rows", line_by_line)
+        assert outcome(older, keep_none=True) == plain
+    with monkeypatch.context() as patched:
+        patched.setattr(affectnet, "_read_plain", line_by_line)
+        assert outcome(older, keep_none=True) == plain
+
+
+WORDS = (b"", b"NULL", b"nan", b"-2", b"-2.5", b"1e400", b"+1", b" 1", b"0x1", b"1_0", b"1.5", b"8", b"a;b")
+
+
+@pytest.mark.parametrize("words", [(b"NULL", b"nan"), pytest.param(WORDS, marks=pytest.mark.slow)])
+def test_unusual_lists_are_as_line_by_line(
+    older: Path, words: tuple[bytes, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = training(older)
+    good = path.read_bytes()
+    lines = good.splitlines(keepends=True)
+    cells = lines[5].split(b",")
+    odd = [b",".join([*cells[:i], word, *cells[i + 1 :]]) for i in range(len(cells)) for word in words]
+    odd += [lines[4], lines[4].replace(b"0.", b"0.1"), b"./" + lines[5], b"x" + lines[5], b"", b"\xff"]
+    odd += [lines[5].replace(b";", b",", 1), lines[5].replace(b"/", b"//"), lines[5].rpartition(b";")[2]]
+    contents = [good.replace(lines[5], line.rstrip(b"\n") + b"\n") for line in [*odd, b'"' + lines[5]]]
+    contents += [good.replace(b"\n", b"\r\n"), good.replace(b"\n", b"\r"), good.replace(b",", b";")]
+    contents += [
+        b"\n" + good,
+        good.rstrip(b"\n"),
+        b"\xef\xbb\xbf" + good,
+        good.partition(b"\n")[2],
+        b"",
+        lines[0],
+    ]
+    random = np.random.default_rng(0)
+    for _ in range(4 * len(words)):
+        damaged = bytearray(good)
+        damaged[random.integers(len(good))] = random.integers(256)
+        contents.append(bytes(damaged))
+    by_columns = affectnet._read_plain
+    for content in contents:
+        path.write_bytes(content)
+        monkeypatch.setattr(affectnet, "_read_plain", by_columns)
+        found = outcome(older, keep_none=True)
+        monkeypatch.setattr(affectnet, "_read_plain", line_by_line)
+        assert found == outcome(older, keep_none=True), content[:2000]
