@@ -237,7 +237,8 @@ class ZooCLI(LightningCLI):
 
     def fit(self, **arguments: Any) -> None:
         """Train; a stopped training says how to go on."""
-        if not self.run.claimed and arguments.get("ckpt_path") is None:  # perhaps requeued by its cluster
+        tried = self.trainer.fast_dev_run  # type: ignore[attr-defined]
+        if not (self.run.claimed or tried) and arguments.get("ckpt_path") is None:  # perhaps requeued
             saved = readable(self.run.folder / FOLDER, self.run.folder)  # Lightning saves the latter then
             arguments["ckpt_path"] = str(saved[0]) if saved else None
         self._guarded(self.trainer.fit, arguments)

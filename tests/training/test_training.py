@@ -381,6 +381,16 @@ def test_class_weights_come_from_the_training_part(tmp_path: Path) -> None:
     assert model.tasks[0].class_weights.tolist() == [1.0, *[0.5] * 7]
 
 
+def test_a_trial_in_a_runs_folder_neither_goes_on_with_it_nor_changes_it(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(trained[0], tmp_path / "run")
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    assert fit(FERPLUS, trained[1], "--run_dir", str(run), "--trainer.fast_dev_run", "1") == 0
+    assert "esum" not in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
 @pytest.mark.parametrize("weights", ["inverse", "effective"])
 @pytest.mark.parametrize("imbalance", ["up", "down", "weighted"])
 def test_rare_classes_are_favored_once(weights: str, imbalance: str, tmp_path: Path) -> None:
