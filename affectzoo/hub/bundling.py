@@ -22,7 +22,7 @@ from affectzoo.files import fetch
 from affectzoo.zoo.loading import load
 from affectzoo.zoo.sealing import copy_sealed
 
-LIMIT = 12 * 2**20
+LIMIT = 25 * 10**6
 """Largest file that is bundled, bytes."""
 
 
@@ -65,7 +65,7 @@ def bundle(
     size = target.stat().st_size
     if size > LIMIT:
         target.unlink()
-        raise WeightsError(f"{name}: {size / 2**20:.1f} MiB, but at most {LIMIT / 2**20:.0f} are bundled")
+        raise WeightsError(f"{name}: {size / 2**20:.1f} MiB, but at most {LIMIT / 2**20:.1f} are bundled")
     entry = {
         "file": target.name,
         "sha256": fetch.sha256(target),
