@@ -1065,7 +1065,7 @@ def test_prefetch_says_what_it_could_not_fetch(
 def test_bundled_weights_need_no_prefetch(hub: FakeHub, capsys: pytest.CaptureFixture[str]) -> None:
     assert rows(capsys, "--prefetch")["ferplus"]["files"] == "bundled"
     told = "all started from FER-2013's images, which are to be cleared"
-    named = {"ferplus", "ferplus_distilled", "multitask", "rendered"}
+    named = {"ferplus", "ferplus_distilled", "multitask", "rendered", "rendered_valence", "rendered_arousal"}
     assert rows(capsys, "--license", "unknown").keys() == named, told
     assert not hub.log
 
