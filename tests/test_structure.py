@@ -159,8 +159,9 @@ def test_every_architecture_and_all_weights_are_listed() -> None:
         assert f"[`{card.stem}`](../model_cards/{card.name})" in models
     for name, entry in entries().items():
         for m in entry.meta.metrics:
-            if "ccc_valence" in m:
-                figures = " | ".join(f"{m[key]:.4f}" for key in ("ccc_valence", "ccc_arousal"))
+            if "ccc_valence" in m or "ccc_arousal" in m:
+                both = [m.get(key) for key in ("ccc_valence", "ccc_arousal")]
+                figures = " | ".join("-" if value is None else f"{value:.4f}" for value in both)
                 assert f"{m['faces']:,} faces | {figures} |" in readme, name
 
 
