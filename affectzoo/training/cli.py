@@ -267,8 +267,11 @@ class ZooCLI(LightningCLI):
                 self.run.tidy()
 
     def _tell_how_to_go_on(self, interrupted: bool) -> None:
-        if self.run.last.is_file():
-            print(f"to resume from the last finished epoch: {self.run.resume_command()}", file=sys.stderr)
+        last = self.run.last
+        good = readable(last.parent) if last.is_file() and not interrupted else [last]  # may be what failed
+        if good and good[0].is_file():
+            told = self.run.resume_command(good[0])
+            print(f"to resume from the last finished epoch: {told}", file=sys.stderr)
         elif interrupted:
             print("stopped before the first epoch's end: nothing to resume; start again", file=sys.stderr)
 

@@ -45,10 +45,10 @@ class Run:
         """The checkpoint to resume from."""
         return self.folder / FOLDER / LAST
 
-    def resume_command(self) -> str:
-        """The line to type to go on with this run."""
-        config = shlex.quote(str(self.folder / CONFIG))
-        return f"affectzoo fit --config {config} --ckpt_path {shlex.quote(str(self.last))}"
+    def resume_command(self, checkpoint: Path | None = None) -> str:
+        """The line to type to go on with this run, by default from ``last``."""
+        paths = (self.folder / CONFIG, checkpoint or self.last)
+        return "affectzoo fit --config {} --ckpt_path {}".format(*(shlex.quote(str(path)) for path in paths))
 
     def tidy(self) -> None:
         """Remove a folder that was claimed if nothing in it can be kept; else what it replaced."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -379,6 +380,22 @@ def test_class_weights_come_from_the_training_part(tmp_path: Path) -> None:
     model.tasks[0].use_class_counts(data.train_class_counts())
     assert data.train_class_counts().tolist() == [1, 2, 2, 2, 2, 2, 2, 2]
     assert model.tasks[0].class_weights.tolist() == [1.0, *[0.5] * 7]
+
+
+def test_what_is_damaged_is_not_offered_to_go_on_from(
+    trained: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = shutil.copytree(trained[0], tmp_path / "run")
+    last, best = (run / "checkpoints" / f"{name}.ckpt" for name in ("last", "best"))
+    last.write_bytes(last.read_bytes()[:1000])
+    for left, told in (
+        (best, f"to resume from the last finished epoch: .*{best}\n"),
+        (None, "^(?!to resume)"),
+    ):
+        if left is None:
+            best.unlink()
+        assert fit(run / "config.yaml", trained[1], "--ckpt_path", str(last)) == 1
+        assert re.search(told, shown := capsys.readouterr().err) and f"{last}: damaged" in shown
 
 
 def test_a_trial_in_a_runs_folder_neither_goes_on_with_it_nor_changes_it(
