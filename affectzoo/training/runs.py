@@ -55,7 +55,7 @@ class Run:
         if not self.claimed:
             return
         kept = any((self.folder / FOLDER).glob("*.ckpt")) or any(
-            path.name not in (CLAIM, CONFIG, "csv", "tensorboard") for path in self.folder.iterdir()
+            path.name not in (CLAIM, CONFIG, FOLDER, "csv", "tensorboard") for path in self.folder.iterdir()
         )
         if not kept:
             shutil.rmtree(self.folder)
