@@ -36,7 +36,7 @@ def add_benchmark(commands: Commands) -> None:
         "benchmark",
         help="models and baselines under published protocols, as a leaderboard",
         description="Measure systems on the exact faces of published protocols. Writes a JSON record and\n"
-        "the predictions of each pair, and a leaderboard as Markdown and as one HTML page.",
+        "the predictions of each pair, and a leaderboard as Markdown and HTML.",
         epilog=BENCHMARK_EPILOG,
     )
     bench.add_argument("--data", required=True, metavar="NAME=DIR", **MANY, help="data sets, their folders")

@@ -132,7 +132,9 @@ def test_bundled_model_on_a_protocol(data: Path, board: Path) -> None:
         assert (out / name).is_file()
     page = (out / "leaderboard.html").read_text(encoding="utf-8")
     linked = re.findall(r'<img loading="lazy" src="(plots/[^"]+)"', page)
-    assert BUNDLED in page and linked and all((out / unquote(name)).is_file() for name in linked)
+    assert linked and all((out / unquote(name)).is_file() for name in linked)
+    (details,) = (out / "details").iterdir()
+    assert BUNDLED in details.read_text(encoding="utf-8")
     # The predictions give the record's figures again.
     table = pd.read_csv(out / record["predictions"])
     shares = table[[f"p_{name}" for name in record["labels"]]].to_numpy()
