@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from affectzoo import store, weights
-from affectzoo.errors import WeightsError
+from affectzoo.errors import AffectZooError, WeightsError
 from affectzoo.evaluation.record import Identity, claim, misfit, read_record
 from affectzoo.files import fetch
+from affectzoo.hub.publishing.command import terms
 from affectzoo.zoo.loading import load
 from affectzoo.zoo.sealing import copy_sealed
 
@@ -87,9 +88,11 @@ def main() -> None:
     parser.add_argument("--recipe", required=True)
     parser.add_argument("--license", nargs="+", required=True, metavar="SUBJECT=TERMS")
     args = parser.parse_args()
-    records = [read_record(path) for path in args.record]
-    license = dict(text.split("=", 1) for text in args.license)
-    entry = bundle(args.run, args.name, records, args.recipe, license)
+    try:
+        records = [read_record(path) for path in args.record]
+        entry = bundle(args.run, args.name, records, args.recipe, dict(map(terms, args.license)))
+    except AffectZooError as error:
+        parser.error(str(error))
     print(f"{entry.path} {entry.size:,} bytes sha256 {entry.sha256}")
 
 

@@ -475,7 +475,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def test_a_stale_card_says_what_to_run(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    card, lost, orphan = (folder / f"{n}.md" for n in ("dlp_cnn_s.ferplus", "resnet18", "no_such.model"))
+    card, lost, orphan = (folder / f"{n}.md" for n in ("dlp_cnn_s.ferplus", "resnet50", "no_such.model"))
     before = card.read_text(encoding="utf-8")
     card.write_text(before.replace("0.3375", "0.9375"), encoding="utf-8")
     lost.unlink()
@@ -492,7 +492,7 @@ def test_a_stale_card_says_what_to_run(folder: Path, capsys: pytest.CaptureFixtu
 
 
 def test_prose_survives_and_other_text_does_not(folder: Path) -> None:
-    card = folder / "resnet18.md"
+    card = folder / "resnet50.md"
     text = card.read_text(encoding="utf-8")
     edited = text.replace("<!-- prose: limits -->\n", "<!-- prose: limits -->\nOur words.\n") + "Elsewhere.\n"
     card.write_text(edited, encoding="utf-8")

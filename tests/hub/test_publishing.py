@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from affectzoo.errors import AffectZooError, OutputError, UnknownNameError, Weig
 from affectzoo.evaluation.record import Identity, write_record
 from affectzoo.files import fetch
 from affectzoo.files.images import read_image
+from affectzoo.hub import bundling
 from affectzoo.hub.bundling import bundle
 from affectzoo.hub.cards.facts import CardFacts
 from affectzoo.hub.publishing import Built, build, publish
@@ -39,6 +41,7 @@ from affectzoo.zoo.loading import seal
 # The client's own way of sending files.
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")
 
+CARDS = Path(__file__).parents[2] / "model_cards"
 REPO = "lab/net"
 TERMS = {"weights": "Apache-2.0", "code": "Apache-2.0", "images": "for research", "labels": "MIT"}
 LABELS = ["calm", "tense", "neither"]
@@ -471,6 +474,18 @@ def test_bundling_tests_its_source_too(run: Path, tmp_path: Path, monkeypatch: p
     with pytest.raises(WeightsError, match="the self-test failed"):
         bundle(run, "dlp_cnn_s.broken", [own_record(run)], "recipes/x.yaml", terms)
     assert not list((tmp_path / "assets").rglob("*.safetensors"))
+
+
+def test_bundling_says_what_is_wrong_on_its_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    record = next((CARDS / "records").rglob("*.json"))
+    for path, told in ((tmp_path / "none.json", "none.json"), (record, "--license images: expected")):
+        given = ["run", "a.b", "--record", str(path), "--recipe", "r", "--license", "images"]
+        monkeypatch.setattr(sys, "argv", ["bundling", *given])
+        with pytest.raises(SystemExit):
+            bundling.main()
+        assert told in capsys.readouterr().err
 
 
 def test_bundling_carries_the_terms_of_the_start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,7 +33,7 @@ def command(args: argparse.Namespace) -> None:
             args.out or Path(temporary) / "model",
             repo=args.repo,
             records=args.record,
-            license=dict(map(_terms, args.license)),
+            license=dict(map(terms, args.license)),
             half=args.half,
         )
         console.print(_checks_table(built))
@@ -49,11 +49,16 @@ def command(args: argparse.Namespace) -> None:
     console.print(told, soft_wrap=True)
 
 
-def _terms(text: str) -> tuple[str, str]:
-    subject, equals, terms = text.partition("=")
+def terms(text: str) -> tuple[str, str]:
+    """Read one ``--license SUBJECT=TERMS``.
+
+    Raises:
+        AffectZooError: It has another form.
+    """
+    subject, equals, said = text.partition("=")
     if not equals:
         raise AffectZooError(f"--license {text}: expected SUBJECT=TERMS, SUBJECT: {', '.join(SUBJECTS)}")
-    return subject, terms
+    return subject, said
 
 
 def _checks_table(built: Built) -> Table:
