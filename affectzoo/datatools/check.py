@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from affectzoo.console import print_json, stderr, stdout
+from affectzoo.console import counted, print_json, stderr, stdout
 from affectzoo.datasets.index import FaceIndex
 from affectzoo.datatools import checks
 from affectzoo.datatools.duplicates import duplicates, shown
@@ -159,10 +159,9 @@ def _print(report: CheckReport) -> None:
             console.print(text, soft_wrap=True)
         if len(findings) > SHOWN:
             console.print(f"  and {len(findings) - SHOWN:,} more (--json lists all)")
-    notes = len(report.findings) - len(report.faults)
-    console.print(
-        f"{report.dataset}: faces: {faces}; {len(report.faults):,} faults, {notes:,} notes", highlight=False
-    )
+    faults, notes = len(report.faults), len(report.findings) - len(report.faults)
+    told = f"{counted(faults, 'fault')}, {counted(notes, 'note')}"
+    console.print(f"{report.dataset}: faces: {faces}; {told}", highlight=False)
 
 
 def _style(finding: Finding) -> str:

@@ -188,7 +188,7 @@ def _clips(faces: Units, names: npt.NDArray[np.str_], part: Part) -> Units:
         logits = None if faces.scores is None else np.log(faces.scores) if shares else faces.scores
     columns = [np.arange(every), number, faces.truth, faces.target]
     columns += [np.zeros((every, 0)) if table is None else table for table in (logits, faces.va, None, None)]
-    frames = Predicted(*map(torch.as_tensor, columns))
+    frames = Predicted(*map(torch.tensor, columns))  # copies: pandas' arrays are read-only
     truth = frames.by_clip(rule)
     told = Predicted(*(column[torch.as_tensor(faces.answered)] for column in frames)).by_clip(rule)
     if shares:

@@ -129,7 +129,6 @@ def _told(address: str) -> Iterator[None]:
         yield
     except Exception as error:  # every file system has errors of its own
         raise DataError(
-            f"{address}: cannot be read ({error or type(error).__name__}); data for training must be in a "
-            "folder that affectzoo data prepare wrote, and the file system's package be installed (s3fs for "
-            "s3://)"
+            f"{address}: cannot be read ({error or type(error).__name__}); is the file system's package "
+            "installed (s3fs for s3://)? Trainings read folders that affectzoo data prepare wrote"
         ) from None

@@ -472,7 +472,7 @@ def test_pages_without_predictions_keep_what_was_compared(folder: Path) -> None:
     (folder / "predictions" / "p-B-3.csv").unlink()
     report(folder, told.append)
     assert json.loads((folder / "comparisons.json").read_text(encoding="utf-8")) == first
-    assert told == [f"B, {made_heading(folder)}: some of its predictions are not in {folder}"]
+    assert told == [f"{made_heading(folder)}: predictions of B are not in {folder}"]
     (folder / "comparisons.json").unlink()
     report(folder)
     (one,) = json.loads((folder / "comparisons.json").read_text(encoding="utf-8"))
