@@ -172,11 +172,13 @@ def test_numbers_begin_with_one_and_occur_once(tmp_path: Path) -> None:
 
 def test_pictures_go_before_the_video(tmp_path: Path) -> None:
     video = write_video(tmp_path / "v" / "1.avi", 3, rate=50)
-    assert find_footage(tmp_path, tmp_path / "p", video) == ({0: "v/1.avi", 1: "v/1.avi", 2: "v/1.avi"}, 50)
+    footage = find_footage(tmp_path, tmp_path / "p", video)
+    assert (footage.paths, footage.rate) == (dict.fromkeys(range(3), "v/1.avi"), 50)
     write_picture(tmp_path / "p" / "3.png", np.zeros((8, 8), np.uint8))
     footage = find_footage(tmp_path, tmp_path / "p", video)
-    assert (footage, footage.length) == (({2: "p/3.png"}, 50), 3)
-    assert find_footage(tmp_path, tmp_path / "p", None) == ({2: "p/3.png"}, 0)
+    assert (footage.paths, footage.rate, footage.length) == ({2: "p/3.png"}, 50, 3)
+    alone = find_footage(tmp_path, tmp_path / "p", None)
+    assert (alone.paths, alone.rate) == ({2: "p/3.png"}, 0)
     assert find_footage(tmp_path, tmp_path / "none", None).length == 0
     shutil.copy(video, tmp_path / "v" / "1.mp4")
     with pytest.raises(DataError, match=r"1\.mp4: .*1\.avi is a video of the same recording"):
