@@ -298,7 +298,16 @@ def _settle_paths(config: Any) -> None:
     model: Any = config.model.get("init_args") or {}
     if data.get("root") is not None and "://" not in data.root:
         data.root = str(user_path(data.root).absolute())
-    weights = model.get("weights")
     names = {part for name in entries() for part in (name, name.partition(".")[2])}
-    if weights is not None and weights not in names and os.path.lexists(user_path(weights)):
-        model.weights = str(user_path(weights).absolute())
+
+    def settled(name: str) -> str:
+        there = name not in names and os.path.lexists(user_path(name))
+        return str(user_path(name).absolute()) if there else name
+
+    if model.get("weights") is not None:
+        model.weights = settled(model.weights)
+    callbacks = config.trainer.get("callbacks") or []
+    for callback in callbacks if isinstance(callbacks, list) else [callbacks]:
+        options: Any = callback.get("init_args") or {}
+        if isinstance(options.get("teachers"), list):
+            options.teachers = [settled(str(name)) for name in options.teachers]

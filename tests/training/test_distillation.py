@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import yaml
 from lightning.pytorch import Trainer
 
 import affectzoo
+from affectzoo import store
 from affectzoo.cli import main
 from affectzoo.datamodules import FERPlus
 from affectzoo.errors import LabelError, OptionError
@@ -71,11 +73,13 @@ def test_a_face_that_no_teacher_can_read_keeps_its_label(ferplus: Path) -> None:
     assert 0 < batch["target"][1, 1] < 1 and batch["target"][1].sum() == pytest.approx(1, abs=1e-5)
 
 
-def test_weights_say_who_taught(ferplus: Path, tmp_path: Path) -> None:
+def test_weights_say_who_taught(ferplus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = tmp_path / "run"
+    shutil.copy(store.locate(TEACHER).path, tmp_path / "own.safetensors")
+    monkeypatch.chdir(tmp_path)
     recipe = tmp_path / "recipe.yaml"
     teaching = {"class_path": "affectzoo.training.distillation.Distillation", "init_args": {}}
-    teaching["init_args"] = {"teachers": [TEACHER], "share": 1.0}
+    teaching["init_args"] = {"teachers": [TEACHER, "own.safetensors"], "share": 1.0}
     content = {
         "model": {"class_path": "affectzoo.modules.DLPCNNSmall", "init_args": {"labels": "ferplus8"}},
         "data": {
@@ -87,7 +91,12 @@ def test_weights_say_who_taught(ferplus: Path, tmp_path: Path) -> None:
     recipe.write_text(yaml.safe_dump(content))
     assert main(["fit", "--config", str(recipe), "--run_dir", str(run)]) == 0
     meta = read_meta(run / "model.safetensors")
-    assert meta.training.notes["teachers"] == [TEACHER]
+    assert meta.training.notes["teachers"][0] == TEACHER
+    said = yaml.safe_load((run / "config.yaml").read_text(encoding="utf-8"))["trainer"]["callbacks"]
+    teachers = next(
+        one["init_args"]["teachers"] for one in said if one["class_path"].endswith("Distillation")
+    )
+    assert teachers == [TEACHER, str(tmp_path / "own.safetensors")]  # good from any folder
     assert meta.license["labels"].startswith(f"soft labels by {TEACHER} (Apache-2.0; images: FER-2013")
 
 
