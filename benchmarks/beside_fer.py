@@ -146,11 +146,10 @@ def main() -> None:
         if args.out is not None:
             said = json.loads((folder / "said.json").read_text())
             names = list(said[0])
-            lines = [",".join(["id", *(f"p_{NAMES.get(name, name)}" for name in names)])]
-            lines += [
-                ",".join([face, *(str(row[name]) for name in names)])
-                for face, row in zip(ids(index), said, strict=True)
-            ]
+            lines = [",".join(["id", *(f"p_{NAMES.get(name, name)}" for name in names), "p_contempt"])]
+            for face, row in zip(ids(index), said, strict=True):
+                total = sum(row.values())  # rounded to two digits, its shares do not add up to 1
+                lines.append(",".join([face, *(str(row[name] / total) for name in names), "0"]))
             args.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
     table = Table("system", "backend", "ready crop, ms", "beside fer", "photograph, ms", "beside fer")
     for one in rounds[0]:
