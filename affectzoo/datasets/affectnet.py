@@ -347,7 +347,7 @@ def _read_plain(
     rows: list[dict[str, Any]] = []
 
     def parse(
-        split: str, source: str, path: str, label: str, va: tuple[Any, Any], box: Any
+        split: str, source: str, path: str, label: str, va: tuple[Any, Any], sides: Any
     ) -> dict[str, Any]:
         first = seen.setdefault(_any_case(path), source)
         if first is not source:
@@ -355,12 +355,12 @@ def _read_plain(
             if source.startswith(f"{other}, line "):
                 raise NotPlainError
             raise _LeftOutError(f"also in {Path(other).name}")
-        row = {"split": split, "source": source, "valence": va[0], "arousal": va[1], "box": box}
+        row = {"split": split, "source": source, "valence": va[0], "arousal": va[1], "box": sides}
         if label in targets:
             row |= {"label": label, "target": targets[label]}
         elif label != "none" or not rules.keep_none or va[0] is None:
             raise _LeftOutError(f"labeled {label}")
-        if box is None:
+        if sides is None:
             raise _LeftOutError("box unusable")
         try:
             return row | {"path": pictures.find(path)}
@@ -415,7 +415,7 @@ def _plain_cells(table: pa.Table) -> Iterator[tuple[str, str, tuple[Any, Any], A
             (None, None) if lost else tuple(pair)
             for lost, pair in zip(unknown.tolist(), va.tolist(), strict=True)
         ],
-        [tuple(box) if good else None for good, box in zip(usable, sides.tolist(), strict=True)],
+        [tuple(edges) if good else None for good, edges in zip(usable, sides.tolist(), strict=True)],
         strict=True,
     )
 

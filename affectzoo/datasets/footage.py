@@ -22,7 +22,7 @@ from affectzoo.files.images import SUFFIXES as PICTURES
 from affectzoo.files.text import read_text
 
 VARIES = 0.02
-"""Seconds by which frames leave the times of a steady rate where it varies."""
+"""A frame rate varies where a frame is shown so many seconds or more off its time at the mean rate."""
 
 
 class Footage(NamedTuple):

@@ -41,7 +41,7 @@ from affectzoo.labels import NOT_A_CLASS, SPACES, LabelSpace, canonical, label_s
 BOX = ("x0", "y0", "x1", "y1")
 AFFECT = ("valence", "arousal")
 MISSING = frozenset({"nan", "na", "n/a", "#n/a", "<na>", "null"})
-"""What programs write where they know nothing, lower case: no class, and no person whom faces share."""
+"""What programs write for a missing value, lower case; refused, as it would be a class or a person."""
 COLUMNS = ("path", "label", *AFFECT, "split", *BOX, "landmarks", "subject", "clip", "frame")
 
 

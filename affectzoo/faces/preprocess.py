@@ -172,13 +172,15 @@ class Preprocess:
                 field alone.
 
         Raises:
-            OptionError: The fields do not fit each other, or ``given`` is neither.
+            OptionError: The fields do not fit each other, or ``given`` is of another type.
         """
         base = weights or default
         if given is None or isinstance(given, Preprocess):
             return given or base
         if not isinstance(given, PreprocessChange):
-            raise OptionError(f"preprocess is {given!r}; expected such as PreprocessChange(size=96)")
+            raise OptionError(
+                f"preprocess is {given!r}; expected a Preprocess or a change of it, PreprocessChange(size=96)"
+            )
         changed = {name: value for name, value in vars(given).items() if value is not None}
         if "size" in changed and "resize" not in changed and base.resize is not None:
             changed["resize"] = round(base.resize * changed["size"] / base.size)

@@ -167,6 +167,9 @@ Links = Mapping[str, Sequence[tuple[str, str]]]
 DETAILS = "details"
 """Folder of a page per group: what is too much for the page that is opened first."""
 
+_OF_A_GROUP = re.compile(r".+-[0-9a-f]{8}(?:[0-9a-f]{4})?\.html")
+"""Names of these pages: nothing else that lies there is removed."""
+
 LONGEST = 32
 """Characters of a text that its cell shows as a whole."""
 
@@ -214,7 +217,8 @@ def write_leaderboard(
     for path, content in files.items():
         write_text(path, content)
     for old in set((out / DETAILS).glob("*.html")) - set(files):
-        old.unlink()
+        if _OF_A_GROUP.fullmatch(old.name):
+            old.unlink()
     return out / "leaderboard.md", out / "leaderboard.html"
 
 

@@ -40,14 +40,14 @@ SCHEDULE = (
     "max_time",
 )
 """Options of the trainer that change the result."""
-SELDOM = {
-    "trainer": (
-        *("min_epochs", "min_steps", "overfit_batches", "fast_dev_run"),
-        *("limit_val_batches", "val_check_interval"),
-    ),
-    "checkpoint": ("every_n_train_steps", "train_time_interval", "save_on_train_epoch_end"),
+SELDOM: Mapping[str, Mapping[str, Any]] = {
+    "trainer": {
+        **dict.fromkeys(("min_epochs", "min_steps", "limit_val_batches", "val_check_interval")),
+        **{"overfit_batches": 0, "fast_dev_run": False},
+    },
+    "checkpoint": dict.fromkeys(("every_n_train_steps", "train_time_interval", "save_on_train_epoch_end")),
 }
-"""Others that change it, and count where they are given."""
+"""Others that change it, with their defaults, beside which they count."""
 
 
 class SaveRecipe(SaveConfigCallback):
@@ -187,8 +187,8 @@ def recipe_hash(config: Mapping[str, Any], processes: int = 1) -> str:
     told += [config.get("report"), processes, chosen]
     told += [
         {name: value}
-        for part, names in SELDOM.items()
-        for name in names
-        if (value := (config.get(part) or {}).get(name))
+        for part, defaults in SELDOM.items()
+        for name, default in defaults.items()
+        if (value := (config.get(part) or {}).get(name)) is not None and value != default
     ]
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()

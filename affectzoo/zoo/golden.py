@@ -86,9 +86,9 @@ def check(model: AffectModel, path: Path, tensors: Mapping[str, torch.Tensor], *
         return
     if not tensors:
         warnings.warn(
-            f"{path}: no golden face in the file, so its answers are not tested: classes in another order or "
-            "an altered layer would go unnoticed. Files that affectzoo writes have one; take this one only "
-            "from whom you trust",
+            f"{path}: no golden face in the file, so its predictions are not tested: classes in another "
+            "order or an altered layer would go unnoticed. Files that affectzoo writes have one; use this "
+            "one only if you trust where it comes from",
             stacklevel=3,
         )
         return

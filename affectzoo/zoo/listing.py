@@ -17,7 +17,7 @@ from affectzoo import store
 from affectzoo.errors import UnknownNameError
 from affectzoo.files.fetch import cached
 from affectzoo.labels import TASKS
-from affectzoo.metrics.names import title
+from affectzoo.metrics.names import DIMENSIONS, title
 from affectzoo.registry import ARCHITECTURES, DATASETS, Architecture
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ PERMISSIVE = {
 ON_HUB = "on the Hub"
 """What a row says of files that are not on this machine yet."""
 
-MEASURED_WIDTH = len("accuracy 0.8640 [3]")
+MEASURED_WIDTH = len("CCC valence 0.6953 [2]")
 """Columns of a terminal that a figure takes on a line of its own."""
 
 KINDS = ("permissive", "non-commercial", "unknown")
@@ -204,8 +204,7 @@ def pretrained_table(rows: list[dict[str, Any]]) -> Table:
         measured = [
             f"{measured_on(metric)}: {title(name)} {metric[name]:.4f}" + _mark(metric.get("note"), notes)
             for metric in row["metrics"]
-            for name in ("accuracy", "ccc", "nme")
-            if name in metric
+            for name in _main_metrics(metric)
         ]
         terms = row["license_kind"]
         if terms == "unknown":
@@ -217,6 +216,12 @@ def pretrained_table(rows: list[dict[str, Any]]) -> Table:
     told += ["terms of data and starts, faces, classes: affectzoo models --pretrained --json, or the card"]
     table.caption, table.caption_justify = "\n".join(told), "left"
     return table
+
+
+def _main_metrics(metric: Mapping[str, Any]) -> list[str]:
+    """The figures that a table has room for: the CCC of a dimension where weights have no mean of both."""
+    values = ["ccc"] if "ccc" in metric else [f"ccc_{name}" for name in DIMENSIONS]
+    return [name for name in ("accuracy", *values, "nme") if name in metric]
 
 
 def measured_on(metric: Mapping[str, Any]) -> str:

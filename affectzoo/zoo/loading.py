@@ -155,7 +155,7 @@ def seal(path: Path) -> None:
         WeightsError: The file cannot be loaded.
     """
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it has no golden face yet
+        warnings.filterwarnings("ignore", ".*: no golden face")  # it gets one here
         model = load(path)
     assert model.meta is not None
     half = files.is_half(path)

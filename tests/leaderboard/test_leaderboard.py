@@ -548,8 +548,10 @@ def test_files_are_written_whole(tmp_path: Path) -> None:
     assert [p.name for p in (out / "details").iterdir()] == [f"{group}.html"]
     other = make_record(protocol={"hash": OTHER_HASH})
     write_leaderboard(tmp_path / "other", [other], [], [], {})
+    own = tmp_path / "other" / "details" / "notes.html"
+    own.write_text("mine", encoding="utf-8")
     write_leaderboard(tmp_path / "other", [make_record()], [], [], {})
-    assert [p.name for p in (tmp_path / "other" / "details").iterdir()] == [f"{group}.html"]
+    assert {p.name for p in own.parent.iterdir()} == {f"{group}.html", own.name}  # others' files stay
     path.unlink()
     with pytest.raises(AffectZooError, match="there is no image"):
         write_leaderboard(out, [make_record("other")], [], [], {group: [("Recall", path)]})

@@ -583,7 +583,9 @@ def test_weights_say_their_seed_recipe_start_and_faces(trained: tuple[Path, Path
     ("part", "name", "value", "told"),
     [
         ("trainer", "limit_val_batches", 0.5, True),
+        ("trainer", "limit_val_batches", 0, True),
         ("trainer", "overfit_batches", 2, True),
+        ("checkpoint", "save_on_train_epoch_end", False, True),
         ("trainer", "val_check_interval", 10, True),
         ("checkpoint", "every_n_train_steps", 10, True),
         ("trainer", "sync_batchnorm", True, True),

@@ -121,7 +121,10 @@ def test_narrow_terminals_show_figures_first(
     shown = capsys.readouterr().out
     assert max(map(len, shown.splitlines())) <= width
     for row in pretrained():
-        figures = [f"{metric['accuracy']:.4f}" for metric in row["metrics"] if "accuracy" in metric]
+        kinds = ("accuracy", "ccc", "ccc_valence", "ccc_arousal", "nme")
+        figures = [
+            f"{next(metric[kind] for kind in kinds if kind in metric):.4f}" for metric in row["metrics"]
+        ]
         assert all(text in shown for text in (row["name"], *figures))
 
 
@@ -140,6 +143,6 @@ def test_models_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "--pretrained"]) == 0
     shown = capsys.readouterr().out
     assert FERPLUS in shown and f"{row['metrics'][0]['accuracy']:.4f}" in shown
-    assert "[1] rendered clips" in shown and "None" not in shown
+    assert "[2] rendered clips" in shown and "None" not in shown
     assert main(["models", "--task", "nope"]) == 1
     assert "unknown task 'nope'" in capsys.readouterr().err
